@@ -1,0 +1,35 @@
+//! The only reader of time.
+#![allow(clippy::disallowed_methods)] // this is the place that the rule speaks of
+
+use std::time::{Duration, Instant};
+
+/// A point of monotonic time, to measure from.
+#[derive(Debug, Clone, Copy)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Starts to measure.
+    pub fn start() -> Stopwatch {
+        Stopwatch(Instant::now())
+    }
+
+    /// Time since the start.
+    pub fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    /// Microseconds since the start.
+    pub fn elapsed_us(&self) -> u64 {
+        u64::try_from(self.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+/// The wall clock, RFC 3339 in UTC with microseconds, such as `2026-11-20T07:19:00.123456Z`.
+pub fn now_utc() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
+}
+
+/// Seconds since 1970, for names that must differ from run to run.
+pub fn unix_seconds() -> i64 {
+    jiff::Timestamp::now().as_second()
+}

@@ -1,0 +1,1 @@
+//! Reads `fixtures/`; seeded generation of any size.

@@ -1,0 +1,1 @@
+//! Databases: connect, catalog, rows as the server's own text, digest of a table.

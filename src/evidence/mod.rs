@@ -1,0 +1,1 @@
+//! The bundle: layout, manifest, redaction.

@@ -1,0 +1,2 @@
+//! `rehearse`: prove a database migration before it is real.
+fn main() {}

@@ -1,0 +1,1 @@
+//! What is built in, and how another crate adds its own.

@@ -1,0 +1,1 @@
+//! Reports: pure functions of the history. One file per format.

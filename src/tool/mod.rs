@@ -1,0 +1,1 @@
+//! The reference migrators. They know nothing of the harness that watches them.

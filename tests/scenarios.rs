@@ -1,0 +1,2 @@
+//! Every scenario file is a test.
+fn main() {}
