@@ -2,8 +2,28 @@
 
 mod address;
 mod digest;
+mod event;
+mod history;
+mod plan;
+mod problem;
+mod record;
+mod scenario;
+mod scenario_file;
+mod scenario_lower;
+mod token;
 mod verdict;
 
 pub use address::{Address, Axis, BadAddress, FaultPoint, Fingerprint, Place, is_name, is_shell_safe, parse_kind};
 pub use digest::{DatabaseState, Difference, RowSum, TableDigest, compare};
+pub use event::{Body, CheckResult, Coverage, Event, ExpectRecord, Finding, MAX_FINDINGS, Moment, Phase};
+pub use history::{CaseEvents, History, States, StepEnd};
+pub use plan::{Parity, Plan, TableCopy};
+pub use problem::{Problem, render};
+pub use record::{CaseRecord, RunRecord, ScenarioRecord};
+pub use scenario::{
+    At, Claims, Condition, Engine, Expect, FaultSpec, Map, Recovery, Rerun, Role, Scenario, Step, TargetSpec, Tool,
+    Volatile,
+};
+pub use scenario_file::{Known, KnownFlow};
+pub use token::{Token, TokenDigests};
 pub use verdict::{Outcome, Verdict};

@@ -1,0 +1,371 @@
+//! What happened, one line each: the only record that reports and checks read.
+
+use crate::model::{Address, Difference, Outcome, Role, TableDigest, Verdict};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// One line of `events.jsonl`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Its number, from 1, without gaps.
+    pub seq: u64,
+    /// SHA-256 of the bytes of the line before, without its newline; 64 zeros for the first.
+    pub prev: String,
+    /// Wall clock, RFC 3339 in UTC.
+    pub t: String,
+    /// Microseconds since the run started.
+    pub mono_us: u64,
+    /// What happened.
+    #[serde(flatten)]
+    pub body: Body,
+}
+
+/// What can happen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum Body {
+    /// A run begins.
+    #[serde(rename = "run.started")]
+    RunStarted {
+        /// Its id, the name of its directory without `run-`.
+        run: String,
+        /// Version of this format.
+        format: u32,
+        /// Version of the harness.
+        version: String,
+        /// `quick`, `full` or `nightly`.
+        tier: String,
+    },
+    /// A scenario begins.
+    #[serde(rename = "scenario.started")]
+    ScenarioStarted {
+        /// Its name.
+        scenario: String,
+        /// What it shows.
+        about: String,
+        /// The procedure, if it is one of the built-in ones.
+        flow: Option<String>,
+        /// Dataset and size.
+        dataset: String,
+        /// Seed.
+        seed: u64,
+        /// Of the dataset and its seed, 64 hexadecimal digits.
+        dataset_sha256: String,
+        /// Of the tool, 64 hexadecimal digits.
+        tool_sha256: String,
+        /// What a canary must turn red; nothing for scenarios that must be green.
+        expect: Option<ExpectRecord>,
+    },
+    /// The points of a fault are known.
+    #[serde(rename = "scenario.planned")]
+    ScenarioPlanned {
+        /// The scenario.
+        scenario: String,
+        /// The kind of fault.
+        kind: String,
+        /// The step during which it strikes.
+        during: String,
+        /// How many and which.
+        #[serde(flatten)]
+        coverage: Coverage,
+    },
+    /// A scenario ended.
+    #[serde(rename = "scenario.finished")]
+    ScenarioFinished {
+        /// The scenario.
+        scenario: String,
+        /// The worst of its cases; for a canary, whether it turned red what it must.
+        verdict: Verdict,
+        /// Why, for people; empty when it is plain.
+        why: String,
+    },
+    /// A case begins.
+    #[serde(rename = "case.started")]
+    CaseStarted {
+        /// Its name: the scenario, `/`, and `golden-1` or an ordinal and a short hash.
+        case: String,
+        /// Its scenario.
+        scenario: String,
+        /// Where it is injured; nothing for golden cases.
+        address: Option<Address>,
+        /// What strikes there, for people: the head of the statement.
+        label: Option<String>,
+        /// The word that replays it.
+        token: Option<String>,
+    },
+    /// A step is about to be started.
+    #[serde(rename = "step.started")]
+    StepStarted {
+        /// The case.
+        case: String,
+        /// The step.
+        step: String,
+        /// Its role.
+        role: Role,
+        /// Why it runs.
+        phase: Phase,
+        /// The command line, with placeholders for URLs.
+        argv: Vec<String>,
+    },
+    /// A step ended.
+    #[serde(rename = "step.finished")]
+    StepFinished {
+        /// The case.
+        case: String,
+        /// The step.
+        step: String,
+        /// Why it ran.
+        phase: Phase,
+        /// Its exit code, if it exited.
+        exit: Option<i32>,
+        /// The signal that ended it, if one did.
+        signal: Option<i32>,
+        /// Whether the exit code is one that means success.
+        success: bool,
+        /// Whether it was ended because it did not end within its bound.
+        timed_out: bool,
+        /// How long it took.
+        duration_us: u64,
+    },
+    /// A fault is about to be armed.
+    #[serde(rename = "fault.armed")]
+    FaultArmed {
+        /// The case.
+        case: String,
+        /// The place.
+        address: Address,
+    },
+    /// A fault struck: the proof.
+    #[serde(rename = "fault.fired")]
+    FaultFired {
+        /// The case.
+        case: String,
+        /// The place.
+        address: Address,
+        /// What was held, refused or cut: a statement with its literals left out.
+        what: String,
+    },
+    /// The fault is healed and no backend of the tool is left.
+    #[serde(rename = "fault.cleared")]
+    FaultCleared {
+        /// The case.
+        case: String,
+        /// How long backends of the dead tool went on.
+        waited_us: u64,
+    },
+    /// What a database held.
+    #[serde(rename = "probe")]
+    Probe {
+        /// The case.
+        case: String,
+        /// When.
+        moment: Moment,
+        /// The endpoint.
+        endpoint: String,
+        /// Digest of the state; its text is `states/<digest>.json`.
+        state: String,
+    },
+    /// Both sides of a declared transformation.
+    #[serde(rename = "parity")]
+    Mapped {
+        /// The case.
+        case: String,
+        /// When.
+        moment: Moment,
+        /// The number of the map in the plan, from 1.
+        map: u32,
+        /// What the source query gives.
+        source: TableDigest,
+        /// What the target query gives.
+        target: TableDigest,
+    },
+    /// What a step says of itself.
+    #[serde(rename = "claim")]
+    Claim {
+        /// The case.
+        case: String,
+        /// The step.
+        step: String,
+        /// Why it ran.
+        phase: Phase,
+        /// What its report says; nothing when there is no readable report of this step.
+        ok: Option<bool>,
+        /// The reason, for people.
+        note: String,
+    },
+    /// What was left after the case: processes, backends, prepared transactions. Empty is good.
+    #[serde(rename = "leftovers")]
+    Leftovers {
+        /// The case.
+        case: String,
+        /// One sentence each.
+        found: Vec<String>,
+    },
+    /// Something worth knowing.
+    #[serde(rename = "note")]
+    Note {
+        /// The case, if it concerns one.
+        case: Option<String>,
+        /// One sentence.
+        text: String,
+    },
+    /// A case ended.
+    #[serde(rename = "case.finished")]
+    CaseFinished {
+        /// The case.
+        case: String,
+        /// What became of it.
+        outcome: Outcome,
+        /// The checks that were asked, by name.
+        checks: Vec<CheckResult>,
+        /// Why the harness could not finish it.
+        error: Option<String>,
+    },
+    /// A run ended.
+    #[serde(rename = "run.finished")]
+    RunFinished {
+        /// The worst of everything.
+        verdict: Verdict,
+        /// Digest of the part that two people with the same inputs must agree on.
+        outcome_sha256: String,
+    },
+}
+
+/// What a canary must turn red.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExpectRecord {
+    /// Exactly these checks, sorted.
+    pub red: Vec<String>,
+    /// The word of at least one case.
+    pub outcome: Option<Outcome>,
+}
+
+/// How many points a fault has, and how many of them are visited.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Coverage {
+    /// Points that the golden run recorded.
+    pub points: u64,
+    /// Points that are not provably equal to another one.
+    pub classes: u64,
+    /// Classes that are visited.
+    pub visited: u64,
+}
+
+/// Why a step runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// As the plan has it.
+    Plan,
+    /// With a fault armed.
+    Injured,
+    /// As the documented way out.
+    Recovery,
+    /// Once more after success.
+    Rerun,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Phase::Plan => "plan",
+            Phase::Injured => "injured",
+            Phase::Recovery => "recovery",
+            Phase::Rerun => "rerun",
+        })
+    }
+}
+
+/// When a probe was taken.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Moment {
+    /// Before the first step.
+    Start,
+    /// After a step.
+    After {
+        /// Why it ran.
+        phase: Phase,
+        /// The step.
+        step: String,
+    },
+    /// After everything.
+    End,
+}
+
+impl Moment {
+    /// After `step` in `phase`.
+    pub fn after(phase: Phase, step: &str) -> Moment {
+        Moment::After { phase, step: step.to_owned() }
+    }
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Moment::Start => f.write_str("at the start"),
+            Moment::After { phase: Phase::Plan, step } => write!(f, "after `{step}`"),
+            Moment::After { phase: Phase::Injured, step } => write!(f, "after the fault in `{step}`"),
+            Moment::After { phase: Phase::Recovery, step } => write!(f, "after the recovery by `{step}`"),
+            Moment::After { phase: Phase::Rerun, step } => write!(f, "after `{step}` once more"),
+            Moment::End => f.write_str("at the end"),
+        }
+    }
+}
+
+/// What a check answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckResult {
+    /// Its name.
+    pub check: String,
+    /// Its answer.
+    pub verdict: Verdict,
+    /// What speaks against it, the first [`MAX_FINDINGS`]; empty when it passes.
+    pub findings: Vec<Finding>,
+    /// How many there are in all.
+    pub findings_total: u64,
+}
+
+/// How many findings of a check are kept.
+pub const MAX_FINDINGS: usize = 20;
+
+/// One thing that speaks against a check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// When and where, for people.
+    pub place: String,
+    /// What differs.
+    #[serde(flatten)]
+    pub difference: Difference,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.difference)
+    }
+}
+
+impl Body {
+    /// The case that it belongs to, if it belongs to one.
+    pub fn case(&self) -> Option<&str> {
+        match self {
+            Body::RunStarted { .. }
+            | Body::ScenarioStarted { .. }
+            | Body::ScenarioPlanned { .. }
+            | Body::ScenarioFinished { .. }
+            | Body::RunFinished { .. } => None,
+            Body::Note { case, .. } => case.as_deref(),
+            Body::CaseStarted { case, .. }
+            | Body::StepStarted { case, .. }
+            | Body::StepFinished { case, .. }
+            | Body::FaultArmed { case, .. }
+            | Body::FaultFired { case, .. }
+            | Body::FaultCleared { case, .. }
+            | Body::Probe { case, .. }
+            | Body::Mapped { case, .. }
+            | Body::Claim { case, .. }
+            | Body::Leftovers { case, .. }
+            | Body::CaseFinished { case, .. } => Some(case),
+        }
+    }
+}

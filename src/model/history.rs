@@ -1,0 +1,110 @@
+//! What checks and reports read: the events of a case beside those of the golden case.
+
+use crate::model::{Address, Body, DatabaseState, Moment, Phase, Plan, Scenario};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// States by their digest. Many cases end in the same few states, so each is kept once.
+pub type States = BTreeMap<String, Arc<DatabaseState>>;
+
+/// Everything that is known of one case.
+#[derive(Debug, Clone, Copy)]
+pub struct History<'a> {
+    /// What was rehearsed.
+    pub scenario: &'a Scenario,
+    /// What was to be done.
+    pub plan: &'a Plan,
+    /// The uninterrupted run; for the first golden case, that case itself.
+    pub golden: &'a CaseEvents,
+    /// The case that is judged.
+    pub case: &'a CaseEvents,
+    /// The states that probes name.
+    pub states: &'a States,
+}
+
+/// The events of one case, in order.
+#[derive(Debug, Clone, Default)]
+pub struct CaseEvents {
+    /// Its name.
+    pub case: String,
+    /// Where it is injured, if it is.
+    pub address: Option<Address>,
+    /// What happened.
+    pub events: Vec<Body>,
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepEnd {
+    /// The step.
+    pub step: String,
+    /// Why it ran.
+    pub phase: Phase,
+    /// Its exit code, if it exited.
+    pub exit: Option<i32>,
+    /// Whether that means success.
+    pub success: bool,
+    /// Whether it was ended by its bound.
+    pub timed_out: bool,
+}
+
+impl CaseEvents {
+    /// The ends of all steps, in order.
+    pub fn step_ends(&self) -> impl Iterator<Item = StepEnd> {
+        self.events.iter().filter_map(|event| match event {
+            Body::StepFinished { step, phase, exit, success, timed_out, .. } => Some(StepEnd {
+                step: step.clone(),
+                phase: *phase,
+                exit: *exit,
+                success: *success,
+                timed_out: *timed_out,
+            }),
+            _ => None,
+        })
+    }
+
+    /// Whether the fault struck.
+    pub fn fired(&self) -> bool {
+        self.events.iter().any(|event| matches!(event, Body::FaultFired { .. }))
+    }
+
+    /// The digests of the states of all probes, in order.
+    pub fn probes(&self) -> impl Iterator<Item = (&Moment, &str, &str)> {
+        self.events.iter().filter_map(|event| match event {
+            Body::Probe { moment, endpoint, state, .. } => Some((moment, endpoint.as_str(), state.as_str())),
+            _ => None,
+        })
+    }
+
+    /// The digest of the state of `endpoint` at `moment`.
+    pub fn probe(&self, moment: &Moment, endpoint: &str) -> Option<&str> {
+        self.probes().find(|(at, of, _)| *at == moment && *of == endpoint).map(|(_, _, state)| state)
+    }
+
+    /// The moments at which `endpoint` was probed, in order.
+    pub fn moments(&self, endpoint: &str) -> Vec<&Moment> {
+        self.probes().filter(|(_, of, _)| *of == endpoint).map(|(moment, _, _)| moment).collect()
+    }
+}
+
+impl History<'_> {
+    /// The state of `endpoint` at `moment` of the judged case.
+    pub fn state(&self, moment: &Moment, endpoint: &str) -> Option<&DatabaseState> {
+        self.named(self.case.probe(moment, endpoint)?)
+    }
+
+    /// The state of `endpoint` at `moment` of the golden case.
+    pub fn golden_state(&self, moment: &Moment, endpoint: &str) -> Option<&DatabaseState> {
+        self.named(self.golden.probe(moment, endpoint)?)
+    }
+
+    /// The state with this digest.
+    pub fn named(&self, digest: &str) -> Option<&DatabaseState> {
+        self.states.get(digest).map(Arc::as_ref)
+    }
+
+    /// Whether the case is a golden one.
+    pub fn is_golden(&self) -> bool {
+        self.case.address.is_none()
+    }
+}

@@ -1,0 +1,210 @@
+//! A run as reports see it: the events, folded by scenario and case. A pure function of the events.
+
+use crate::model::{Address, Body, CaseEvents, CheckResult, Coverage, Event, ExpectRecord, Outcome, Verdict};
+use std::collections::BTreeMap;
+
+/// A run.
+#[derive(Debug, Clone, Default)]
+pub struct RunRecord {
+    /// Its id.
+    pub run: String,
+    /// Version of the harness.
+    pub version: String,
+    /// Its tier.
+    pub tier: String,
+    /// When it started, RFC 3339 in UTC.
+    pub started: String,
+    /// How long it took so far.
+    pub duration_us: u64,
+    /// In the order in which they started.
+    pub scenarios: Vec<ScenarioRecord>,
+    /// Sentences that concern no case.
+    pub notes: Vec<String>,
+    /// The worst of everything; nothing while the run is not finished.
+    pub verdict: Option<Verdict>,
+    /// Digest of the deterministic part; empty while the run is not finished.
+    pub outcome_sha256: String,
+}
+
+/// A scenario of a run.
+#[derive(Debug, Clone)]
+pub struct ScenarioRecord {
+    /// Its name.
+    pub scenario: String,
+    /// What it shows.
+    pub about: String,
+    /// The procedure.
+    pub flow: Option<String>,
+    /// Dataset and size.
+    pub dataset: String,
+    /// Seed.
+    pub seed: u64,
+    /// Of the dataset and its seed.
+    pub dataset_sha256: String,
+    /// Of the tool.
+    pub tool_sha256: String,
+    /// What a canary must turn red.
+    pub expect: Option<ExpectRecord>,
+    /// Per fault: kind, step, coverage.
+    pub faults: Vec<(String, String, Coverage)>,
+    /// Sorted by name: the golden cases last (`golden-1` after `0001-...`).
+    pub cases: BTreeMap<String, CaseRecord>,
+    /// Its verdict; nothing while it is not finished.
+    pub verdict: Option<Verdict>,
+    /// Why, for people.
+    pub why: String,
+    /// How long it took.
+    pub duration_us: u64,
+}
+
+/// A case of a scenario.
+#[derive(Debug, Clone, Default)]
+pub struct CaseRecord {
+    /// Its name.
+    pub case: String,
+    /// Where it is injured.
+    pub address: Option<Address>,
+    /// The statement there, for people.
+    pub label: Option<String>,
+    /// The word that replays it.
+    pub token: Option<String>,
+    /// What became of it; nothing while it is not finished.
+    pub outcome: Option<Outcome>,
+    /// What the checks answered.
+    pub checks: Vec<CheckResult>,
+    /// Why the harness could not finish it.
+    pub error: Option<String>,
+    /// What happened, in order.
+    pub events: Vec<Body>,
+    /// How long it took.
+    pub duration_us: u64,
+}
+
+impl RunRecord {
+    /// Folds `events`, which may end anywhere: what is not finished is not green.
+    pub fn from_events<'a>(events: impl IntoIterator<Item = &'a Event>) -> RunRecord {
+        let mut record = RunRecord::default();
+        events.into_iter().for_each(|event| record.add(event));
+        record
+    }
+
+    /// Adds the next event.
+    pub fn add(&mut self, event: &Event) {
+        self.duration_us = event.mono_us;
+        match &event.body {
+            Body::RunStarted { run, version, tier, .. } => {
+                (self.run, self.version, self.tier) = (run.clone(), version.clone(), tier.clone());
+                self.started = event.t.clone();
+            }
+            Body::RunFinished { verdict, outcome_sha256 } => {
+                self.verdict = Some(*verdict);
+                self.outcome_sha256 = outcome_sha256.clone();
+            }
+            Body::Note { case: None, text } => self.notes.push(text.clone()),
+            body => self.add_to_scenario(body, event.mono_us),
+        }
+    }
+
+    fn add_to_scenario(&mut self, body: &Body, mono_us: u64) {
+        match body {
+            Body::ScenarioStarted { .. } => self.scenarios.extend(ScenarioRecord::started(body, mono_us)),
+            Body::ScenarioPlanned { scenario, kind, during, coverage } => {
+                if let Some(record) = self.scenario(scenario) {
+                    record.faults.push((kind.clone(), during.clone(), *coverage));
+                }
+            }
+            Body::ScenarioFinished { scenario, verdict, why } => {
+                if let Some(record) = self.scenario(scenario) {
+                    (record.verdict, record.why) = (Some(*verdict), why.clone());
+                    record.duration_us = mono_us - record.duration_us;
+                }
+            }
+            body => self.add_to_case(body, mono_us),
+        }
+    }
+
+    fn add_to_case(&mut self, body: &Body, mono_us: u64) {
+        let Some(case) = body.case() else { return };
+        let scenario = case.rsplit_once('/').map_or(case, |(scenario, _)| scenario).to_owned();
+        let Some(scenario) = self.scenario(&scenario) else { return };
+        scenario.cases.entry(case.to_owned()).or_default().add(body, mono_us);
+    }
+
+    /// The scenario with this name.
+    fn scenario(&mut self, name: &str) -> Option<&mut ScenarioRecord> {
+        self.scenarios.iter_mut().rfind(|record| record.scenario == name)
+    }
+
+    /// All cases, in the order of scenarios and names.
+    pub fn cases(&self) -> impl Iterator<Item = (&ScenarioRecord, &CaseRecord)> {
+        self.scenarios.iter().flat_map(|scenario| scenario.cases.values().map(move |case| (scenario, case)))
+    }
+}
+
+impl ScenarioRecord {
+    fn started(body: &Body, mono_us: u64) -> Option<ScenarioRecord> {
+        let Body::ScenarioStarted { scenario, about, flow, dataset, seed, dataset_sha256, tool_sha256, expect } = body
+        else {
+            return None;
+        };
+        Some(ScenarioRecord {
+            scenario: scenario.clone(),
+            about: about.clone(),
+            flow: flow.clone(),
+            dataset: dataset.clone(),
+            seed: *seed,
+            dataset_sha256: dataset_sha256.clone(),
+            tool_sha256: tool_sha256.clone(),
+            expect: expect.clone(),
+            faults: Vec::new(),
+            cases: BTreeMap::new(),
+            verdict: None,
+            why: String::new(),
+            duration_us: mono_us,
+        })
+    }
+
+    /// The injured cases, in order.
+    pub fn injured(&self) -> impl Iterator<Item = &CaseRecord> {
+        self.cases.values().filter(|case| case.address.is_some())
+    }
+
+    /// The golden cases, in order.
+    pub fn golden(&self) -> impl Iterator<Item = &CaseRecord> {
+        self.cases.values().filter(|case| case.address.is_none())
+    }
+}
+
+impl CaseRecord {
+    fn add(&mut self, body: &Body, mono_us: u64) {
+        match body {
+            Body::CaseStarted { case, address, label, token, .. } => {
+                self.case = case.clone();
+                (self.address, self.label, self.token) = (address.clone(), label.clone(), token.clone());
+                self.duration_us = mono_us;
+            }
+            Body::CaseFinished { outcome, checks, error, .. } => {
+                (self.outcome, self.checks, self.error) = (Some(*outcome), checks.clone(), error.clone());
+                self.duration_us = mono_us - self.duration_us;
+            }
+            _ => {}
+        }
+        self.events.push(body.clone());
+    }
+
+    /// The verdict: the worst of its word and its checks; unknown while it is not finished.
+    pub fn verdict(&self) -> Verdict {
+        let word = self.outcome.map_or(Verdict::Unknown, Outcome::verdict);
+        Verdict::worst(self.checks.iter().map(|check| check.verdict).chain([word]))
+    }
+
+    /// The checks that are not green.
+    pub fn red(&self) -> impl Iterator<Item = &CheckResult> {
+        self.checks.iter().filter(|check| check.verdict != Verdict::Pass)
+    }
+
+    /// As checks read it.
+    pub fn as_events(&self) -> CaseEvents {
+        CaseEvents { case: self.case.clone(), address: self.address.clone(), events: self.events.clone() }
+    }
+}

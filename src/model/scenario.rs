@@ -1,0 +1,296 @@
+//! A scenario: what is rehearsed, on which data, injured how, recovered how, and what is expected of it.
+
+use crate::model::Place;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::Duration;
+
+/// One scenario, whether it came from a file or was built in Rust.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scenario {
+    /// The path of its file under `scenarios/` without `.toml`, such as `one-db/kill-anywhere`.
+    pub name: String,
+    /// What is shown, in a sentence.
+    pub about: String,
+    /// The procedure; `None` when every step is the scenario's own.
+    pub flow: Option<String>,
+    /// The dataset and its size, such as `butlers-small`.
+    pub dataset: String,
+    /// Which program is rehearsed.
+    pub tool: Tool,
+    /// The seed of the data and of every sample that is drawn.
+    pub seed: u64,
+    /// Programs that must be found, such as `psql`; without them the scenario is not run, and the run is inconclusive.
+    pub needs: Vec<String>,
+    /// The databases; empty: those of the flow.
+    pub targets: Vec<TargetSpec>,
+    /// The steps; empty: those of the flow.
+    pub steps: Vec<Step>,
+    /// The misfortunes; empty: the golden run alone.
+    pub faults: Vec<FaultSpec>,
+    /// The documented ways out, first match wins; none that matches: the injured step again.
+    pub recovery: Vec<Recovery>,
+    /// What running the injured step again after success must do.
+    pub rerun: Rerun,
+    /// Declared transformations.
+    pub maps: Vec<Map>,
+    /// Columns that may differ from run to run.
+    pub volatile: Vec<Volatile>,
+    /// What a canary must turn red; `None` for scenarios that must be green.
+    pub expect: Option<Expect>,
+}
+
+/// Which program is rehearsed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tool {
+    /// Replaces `rehearse tool <flow>`; `None` is the reference migrator.
+    pub prefix: Option<Vec<String>>,
+    /// Files that make up the tool, as patterns from the root of the repository; they are digested.
+    pub inputs: Vec<String>,
+}
+
+/// A database of the dataset under the name that the scenario gives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetSpec {
+    /// The dotted name in the scenario, such as `source.general` or `target`; its URL stands for `{source.general}`.
+    pub name: String,
+    /// Which engine holds it.
+    pub engine: Engine,
+    /// The database of the dataset that it starts as.
+    pub database: String,
+}
+
+/// The engines that a target can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// A Postgres database.
+    Postgres,
+    /// A SQLite file.
+    Sqlite,
+}
+
+impl TargetSpec {
+    /// The name in addresses: `pg.source.general`, `pg.target`, `file.core`.
+    pub fn endpoint(&self) -> String {
+        match self.engine {
+            Engine::Postgres => format!("pg.{}", self.name),
+            Engine::Sqlite => format!("file.{}", self.name.rsplit('.').next().unwrap_or(&self.name)),
+        }
+    }
+
+    /// True of what must not be changed.
+    pub fn is_source(&self) -> bool {
+        self.name == "source" || self.name.starts_with("source.")
+    }
+}
+
+/// One command of the procedure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// Its name, unique in the plan.
+    pub name: String,
+    /// What it is for.
+    pub role: Role,
+    /// The command line; `{target}` and the like stand for URLs, `{fixtures}` for the folder of the fixtures.
+    pub argv: Vec<String>,
+    /// Variables, with the same placeholders.
+    pub env: BTreeMap<String, String>,
+    /// Variables of the caller that are passed on and never stored.
+    pub env_from: Vec<String>,
+    /// Files written into the working directory before the step, with the same placeholders.
+    pub files: BTreeMap<String, String>,
+    /// The exit codes that mean success.
+    pub exit: Vec<i32>,
+    /// Its bound; `None`: the larger of 60 s and ten times the golden run.
+    pub timeout: Option<Duration>,
+    /// What the step says of itself.
+    pub claims: Claims,
+}
+
+/// What a step is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Makes ready: a plan, a backup.
+    Prepare,
+    /// Says what would be done, and writes nothing.
+    DryRun,
+    /// Does the migration or a part of it.
+    Apply,
+    /// Looks whether it is right.
+    Verify,
+    /// Moves the traffic.
+    Cutover,
+    /// Undoes.
+    Rollback,
+    /// Tidies up afterwards.
+    Cleanup,
+}
+
+impl Role {
+    /// All roles, in the order of a procedure.
+    pub const ALL: [Role; 7] =
+        [Role::Prepare, Role::DryRun, Role::Apply, Role::Verify, Role::Cutover, Role::Rollback, Role::Cleanup];
+
+    /// The name in scenarios.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Prepare => "prepare",
+            Role::DryRun => "dry-run",
+            Role::Apply => "apply",
+            Role::Verify => "verify",
+            Role::Cutover => "cutover",
+            Role::Rollback => "rollback",
+            Role::Cleanup => "cleanup",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What a step says of itself, besides its exit code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claims {
+    /// Nothing; what is observed decides.
+    None,
+    /// A JSON report that it writes.
+    Report {
+        /// Its path, from the working directory.
+        report: String,
+        /// When it says that all is well.
+        ok: Condition,
+    },
+}
+
+/// `/status = ok`: a JSON pointer and the value that it must have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    /// RFC 6901.
+    pub pointer: String,
+    /// Compared with the text of a string, and with the JSON of anything else.
+    pub value: String,
+}
+
+impl Condition {
+    /// Reads `/pointer = value`.
+    pub fn parse(text: &str) -> Option<Condition> {
+        let (pointer, value) = text.split_once('=')?;
+        let (pointer, value) = (pointer.trim(), value.trim());
+        pointer.starts_with('/').then(|| Condition { pointer: pointer.to_owned(), value: value.to_owned() })
+    }
+
+    /// Whether `report` meets it.
+    pub fn holds(&self, report: &serde_json::Value) -> bool {
+        match report.pointer(&self.pointer) {
+            Some(serde_json::Value::String(text)) => *text == self.value,
+            Some(other) => serde_json::from_str::<serde_json::Value>(&self.value).is_ok_and(|value| value == *other),
+            None => false,
+        }
+    }
+}
+
+/// A misfortune and where it strikes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FaultSpec {
+    /// The kind, such as `proc.kill`.
+    pub kind: String,
+    /// What the kind needs besides.
+    pub arg: Option<String>,
+    /// The step during which it strikes.
+    pub during: String,
+    /// Everywhere, or at one place.
+    pub at: At,
+}
+
+/// Where a fault strikes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum At {
+    /// At every point that the golden run recorded.
+    Sweep,
+    /// At this one.
+    Place(Place),
+}
+
+/// A documented way out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recovery {
+    /// Only for faults during this step.
+    pub step: Option<String>,
+    /// Only for faults of this kind.
+    pub kind: Option<String>,
+    /// The steps to run, in order.
+    pub steps: Vec<String>,
+}
+
+/// What running again after success must do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Rerun {
+    /// End in the same state; writing again is allowed.
+    #[default]
+    SameState,
+    /// Write nothing.
+    NoOp,
+    /// Refuse, and write nothing.
+    Refuses,
+}
+
+impl Rerun {
+    /// All, with their names in scenarios.
+    pub const ALL: [(Rerun, &'static str); 3] =
+        [(Rerun::SameState, "same-state"), (Rerun::NoOp, "no-op"), (Rerun::Refuses, "refuses")];
+}
+
+/// A declared transformation: what the source query gives is what the target query must give.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Map {
+    /// The source that it reads, such as `source.general`.
+    pub on: String,
+    /// A query over that source.
+    pub source: String,
+    /// A query over the target.
+    pub target: String,
+    /// The columns that identify a row; empty: rows are compared as a multiset.
+    pub key: Vec<String>,
+}
+
+/// Columns that may differ from run to run, with the reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Volatile {
+    /// `schema.table`; in SQLite the bare name.
+    pub table: String,
+    /// The columns.
+    pub columns: BTreeSet<String>,
+    /// Why.
+    pub reason: String,
+}
+
+/// What a canary must turn red.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expect {
+    /// Exactly these checks.
+    pub red: BTreeSet<String>,
+    /// The word of at least one case.
+    pub outcome: Option<crate::model::Outcome>,
+}
+
+impl Scenario {
+    /// The columns to leave out, by table.
+    pub fn volatile_columns(&self) -> BTreeMap<String, BTreeSet<String>> {
+        let mut columns: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for volatile in &self.volatile {
+            columns.entry(volatile.table.clone()).or_default().extend(volatile.columns.iter().cloned());
+        }
+        columns
+    }
+
+    /// The name in tokens: `/` is not shell-safe in them, and no part of a name holds a dot.
+    pub fn token_name(&self) -> String {
+        self.name.replace('/', ".")
+    }
+}
