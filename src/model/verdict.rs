@@ -64,7 +64,7 @@ pub enum Outcome {
     Diverged,
     /// The harness could not finish the case.
     Unfinished,
-    /// Exit 0 in spite of the fault, and the state is wrong.
+    /// Exit 0 without a recovery, and the state is wrong.
     Silent,
     /// The recovery said that it succeeded, and the state is wrong.
     Lied,
@@ -132,7 +132,7 @@ impl Outcome {
             Outcome::NotFired => "the fault never struck, so nothing was proved",
             Outcome::Diverged => "the tool did something else than what was recorded, so another point was hit",
             Outcome::Unfinished => "the harness could not finish the case, so nothing was proved",
-            Outcome::Silent => "the tool exited 0 in spite of the fault, and the data is wrong",
+            Outcome::Silent => "the tool exited 0, and the data is wrong",
             Outcome::Lied => "the recovery exited 0, and the data is wrong",
             Outcome::Stuck => "the documented recovery does not succeed",
             Outcome::Corrupt => "a database is damaged by its own engine's judgement",

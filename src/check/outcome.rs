@@ -1,0 +1,38 @@
+//! The one word for what became of a case: a function of its history and of what the checks answered.
+
+use crate::model::{CheckResult, History, Outcome, Phase, StepEnd, Verdict};
+
+/// The word for a case that the harness finished.
+pub fn classify(history: &History, checks: &[CheckResult]) -> Outcome {
+    let ends: Vec<StepEnd> = history.case.step_ends().collect();
+    let red = |name: &str| checks.iter().any(|check| check.check == name && check.verdict == Verdict::Fail);
+    let wrong = red("parity") || red("golden-state") || red("rollback-restores") || red("dry-run-writes-nothing");
+    let struck_at = ends.iter().find(|end| end.phase == Phase::Injured);
+
+    if !history.is_golden() && !history.case.fired() {
+        return Outcome::NotFired;
+    }
+    if red("sources-unchanged") {
+        return Outcome::SourceTouched;
+    }
+    if ends.iter().any(|end| end.timed_out) {
+        return Outcome::Hang;
+    }
+    // Exit 0 although it was injured: by itself it did right, or nobody was told that it did wrong.
+    if let Some(StepEnd { success: true, .. }) = struck_at {
+        return if wrong { Outcome::Silent } else { leak_or(Outcome::Absorbed, red("nothing-left-behind")) };
+    }
+    let way_out = || ends.iter().filter(|end| end.phase != Phase::Injured);
+    let recovered = ends.iter().filter(|end| end.phase == Phase::Recovery).all(|end| end.success);
+    match (recovered, wrong) {
+        (true, true) if struck_at.is_some() => Outcome::Lied,
+        (true, true) if way_out().all(|end| end.success) => Outcome::Silent,
+        _ if !way_out().all(|end| end.success) => Outcome::Stuck,
+        (_, true) => Outcome::Stuck,
+        _ => leak_or(Outcome::Pass, red("nothing-left-behind")),
+    }
+}
+
+fn leak_or(outcome: Outcome, leaks: bool) -> Outcome {
+    if leaks { Outcome::Leak } else { outcome }
+}

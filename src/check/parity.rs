@@ -1,0 +1,110 @@
+//! `parity`: the target holds exactly what the sources held, and everything else in it is as it was before.
+//!
+//! Whole databases are compared, also tables that the tool does not name, with the sources as they were before the
+//! first step. Only rows count here; `golden-state` compares the rest.
+
+use crate::check::{Check, Judgement, finding, findings_at};
+use crate::model::{Body, Finding, History, Moment, Phase, Role, TableDigest, compare};
+use std::collections::BTreeMap;
+
+/// See the module.
+pub(super) struct Parity;
+
+impl Check for Parity {
+    fn name(&self) -> &'static str {
+        "parity"
+    }
+
+    fn about(&self) -> &'static str {
+        "The target holds exactly what the sources held, and everything else in it is as it was before."
+    }
+
+    fn judge(&self, history: &History) -> Option<Judgement> {
+        let moments = moments(history);
+        let differences: Option<Vec<Finding>> = moments
+            .iter()
+            .map(|moment| differences(history, moment))
+            .collect::<Option<Vec<_>>>()
+            .map(|all| all.concat());
+        match (moments.is_empty(), differences) {
+            (true, _) => None,
+            (false, Some(findings)) => Some(Judgement::from_findings(findings)),
+            (false, None) => Some(Judgement::unknown("the state of every target once the data is there")),
+        }
+    }
+}
+
+/// When parity is promised: after the last step that brings data, once more, and at the end unless that is undone.
+fn moments(history: &History) -> Vec<Moment> {
+    let Some(apply) = history.plan.last_apply() else { return Vec::new() };
+    if !history.is_golden() {
+        return if last_role(history).is_some_and(brings_data) { vec![Moment::End] } else { Vec::new() };
+    }
+    let rerun = Moment::after(Phase::Rerun, &apply.name);
+    let was_rerun = history.case.probes().any(|(moment, _, _)| *moment == rerun);
+    [Moment::after(Phase::Plan, &apply.name)].into_iter().chain(was_rerun.then_some(rerun)).collect()
+}
+
+fn last_role(history: &History) -> Option<Role> {
+    let last = history.case.step_ends().last()?;
+    history.plan.step(&last.step).map(|step| step.role)
+}
+
+fn brings_data(role: Role) -> bool {
+    matches!(role, Role::Apply | Role::Verify | Role::Cutover)
+}
+
+/// What differs from parity at `moment`; `None` where a state was not observed.
+pub(crate) fn differences(history: &History, moment: &Moment) -> Option<Vec<Finding>> {
+    let mut findings = Vec::new();
+    for endpoint in history.plan.target_endpoints() {
+        let expected = expected_tables(history, &endpoint)?;
+        let mut found = history.state(moment, &endpoint)?.tables.clone();
+        found.retain(|table, _| !is_mapped(history, table));
+        findings.extend(findings_at(moment, &endpoint, compare("table ", &expected, &found)));
+    }
+    findings.extend(map_differences(history, moment)?);
+    Some(findings)
+}
+
+/// The tables that `endpoint` must hold: those of the sources where they are copied, its own from the start elsewhere.
+fn expected_tables(history: &History, endpoint: &str) -> Option<BTreeMap<String, TableDigest>> {
+    let mut expected = history.golden_state(&Moment::Start, endpoint)?.tables.clone();
+    for copy in history.plan.parity.copies.iter().filter(|copy| copy.target == endpoint) {
+        let source = history.golden_state(&Moment::Start, &copy.source)?;
+        match source.tables.get(&copy.source_table) {
+            Some(digest) => expected.insert(copy.target_table.clone(), *digest),
+            None => expected.remove(&copy.target_table),
+        };
+    }
+    expected.retain(|table, _| !is_mapped(history, table));
+    Some(expected)
+}
+
+/// Whether a declared transformation speaks of this table: its query has the table's name as a word.
+fn is_mapped(history: &History, table: &str) -> bool {
+    let bare = table.rsplit('.').next().unwrap_or(table);
+    let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
+    let names = |query: &str| query.split(|c| !is_word(c)).any(|word| word == table || word == bare);
+    history.plan.parity.maps.iter().any(|map| names(&map.target))
+}
+
+fn map_differences(history: &History, moment: &Moment) -> Option<Vec<Finding>> {
+    let observed: Vec<(u32, TableDigest, TableDigest)> = history
+        .case
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Body::Mapped { moment: at, map, source, target, .. } if at == moment => Some((*map, *source, *target)),
+            _ => None,
+        })
+        .collect();
+    if observed.len() != history.plan.parity.maps.len() {
+        return None;
+    }
+    let differing = observed.into_iter().filter(|(_, source, target)| source != target);
+    let finding = |(map, source, target): (u32, TableDigest, TableDigest)| {
+        finding(moment, format!("map {map}"), source.to_string(), target.to_string())
+    };
+    Some(differing.map(finding).collect())
+}
