@@ -1,1 +1,345 @@
 //! The only spawner of children.
+//!
+//! A child gets its own process group, an empty stdin, an environment that is said in full, and a marker in it, by
+//! which also descendants that left the group are found and ended ([`kill_marked`]).
+
+#![allow(clippy::disallowed_methods)] // this is the place that the rule speaks of
+
+mod executable;
+mod marked;
+
+pub use executable::Executable;
+pub use marked::{Marker, kill_marked, marked, processes_in};
+pub use rustix::process::Signal;
+
+use crate::{Error, Result};
+use rustix::process::{Pid, WaitOptions, kill_process_group, waitpgid};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::fs::OpenOptions;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+
+/// A child to be: everything it will know is said here, nothing is inherited.
+#[derive(Clone)]
+pub struct Spawn {
+    /// The program and its arguments; a bare program name is looked up in the `PATH` of `env`.
+    pub argv: Vec<OsString>,
+    /// The whole environment, apart from the marker.
+    pub env: BTreeMap<OsString, OsString>,
+    /// The working directory; it must exist.
+    pub cwd: PathBuf,
+    /// The file that stdout is appended to; none discards it. The same file may be named twice.
+    pub stdout: Option<PathBuf>,
+    /// The file that stderr is appended to; none discards it.
+    pub stderr: Option<PathBuf>,
+    /// Whom the child runs as; none is ourselves. Another user needs root.
+    pub ids: Option<Ids>,
+    /// By what descendants are found again; only the supervisor and servers go without.
+    pub marker: Option<Marker>,
+}
+
+/// A user and a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ids {
+    /// User.
+    pub uid: u32,
+    /// Group; supplementary groups are dropped.
+    pub gid: u32,
+}
+
+/// How a child ended: one of the two is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exit {
+    /// What it returned, when it returned.
+    pub code: Option<i32>,
+    /// What killed it, when it was killed.
+    pub signal: Option<i32>,
+}
+
+/// What a child that was waited for has left.
+#[derive(Debug, Clone)]
+pub struct Output {
+    /// How it ended.
+    pub exit: Exit,
+    /// All of stdout.
+    pub stdout: Vec<u8>,
+    /// All of stderr.
+    pub stderr: Vec<u8>,
+}
+
+impl Spawn {
+    /// A child with an empty environment, no output files, no marker, as ourselves.
+    pub fn new<A: Into<OsString>>(argv: impl IntoIterator<Item = A>, cwd: impl Into<PathBuf>) -> Spawn {
+        Spawn {
+            argv: argv.into_iter().map(Into::into).collect(),
+            env: BTreeMap::new(),
+            cwd: cwd.into(),
+            stdout: None,
+            stderr: None,
+            ids: None,
+            marker: None,
+        }
+    }
+
+    /// Starts it; [`Child`] is awaited in the tokio runtime of the caller.
+    ///
+    /// # Errors
+    /// The program, the directory or an output file is missing or forbidden; names the program and the directory.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn start(&self) -> Result<Child> {
+        adopt_orphans();
+        let mut command = tokio::process::Command::from(self.command()?);
+        let mut ours = ours();
+        let inner = command.spawn().map_err(|error| self.cannot_start(error))?;
+        let pid = inner.id().expect("a child that nobody waited for has a pid");
+        ours.insert(pid);
+        Ok(Child { inner, pid, ended: None })
+    }
+
+    /// Starts a child that outlives us; nobody has to wait for it.
+    ///
+    /// # Errors
+    /// As in [`Spawn::start`].
+    pub fn start_detached(&self) -> Result<Detached> {
+        reap_detached();
+        let child = self.command()?.spawn().map_err(|error| self.cannot_start(error))?;
+        Ok(Detached { child: Some(child) })
+    }
+
+    fn command(&self) -> Result<Command> {
+        let mut command = command(&self.argv, &self.cwd, &self.env, self.ids)?;
+        if let Some(marker) = &self.marker {
+            command.envs(marker.variables());
+        }
+        command.process_group(0).stdin(Stdio::null()).stdout(appended(&self.stdout)?).stderr(appended(&self.stderr)?);
+        Ok(command)
+    }
+
+    fn cannot_start(&self, error: std::io::Error) -> Error {
+        cannot_start(&self.argv, &self.cwd, error)
+    }
+}
+
+// Arguments and values of variables may hold passwords.
+impl fmt::Debug for Spawn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&OsString> = self.env.keys().collect();
+        f.debug_struct("Spawn")
+            .field("program", &self.argv.first())
+            .field("env", &names)
+            .field("cwd", &self.cwd)
+            .field("ids", &self.ids)
+            .field("marker", &self.marker)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A running child and its process group. Dropped before its end, the group is killed.
+#[derive(Debug)]
+pub struct Child {
+    inner: tokio::process::Child,
+    pid: u32,
+    ended: Option<Exit>,
+}
+
+impl Child {
+    /// The process, and the process group, of the child.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Waits for the end; asked again, answers the same. A wait that is dropped loses nothing.
+    ///
+    /// # Errors
+    /// Somebody else waited for the child.
+    pub async fn wait(&mut self) -> Result<Exit> {
+        if let Some(exit) = self.ended {
+            return Ok(exit);
+        }
+        let status = self.inner.wait().await;
+        let status = status.map_err(|error| Error::bug(format!("nobody ended child {}", self.pid)).caused_by(error))?;
+        let exit = Exit::from(status);
+        self.ended = Some(exit);
+        ours().remove(&self.pid);
+        reap_group(self.pid);
+        Ok(exit)
+    }
+
+    /// Sends a signal to the whole group, also after the child's own end; a group that is gone is fine.
+    ///
+    /// # Errors
+    /// The group belongs to another user.
+    pub fn kill_group(&self, signal: Signal) -> Result<()> {
+        kill_group(self.pid, signal)
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        if self.ended.is_none() {
+            let _ = self.kill_group(Signal::KILL); // tokio reaps in the background
+            ours().remove(&self.pid);
+        }
+    }
+}
+
+/// A child that outlives us. Dropping it does nothing to it.
+#[derive(Debug)]
+pub struct Detached {
+    child: Option<std::process::Child>,
+}
+
+impl Detached {
+    /// Process and process group.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().map_or(0, std::process::Child::id)
+    }
+
+    /// How it ended, if it did already.
+    pub fn ended(&mut self) -> Option<Exit> {
+        let status = self.child.as_mut()?.try_wait().ok()??;
+        Some(Exit::from(status))
+    }
+}
+
+impl Drop for Detached {
+    fn drop(&mut self) {
+        detached().extend(self.child.take());
+    }
+}
+
+/// Runs a short program to its end with `input` on stdin, and blocks meanwhile. For `initdb` and the like.
+///
+/// # Errors
+/// It could not be started; names the program and the directory. A failing exit is not an error here.
+pub fn run(
+    argv: &[OsString],
+    cwd: &Path,
+    env: &BTreeMap<OsString, OsString>,
+    ids: Option<Ids>,
+    input: &str,
+) -> Result<Output> {
+    let mut command = command(argv, cwd, env, ids)?;
+    command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(|error| cannot_start(argv, cwd, error))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        let _ = std::io::Write::write_all(&mut stdin, input.as_bytes()); // one that does not read has its own answer
+    }
+    let output = child.wait_with_output().map_err(|error| cannot_start(argv, cwd, error))?;
+    Ok(Output { exit: output.status.into(), stdout: output.stdout, stderr: output.stderr })
+}
+
+/// Sends a signal to a process group; a group that is gone is fine.
+///
+/// # Errors
+/// The group belongs to another user.
+pub fn kill_group(group: u32, signal: Signal) -> Result<()> {
+    match kill_process_group(pid(group)?, signal) {
+        Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+        Err(error) => Err(Error::environment(format!("cannot signal process group {group}")).caused_by(error)),
+    }
+}
+
+/// Sends a signal to one process; a process that is gone is fine.
+///
+/// # Errors
+/// The process belongs to another user.
+pub fn kill(process: u32, signal: Signal) -> Result<()> {
+    match rustix::process::kill_process(pid(process)?, signal) {
+        Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+        Err(error) => Err(Error::environment(format!("cannot signal process {process}")).caused_by(error)),
+    }
+}
+
+/// The user we are.
+pub fn own_uid() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+impl Exit {
+    /// Whether it returned 0.
+    pub fn is_success(self) -> bool {
+        self.code == Some(0)
+    }
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.code, self.signal) {
+            (Some(code), _) => write!(f, "exit {code}"),
+            (None, Some(signal)) => write!(f, "signal {signal}"),
+            (None, None) => f.write_str("neither exit nor signal"),
+        }
+    }
+}
+
+impl From<ExitStatus> for Exit {
+    fn from(status: ExitStatus) -> Exit {
+        Exit { code: status.code(), signal: status.signal() }
+    }
+}
+
+fn command(argv: &[OsString], cwd: &Path, env: &BTreeMap<OsString, OsString>, ids: Option<Ids>) -> Result<Command> {
+    let (program, arguments) = argv.split_first().ok_or_else(|| Error::usage("a command line without a program"))?;
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(cwd).env_clear().envs(env);
+    if let Some(ids) = ids.filter(|ids| ids.uid != own_uid()) {
+        command.uid(ids.uid).gid(ids.gid);
+    }
+    Ok(command)
+}
+
+fn appended(file: &Option<PathBuf>) -> Result<Stdio> {
+    let Some(path) = file else { return Ok(Stdio::null()) };
+    let file = OpenOptions::new().create(true).append(true).open(path);
+    file.map(Stdio::from).map_err(|error| Error::io("open", path, error))
+}
+
+fn cannot_start(argv: &[OsString], cwd: &Path, error: std::io::Error) -> Error {
+    let program = argv.first().map(OsString::as_os_str).unwrap_or(OsStr::new("")).display();
+    Error::environment(format!("cannot start `{program}` in {}", cwd.display())).caused_by(error)
+}
+
+fn pid(process: u32) -> Result<Pid> {
+    // 0 and 1 would be ourselves and everybody.
+    let raw = i32::try_from(process).ok().filter(|raw| *raw > 1);
+    raw.and_then(Pid::from_raw).ok_or_else(|| Error::bug(format!("{process} is not a process of ours")))
+}
+
+// Children that a [`Child`] waits for. Nobody else may reap them: tokio waits for each by its own pid and would find
+// it gone. For the same reason we never wait for "any child", only for pids and groups that we know.
+fn ours() -> MutexGuard<'static, BTreeSet<u32>> {
+    static OURS: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
+    OURS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn detached() -> MutexGuard<'static, Vec<std::process::Child>> {
+    static DETACHED: Mutex<Vec<std::process::Child>> = Mutex::new(Vec::new());
+    DETACHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn reap_detached() {
+    detached().retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+}
+
+// Orphans of the group became our children (see `adopt_orphans`) and would stay as zombies until our end.
+fn reap_group(group: u32) {
+    let Ok(group) = pid(group) else { return };
+    while let Ok(Some(_)) = waitpgid(group, WaitOptions::NOHANG) {}
+}
+
+// Orphans come to us instead of to init, so that what a tool leaves behind can be reaped. Linux only; elsewhere init
+// reaps them.
+fn adopt_orphans() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        #[cfg(target_os = "linux")]
+        let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+    });
+}
