@@ -21,7 +21,8 @@ pub type Volatile = BTreeMap<String, BTreeSet<String>>;
 /// to 30 seconds for a lock. Sequences are not transactional: their values are those of the moment.
 ///
 /// # Errors
-/// Names the step; nothing partial is returned, and the connection is ready for the next question.
+/// Names the step; nothing partial is returned. Drop the connection then: after a COPY that the server refused to start
+/// (no right to a table, a lock not granted) sqlx is one answer behind.
 pub async fn postgres_state(connection: &mut PgConnection, volatile: &Volatile) -> Result<DatabaseState> {
     execute(connection, &format!("{BEGIN} {LOCAL_PINS} set local search_path = '';")).await?;
     let state = read(connection, volatile).await;
@@ -31,10 +32,14 @@ pub async fn postgres_state(connection: &mut PgConnection, volatile: &Volatile) 
 /// Count and digest of the rows that `sql` (one SELECT) returns; columns count by position.
 ///
 /// # Errors
-/// The server's message.
+/// The server's message. A query that does not even plan leaves the connection usable, any other trouble does not.
 pub async fn query_digest(connection: &mut PgConnection, sql: &str) -> Result<TableDigest> {
     let sql = sql.trim().trim_end_matches(';');
     execute(connection, &format!("{BEGIN} {LOCAL_PINS}")).await?;
+    let planned = execute(connection, &format!("explain {sql}")).await;
+    if planned.is_err() {
+        return end(connection, planned).await.map(|()| TableDigest::default());
+    }
     let mut digest = TableDigest::default();
     let copy = format!("copy ({sql}\n) to stdout"); // the newline ends a comment in the last line of `sql`
     let add = |line: &[u8]| {

@@ -108,7 +108,7 @@ async fn every_planted_difference_turns_the_state_different() {
         ("update pg_index set indisvalid = false where indexrelid = 'app.users_name'::regclass", "index app.users."),
         ("alter table app.users alter mood set default 'bad'", "column app.users.mood"),
         ("alter table app.users alter mood drop default", "column app.users.mood"),
-        ("alter table app.users alter name set not null", "column app.users.name"),
+        ("alter table public.unnamed alter v set not null", "column public.unnamed.v"),
         ("alter table app.users alter \"Odd \"\"name\" type char(6)", "column app.users.Odd \"name"),
         ("alter table app.users drop constraint users_name_key", "constraint app.users.users_name_key"),
         ("alter table app.users add check (id > 0) not valid", "constraint app.users.users_id_check"),
@@ -140,6 +140,7 @@ async fn every_planted_difference_turns_the_state_different() {
     let template = server.create_database().await;
     execute(&mut connected(&template).await, SCHEMA).await;
     let expected = state(&mut connected(&template).await).await;
+    let mut unseen = Vec::new();
     for (sql, object) in planted {
         // `set unlogged` is refused for a table that a logged one refers to.
         let before = if sql.contains("unlogged") { "drop table app.notes;" } else { "" };
@@ -147,8 +148,11 @@ async fn every_planted_difference_turns_the_state_different() {
         execute(&mut connection, before).await;
         execute(&mut connection, &format!("set allow_system_table_mods = on; {sql}")).await;
         let differences = state(&mut connection).await.differences(&expected);
-        assert!(differences.iter().any(|found| found.object.contains(object)), "{sql}: {differences:?}");
+        if !differences.iter().any(|found| found.object.contains(object)) {
+            unseen.push(format!("{sql}: {differences:?}"));
+        }
     }
+    assert_eq!(unseen, Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -263,6 +267,7 @@ async fn a_state_of_a_small_database_is_quick() {
         times_us.push(stopwatch.elapsed_us());
     }
     times_us.sort_unstable();
+    println!("MEDIAN {:?}", times_us);
     assert!(times_us[4] < 200_000, "the median is {} us", times_us[4]);
 }
 
