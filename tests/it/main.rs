@@ -1,1 +1,4 @@
 //! Integration tests.
+
+mod db;
+mod postgres_server;
