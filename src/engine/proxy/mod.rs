@@ -1,0 +1,171 @@
+//! A Postgres proxy that understands enough of the wire protocol to count what passes, and to strike at the n-th.
+//!
+//! One [`Proxy`] is one TCP listener on the loopback interface: one endpoint (`pg.target`) of one case. It forwards to
+//! one server. The bytes that go through are never changed, and never taken apart and put together again: a view is
+//! parsed beside them. What it is not: a pooler, a TLS end (SSLRequest and GSSENCRequest are answered with `N`), a
+//! judge of the protocol (what it does not understand it passes on, and the server answers).
+//!
+//! # Points
+//! | axis | counted | struck |
+//! |---|---|---|
+//! | `conn` | a start-up packet has arrived; cancel requests and refused roles do not count | before the server is connected to |
+//! | `stmt` | a Query (with however many statements) or the first Execute of a bound portal | before the frame goes to the server |
+//! | `ack` | a CommandComplete: one per statement of a Query, one per portal that is run to its end | the server is done; before the frame goes to the client |
+//! | `commit` | a ReadyForQuery(idle) that ends a transaction, explicit or implicit, committed or not, in which at least one statement ran | before the frame goes to the client |
+//!
+//! Frames that precede a struck one have been forwarded. `ack` and `commit` carry the fingerprint of the Query or
+//! Execute that they end, `commit` that of the last one of the transaction. An Execute that the server skips because
+//! of an earlier error counts as `stmt`, since it was sent. At an `ack` of a statement outside a transaction block
+//! the server has committed already (Query), or commits with the Sync that usually is on its way (Execute).
+//!
+//! # Files
+//! [`strike`] arms and counts, [`trace`] records, [`sql`] gives statements their fingerprints; `frame` finds the
+//! frames, `statement` knows which statement an answer belongs to, `startup` opens, `session` is one connection and
+//! `pump` one direction of it; `gate` freezes; `stream` is a socket.
+
+mod frame;
+mod gate;
+mod pump;
+mod session;
+pub mod sql;
+mod startup;
+mod statement;
+mod stream;
+pub mod strike;
+pub mod trace;
+
+pub use strike::{Act, Armed, Fired, Strike};
+pub use trace::{Point, Trace};
+
+use crate::error::{Error, Result};
+use gate::Gate;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
+use strike::Ledger;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{AbortHandle, JoinSet};
+
+/// A running proxy. Dropping it closes the listener and all connections.
+pub struct Proxy {
+    port: u16,
+    shared: Arc<Shared>,
+    orders: mpsc::UnboundedSender<oneshot::Sender<()>>,
+    acceptor: AbortHandle,
+}
+
+/// What a proxy refuses.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProxyRules {
+    /// A role that may not come this way: the superuser of the harness.
+    pub forbidden_role: Option<String>,
+}
+
+/// What all connections of a proxy have in common.
+struct Shared {
+    upstream: PathBuf,
+    rules: ProxyRules,
+    ledger: Ledger,
+    gate: Gate,
+    conns: AtomicU32,
+}
+
+impl Proxy {
+    /// Listens on a free port of 127.0.0.1 and forwards to the unix socket `upstream` (the file, such as
+    /// `/tmp/x/.s.PGSQL.5432`). The server need not be there yet.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Environment`](crate::ErrorKind::Environment) when there is no port.
+    pub async fn start(endpoint: &str, upstream: PathBuf, rules: ProxyRules) -> Result<Proxy> {
+        let no_port = |error: std::io::Error| {
+            Error::environment(format!("endpoint {endpoint}: cannot listen on 127.0.0.1")).caused_by(error)
+        };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(no_port)?;
+        let port = listener.local_addr().map_err(no_port)?.port();
+        let (ledger, gate) = (Ledger::new(endpoint), Gate::open());
+        let shared = Arc::new(Shared { upstream, rules, ledger, gate, conns: AtomicU32::new(0) });
+        let (orders, received) = mpsc::unbounded_channel();
+        let acceptor = tokio::spawn(accept(listener, Arc::clone(&shared), received)).abort_handle();
+        Ok(Proxy { port, shared, orders, acceptor })
+    }
+
+    /// The port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Arms one strike in place of the one before; its counting begins now.
+    pub fn arm(&self, strike: Strike) -> Armed {
+        self.shared.ledger.arm(strike)
+    }
+
+    /// Takes the strike away and heals: what was held or frozen flows on, and later connections work again.
+    ///
+    /// After a kill call [`Proxy::sever`] first, or what a dead client has sent flows on too.
+    pub fn disarm(&self) {
+        self.shared.ledger.disarm();
+        self.shared.gate.thaw();
+    }
+
+    /// Stops forwarding in both directions on all connections; not a byte goes through once this has returned.
+    /// [`Proxy::disarm`] ends it.
+    pub fn freeze(&self) {
+        self.shared.gate.freeze();
+    }
+
+    /// What was recorded since the start or the last call.
+    pub fn take_trace(&self) -> Trace {
+        self.shared.ledger.take()
+    }
+
+    /// Closes all live connections on both sides, frozen or not, and returns when they are closed. Later ones work.
+    pub async fn sever(&self) {
+        let (done, closed) = oneshot::channel();
+        // Errors say that the acceptor is gone, and its connections with it.
+        if self.orders.send(done).is_ok() {
+            let _ = closed.await;
+        }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.acceptor.abort();
+    }
+}
+
+impl std::fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Proxy").field("port", &self.port).finish_non_exhaustive()
+    }
+}
+
+/// Owns the listener and all connections: they end when this future does.
+async fn accept(listener: TcpListener, shared: Arc<Shared>, mut orders: mpsc::UnboundedReceiver<oneshot::Sender<()>>) {
+    let mut sessions = JoinSet::new();
+    loop {
+        tokio::select! {
+            Some(done) = orders.recv() => {
+                sessions.shutdown().await;
+                let _ = done.send(());
+            }
+            client = next_client(&listener) => {
+                sessions.spawn(session::serve(client, Arc::clone(&shared)));
+            }
+            Some(_) = sessions.join_next() => {}
+        }
+    }
+}
+
+/// The next client. Without file descriptors there is none until somebody gives one back.
+async fn next_client(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((client, _)) => return client,
+            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    }
+}

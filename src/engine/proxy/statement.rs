@@ -1,0 +1,265 @@
+//! Which statement an answer belongs to.
+//!
+//! The server answers in the order in which it was asked, so a queue of what was sent is all that is needed, together
+//! with two maps: prepared statement -> SQL, and portal -> prepared statement. What an error makes the server skip is
+//! taken out of the queue, and what it would have defined is undone. DISCARD ALL and DEALLOCATE need no care: a name
+//! that they free can only be used again after a Parse, which overwrites.
+
+use super::sql;
+use crate::model::{Axis, Fingerprint};
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+/// A statement as points know it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Statement {
+    pub(super) fingerprint: Fingerprint,
+    pub(super) label: Arc<str>,
+}
+
+/// A point, and the statement that begins or ends there.
+pub(super) type Counted = (Axis, Arc<Statement>);
+
+/// The frames of a client that [`Conversation::sent`] wants to see.
+pub(super) const SENT_TAGS: &[u8] = b"QPBDECSFcf";
+/// The frames of a server that [`Conversation::answered`] wants to see.
+pub(super) const ANSWER_TAGS: &[u8] = b"CsIEZG123Tn";
+
+/// What one connection has asked and not been answered yet.
+#[derive(Default)]
+pub(super) struct Conversation {
+    queue: VecDeque<Sent>,
+    statements: HashMap<Vec<u8>, Arc<Statement>>,
+    portals: HashMap<Vec<u8>, Portal>,
+    /// An error was answered, and no Sync has been sent yet: the server skips what comes.
+    skipping: bool,
+    /// The server takes copy data and ignores a Sync until they end.
+    copying: bool,
+    /// The last statement that was answered since the connection was idle.
+    last: Option<Arc<Statement>>,
+}
+
+struct Portal {
+    statement: Arc<Statement>,
+    started: bool,
+}
+
+/// Something that the server answers, in the order of sending.
+enum Sent {
+    Query(Arc<Statement>),
+    Execute(Arc<Statement>),
+    /// Parse, or Close of a statement, with what the name meant before; answered by this tag.
+    Define(u8, Vec<u8>, Option<Arc<Statement>>),
+    /// Bind, Describe, Close of a portal; answered by this tag.
+    Part(u8),
+    /// CopyDone, CopyFail: not answered by themselves.
+    CopyEnd,
+    FunctionCall,
+    Sync,
+}
+
+impl Statement {
+    /// The statement with this text; what is not UTF-8 in it is replaced.
+    pub(super) fn of(text: &[u8]) -> Arc<Statement> {
+        let text = String::from_utf8_lossy(text);
+        let normalised = sql::normalise(&text);
+        Arc::new(Statement { fingerprint: Fingerprint::of(&normalised), label: sql::label(&normalised).into() })
+    }
+}
+
+impl Conversation {
+    /// Notes a frame of the client that is about to be forwarded; a statement that begins with it is a point.
+    pub(super) fn sent(&mut self, frame: &[u8]) -> Option<Counted> {
+        let body = &frame[5..];
+        match frame[0] {
+            b'Q' => return Some(self.query(body)),
+            b'E' => return self.execute(body),
+            b'P' => self.parse(body),
+            b'B' => self.bind(body),
+            b'C' => self.close(body),
+            b'D' => self.push(Sent::Part(b'T')),
+            b'S' => self.push(Sent::Sync),
+            b'F' => self.push(Sent::FunctionCall),
+            b'c' | b'f' => self.push(Sent::CopyEnd),
+            _ => {}
+        }
+        None
+    }
+
+    /// Notes a frame of the server that is about to be forwarded; a statement or transaction that ends is a point.
+    pub(super) fn answered(&mut self, frame: &[u8]) -> Option<Counted> {
+        match frame[0] {
+            b'C' => return self.ended(true).map(|statement| (Axis::Ack, statement)),
+            b's' => drop(self.ended(true)),
+            b'I' => drop(self.ended(false)),
+            b'E' => self.failed(),
+            b'G' => self.copy_begins(),
+            b'Z' => return self.ready(frame.get(5) == Some(&b'I')),
+            b'n' => self.part_done(b'T'),
+            tag => self.part_done(tag),
+        }
+        None
+    }
+
+    fn query(&mut self, body: &[u8]) -> Counted {
+        let statement = Statement::of(text(body).0);
+        self.push(Sent::Query(Arc::clone(&statement)));
+        (Axis::Stmt, statement)
+    }
+
+    /// A portal that was suspended goes on: that is not a statement of its own.
+    fn execute(&mut self, body: &[u8]) -> Option<Counted> {
+        let portal = self.portals.get_mut(text(body).0);
+        let resumed = portal.as_ref().is_some_and(|portal| portal.started);
+        let statement = match portal {
+            Some(portal) => {
+                portal.started = true;
+                Arc::clone(&portal.statement)
+            }
+            None => unknown(),
+        };
+        self.push(Sent::Execute(Arc::clone(&statement)));
+        (!resumed).then_some((Axis::Stmt, statement))
+    }
+
+    fn parse(&mut self, body: &[u8]) {
+        let (name, rest) = text(body);
+        self.define(b'1', name, Some(Statement::of(text(rest).0)));
+    }
+
+    fn bind(&mut self, body: &[u8]) {
+        let (portal, rest) = text(body);
+        let statement = self.statements.get(text(rest).0).map_or_else(unknown, Arc::clone);
+        if !self.skipping {
+            self.portals.insert(portal.to_vec(), Portal { statement, started: false });
+        }
+        self.push(Sent::Part(b'2'));
+    }
+
+    fn close(&mut self, body: &[u8]) {
+        match body.split_first() {
+            Some((b'S', name)) => self.define(b'3', text(name).0, None),
+            Some((_, name)) => {
+                self.portals.remove(text(name).0);
+                self.push(Sent::Part(b'3'));
+            }
+            None => self.push(Sent::Part(b'3')),
+        }
+    }
+
+    /// Gives `name` a meaning, or none, unless the server will not see this.
+    fn define(&mut self, answer: u8, name: &[u8], statement: Option<Arc<Statement>>) {
+        if self.skipping {
+            return;
+        }
+        let before = match statement {
+            Some(statement) => self.statements.insert(name.to_vec(), statement),
+            None => self.statements.remove(name),
+        };
+        self.push(Sent::Define(answer, name.to_vec(), before));
+    }
+
+    fn push(&mut self, sent: Sent) {
+        match sent {
+            Sent::Sync if self.copying => return,
+            Sent::Sync => self.skipping = false,
+            Sent::CopyEnd => self.copying = false,
+            _ => {}
+        }
+        if !self.skipping {
+            self.queue.push_back(sent);
+        }
+    }
+
+    /// A CommandComplete, PortalSuspended or EmptyQueryResponse: the statement that it ends.
+    fn ended(&mut self, ran: bool) -> Option<Arc<Statement>> {
+        self.copying = false;
+        let statement = match self.queue.front()? {
+            Sent::Query(statement) => Arc::clone(statement),
+            Sent::Execute(statement) => {
+                let statement = Arc::clone(statement);
+                self.queue.pop_front();
+                statement
+            }
+            _ => return None,
+        };
+        self.skip_copy_ends();
+        if ran {
+            self.last = Some(Arc::clone(&statement));
+        }
+        Some(statement)
+    }
+
+    fn part_done(&mut self, tag: u8) {
+        if matches!(self.queue.front(), Some(Sent::Define(answer, ..) | Sent::Part(answer)) if *answer == tag) {
+            self.queue.pop_front();
+            self.skip_copy_ends();
+        }
+    }
+
+    /// After an error in the extended protocol the server skips everything up to a Sync.
+    fn failed(&mut self) {
+        self.copying = false;
+        match self.queue.front() {
+            Some(Sent::Query(statement)) => self.last = Some(Arc::clone(statement)),
+            Some(Sent::Execute(statement)) => {
+                self.last = Some(Arc::clone(statement));
+                self.skip_to_sync();
+            }
+            Some(Sent::Define(..) | Sent::Part(_)) => self.skip_to_sync(),
+            Some(Sent::Sync | Sent::FunctionCall | Sent::CopyEnd) | None => {}
+        }
+    }
+
+    fn skip_to_sync(&mut self) {
+        let sync = self.queue.iter().position(|sent| matches!(sent, Sent::Sync));
+        self.skipping = sync.is_none();
+        let skipped = self.queue.drain(..sync.unwrap_or(self.queue.len()));
+        for sent in skipped.rev() {
+            if let Sent::Define(_, name, before) = sent {
+                match before {
+                    Some(statement) => self.statements.insert(name, statement),
+                    None => self.statements.remove(&name),
+                };
+            }
+        }
+    }
+
+    /// The server ignores a Sync that was sent before the end of the copy data.
+    fn copy_begins(&mut self) {
+        let end = self.queue.iter().position(|sent| matches!(sent, Sent::CopyEnd));
+        self.copying = end.is_none();
+        let mut at = 0;
+        self.queue.retain(|sent| {
+            at += 1;
+            !(matches!(sent, Sent::Sync) && at <= end.unwrap_or(usize::MAX))
+        });
+    }
+
+    fn ready(&mut self, idle: bool) -> Option<Counted> {
+        let ends = |sent: &Sent| matches!(sent, Sent::Query(_) | Sent::Sync | Sent::FunctionCall);
+        if let Some(end) = self.queue.iter().position(ends) {
+            self.queue.drain(..=end);
+        }
+        self.skip_copy_ends();
+        self.copying = false;
+        if idle { self.last.take().map(|statement| (Axis::Commit, statement)) } else { None }
+    }
+
+    fn skip_copy_ends(&mut self) {
+        while let Some(Sent::CopyEnd) = self.queue.front() {
+            self.queue.pop_front();
+        }
+    }
+}
+
+/// A statement whose text did not come this way: prepared in SQL, or a cursor's portal.
+fn unknown() -> Arc<Statement> {
+    Statement::of(b"")
+}
+
+/// A text up to its NUL byte, and what follows.
+fn text(body: &[u8]) -> (&[u8], &[u8]) {
+    let end = body.iter().position(|byte| *byte == 0).unwrap_or(body.len());
+    (&body[..end], &body[(end + 1).min(body.len())..])
+}

@@ -1,0 +1,103 @@
+//! One side of a connection: a socket that both directions use at once, without being split.
+
+use super::gate::Gate;
+use bytes::BytesMut;
+use std::io::{self, ErrorKind};
+use std::net::Shutdown;
+use std::time::Duration;
+use tokio::net::{TcpStream, UnixStream};
+
+/// Room for one read; also the most that is in flight in one direction, a larger statement apart.
+const READ_BYTES: usize = 256 * 1024;
+
+pub(super) enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Stream {
+    /// Appends what has arrived to `buffer`, waiting for at least one byte; 0 is the end of the stream. Cancel safe.
+    pub(super) async fn read(&self, buffer: &mut BytesMut) -> io::Result<usize> {
+        make_room(buffer);
+        loop {
+            match self.try_read(buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.readable().await?,
+                done => return done,
+            }
+        }
+    }
+
+    /// Writes all of `bytes`, as far as the gate lets them pass.
+    pub(super) async fn write(&self, gate: &Gate, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match gate.pass(|| self.try_write(bytes)) {
+                None => gate.opened().await,
+                Some(Ok(written)) => bytes = &bytes[written..],
+                Some(Err(error)) if error.kind() == ErrorKind::WouldBlock => self.writable().await?,
+                Some(Err(error)) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Says that nothing more will be written.
+    pub(super) async fn finish(&self, gate: &Gate) {
+        // A socket that is closed already has been told.
+        while gate.pass(|| drop(self.shut())).is_none() {
+            gate.opened().await;
+        }
+    }
+
+    /// Lets the closing of the socket send RST in place of FIN.
+    pub(super) fn reset_on_close(&self) {
+        if let Stream::Tcp(socket) = self {
+            // Fails on sockets only that are gone anyway.
+            let _ = socket2::SockRef::from(socket).set_linger(Some(Duration::ZERO));
+        }
+    }
+
+    fn shut(&self) -> io::Result<()> {
+        match self {
+            Stream::Tcp(socket) => socket2::SockRef::from(socket).shutdown(Shutdown::Write),
+            Stream::Unix(socket) => socket2::SockRef::from(socket).shutdown(Shutdown::Write),
+        }
+    }
+
+    async fn readable(&self) -> io::Result<()> {
+        match self {
+            Stream::Tcp(socket) => socket.readable().await,
+            Stream::Unix(socket) => socket.readable().await,
+        }
+    }
+
+    async fn writable(&self) -> io::Result<()> {
+        match self {
+            Stream::Tcp(socket) => socket.writable().await,
+            Stream::Unix(socket) => socket.writable().await,
+        }
+    }
+
+    fn try_read(&self, buffer: &mut BytesMut) -> io::Result<usize> {
+        match self {
+            Stream::Tcp(socket) => socket.try_read_buf(buffer),
+            Stream::Unix(socket) => socket.try_read_buf(buffer),
+        }
+    }
+
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Stream::Tcp(socket) => socket.try_write(bytes),
+            Stream::Unix(socket) => socket.try_write(bytes),
+        }
+    }
+}
+
+/// Room for a good read; the memory of a giant statement is given back once it has passed.
+fn make_room(buffer: &mut BytesMut) {
+    if buffer.capacity() - buffer.len() < READ_BYTES / 4 {
+        buffer.reserve(READ_BYTES);
+    }
+    if buffer.is_empty() && buffer.capacity() > 4 * READ_BYTES {
+        *buffer = BytesMut::with_capacity(READ_BYTES);
+    }
+}
