@@ -1,6 +1,7 @@
 //! The words of a rehearsal as plain data. No IO, no clock, no async.
 
 mod address;
+pub mod canonical;
 mod digest;
 mod event;
 mod history;

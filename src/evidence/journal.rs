@@ -1,0 +1,213 @@
+//! `events.jsonl`: what happened, in order, each line bound to the one before by its digest.
+//!
+//! The chain binds every line but the last one; that one is bound by `SHA256SUMS`. A journal that was cut at a line's
+//! end is told by the missing `run.finished`.
+
+use crate::clock::{self, Stopwatch};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::canonical::sha256_hex;
+use crate::model::{Body, Event, RunRecord};
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Sees each event after it is on file, in order. It runs under the journal's lock and must not call the journal.
+pub type Observer = Box<dyn FnMut(&Event) + Send>;
+
+/// The one writer of `events.jsonl`.
+pub struct Journal {
+    path: PathBuf,
+    writer: Mutex<Writer>,
+}
+
+struct Writer {
+    file: File,
+    watch: Stopwatch,
+    events: Vec<Event>,
+    last_sha256: String,
+    observer: Option<Observer>,
+    failed: bool,
+}
+
+impl Journal {
+    /// Begins a journal at `path`, which must not exist yet; the run's time starts here.
+    ///
+    /// # Errors
+    /// The environment: the file exists or cannot be created.
+    pub fn create(path: &Path, observer: Option<Observer>) -> Result<Journal> {
+        let file = OpenOptions::new().write(true).create_new(true).open(path);
+        Ok(Journal::over(file.map_err(|e| Error::io("create the journal", path, e))?, path, observer))
+    }
+
+    fn over(file: File, path: &Path, observer: Option<Observer>) -> Journal {
+        let writer = Writer {
+            file,
+            watch: Stopwatch::start(),
+            events: Vec::new(),
+            last_sha256: no_line(),
+            observer,
+            failed: false,
+        };
+        Journal { path: path.to_owned(), writer: Mutex::new(writer) }
+    }
+
+    /// Writes the next line; what must not be lost (a fault that struck, the end of a case or run) is synced.
+    ///
+    /// # Errors
+    /// The environment: the line could not be written. From then on every call fails, so that there is no gap.
+    pub fn append(&self, body: Body) -> Result<()> {
+        let mut writer = self.lock();
+        if writer.failed {
+            return Err(self.error("an earlier line of the journal is not written"));
+        }
+        writer.append(body).map_err(|source| {
+            writer.failed = true;
+            self.error("the journal cannot be written; free space there and run again").caused_by(source)
+        })
+    }
+
+    /// All events so far, in order.
+    pub fn events(&self) -> Vec<Event> {
+        self.lock().events.clone()
+    }
+
+    /// The run so far, as reports see it.
+    pub fn record(&self) -> RunRecord {
+        RunRecord::from_events(&self.lock().events)
+    }
+
+    /// Microseconds since the run started.
+    pub fn elapsed_us(&self) -> u64 {
+        self.lock().watch.elapsed_us()
+    }
+
+    fn error(&self, what: &str) -> Error {
+        Error::environment(what).within(self.path.display())
+    }
+
+    /// An observer that panicked has left the writer whole: it runs last.
+    fn lock(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Writer {
+    fn append(&mut self, body: Body) -> std::io::Result<()> {
+        let event = Event {
+            seq: self.events.len() as u64 + 1,
+            prev: self.last_sha256.clone(),
+            t: clock::now_utc(),
+            mono_us: self.watch.elapsed_us(),
+            body,
+        };
+        let mut line = serde_json::to_vec(&event)?;
+        let sha256 = sha256_hex(&line);
+        line.push(b'\n');
+        self.file.write_all(&line)?;
+        if must_last(&event.body) {
+            self.file.sync_data()?;
+        }
+        self.last_sha256 = sha256;
+        self.events.push(event);
+        if let (Some(observer), Some(event)) = (&mut self.observer, self.events.last()) {
+            observer(event);
+        }
+        Ok(())
+    }
+}
+
+fn must_last(body: &Body) -> bool {
+    matches!(body, Body::FaultFired { .. } | Body::CaseFinished { .. } | Body::RunFinished { .. })
+}
+
+fn no_line() -> String {
+    "0".repeat(64)
+}
+
+/// Reads a journal that is whole: the chain holds from the first line to `run.finished`.
+///
+/// # Errors
+/// Evidence: names the first line at which the chain, the count or the text is broken, or says that the end is
+/// missing. Environment: the file cannot be read.
+pub fn read(path: &Path) -> Result<Vec<Event>> {
+    match read_intact(path)? {
+        (_, Some(error)) => Err(error),
+        (events, None) => Ok(events),
+    }
+}
+
+/// Reads what is whole from the beginning of a journal, and says what is wrong after it, if anything is.
+///
+/// # Errors
+/// Environment: the file cannot be read.
+pub fn read_intact(path: &Path) -> Result<(Vec<Event>, Option<Error>)> {
+    let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
+    let mut chain = Chain { path, events: Vec::new(), last_sha256: no_line() };
+    let broken = bytes.split_inclusive(|byte| *byte == b'\n').find_map(|line| chain.add(line).err());
+    let problem = broken.or_else(|| chain.end().err());
+    Ok((chain.events, problem))
+}
+
+struct Chain<'a> {
+    path: &'a Path,
+    events: Vec<Event>,
+    last_sha256: String,
+}
+
+impl Chain<'_> {
+    fn add(&mut self, line: &[u8]) -> Result<()> {
+        let line = line.strip_suffix(b"\n").ok_or_else(|| self.error("is torn: it has no end"))?;
+        let event: Event =
+            serde_json::from_slice(line).map_err(|e| self.error("is not an event of this format").caused_by(e))?;
+        if event.seq != self.events.len() as u64 + 1 {
+            return Err(self.error(&format!("has number {}: a line is missing or moved", event.seq)));
+        }
+        if event.prev != self.last_sha256 {
+            return Err(self.error("does not follow the line before: one of the two was changed"));
+        }
+        if event.mono_us < self.events.last().map_or(0, |last| last.mono_us) {
+            return Err(self.error("is earlier than the line before"));
+        }
+        self.last_sha256 = sha256_hex(line);
+        self.events.push(event);
+        Ok(())
+    }
+
+    fn end(&self) -> Result<()> {
+        let finished = self.events.iter().position(|event| matches!(event.body, Body::RunFinished { .. }));
+        match finished {
+            Some(index) if index + 1 == self.events.len() => Ok(()),
+            Some(index) => Err(self.error(&format!("is not reached rightly: line {} ends the run", index + 1))),
+            None => Err(self.error("is missing: the journal ends before `run.finished`, so the run is incomplete")),
+        }
+    }
+
+    fn error(&self, what: &str) -> Error {
+        let line = self.events.len() + 1;
+        Error::new(ErrorKind::Evidence, format!("{}: line {line} {what}", self.path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Here and not among the integration tests, because a device cannot be created anew.
+    #[test]
+    fn a_full_disk_is_named_and_every_later_line_is_refused() {
+        let full = Path::new("/dev/full");
+        let file = OpenOptions::new().write(true).open(full).unwrap();
+        let journal = Journal::over(file, full, None);
+        let note = || Body::Note { case: None, text: "x".to_owned() };
+
+        let first = journal.append(note()).unwrap_err();
+        assert_eq!(first.kind(), ErrorKind::Environment);
+        assert!(first.to_string().starts_with("/dev/full: the journal cannot be written"), "{first}");
+        assert!(first.to_string().contains("No space left"), "{first}");
+
+        let second = journal.append(note()).unwrap_err().to_string();
+        assert_eq!(second, "/dev/full: an earlier line of the journal is not written");
+        assert_eq!(journal.events(), []);
+    }
+}
