@@ -1,0 +1,181 @@
+//! Server binaries of this machine: `postgres` and `initdb` in one directory.
+
+use super::base::{Base, own_dir};
+use crate::process::{Output, run};
+use crate::{Error, Result};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// A Postgres server that can be started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binaries {
+    /// The directory that holds `postgres` and `initdb`.
+    pub dir: PathBuf,
+    /// What `postgres --version` says, such as `15.18`.
+    pub version: String,
+    /// SHA-256 of `postgres`, 64 hexadecimal digits.
+    pub sha256: String,
+}
+
+impl Binaries {
+    /// Looks for them: `REHEARSE_PG_BIN`, `PATH`, `pg_config --bindir`, then the places of the usual packages, newest
+    /// version first. A directory that is named by the variable is taken, or nothing is.
+    ///
+    /// # Errors
+    /// None found: lists what was tried, and how to get them.
+    pub fn find(base: &Base) -> Result<Binaries> {
+        if let Some(dir) = std::env::var_os("REHEARSE_PG_BIN") {
+            return Binaries::at(base, Path::new(&dir)).map_err(|error| error.within("REHEARSE_PG_BIN"));
+        }
+        let tried = candidates();
+        match tried.iter().find(|dir| is_complete(dir)) {
+            Some(dir) => Binaries::at(base, dir),
+            None => Err(not_found(&tried)),
+        }
+    }
+
+    /// The binaries in a directory.
+    ///
+    /// # Errors
+    /// `postgres` or `initdb` is not there, does not run, or is older than 13.
+    pub fn at(base: &Base, dir: &Path) -> Result<Binaries> {
+        if !is_complete(dir) {
+            let text = format!("{} does not hold both `postgres` and `initdb`", dir.display());
+            return Err(Error::environment(text));
+        }
+        let dir = dir.canonicalize().map_err(|error| Error::io("read", dir, error))?;
+        let (sha256, version) = identify(base, &dir.join("postgres"))?;
+        let binaries = Binaries { dir, version, sha256 };
+        match binaries.major() {
+            0..13 => {
+                let place = binaries.dir.display();
+                Err(Error::environment(format!("{place} is Postgres {}: 13 or newer is needed", binaries.version)))
+            }
+            _ => Ok(binaries),
+        }
+    }
+
+    /// The major version, such as 15.
+    pub fn major(&self) -> u32 {
+        let digits: String = self.version.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse().unwrap_or(0)
+    }
+
+    pub(super) fn program(&self, name: &str) -> OsString {
+        self.dir.join(name).into()
+    }
+}
+
+fn is_complete(dir: &Path) -> bool {
+    dir.join("postgres").is_file() && dir.join("initdb").is_file()
+}
+
+fn candidates() -> Vec<PathBuf> {
+    let in_path = which::which("postgres").ok().and_then(|path| path.canonicalize().ok());
+    let in_path = in_path.and_then(|path| path.parent().map(Path::to_owned));
+    let packaged = [
+        ("/usr/lib/postgresql", "", "bin"),
+        ("/opt/homebrew/opt", "postgresql@", "bin"),
+        ("/usr/local/opt", "postgresql@", "bin"),
+        ("/home/linuxbrew/.linuxbrew/opt", "postgresql@", "bin"),
+        ("/Applications/Postgres.app/Contents/Versions", "", "bin"),
+        ("/Library/PostgreSQL", "", "bin"),
+        ("/usr", "pgsql-", "bin"),
+    ];
+    let packaged = packaged.iter().flat_map(|(parent, prefix, below)| versions(Path::new(parent), prefix, below));
+    in_path.into_iter().chain(configured()).chain(packaged).collect()
+}
+
+fn configured() -> Option<PathBuf> {
+    let program = which::which("pg_config").ok()?;
+    let output = run(&[program.into(), "--bindir".into()], Path::new("/"), &environment(), None, "").ok()?;
+    Some(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
+}
+
+// `<parent>/<prefix><version>/<below>`, newest first; where nothing is, the pattern itself, to be listed as tried.
+fn versions(parent: &Path, prefix: &str, below: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
+    let mut found: Vec<(u32, PathBuf)> = entries
+        .filter_map(|entry| {
+            let version = entry.file_name().to_str()?.strip_prefix(prefix)?.split('.').next()?.parse().ok()?;
+            Some((version, entry.path().join(below)))
+        })
+        .collect();
+    found.sort_by(|one, other| other.cmp(one));
+    match found.is_empty() {
+        true => vec![parent.join(format!("{prefix}*")).join(below)],
+        false => found.into_iter().map(|(_, dir)| dir).collect(),
+    }
+}
+
+fn not_found(tried: &[PathBuf]) -> Error {
+    let tried: Vec<String> = tried.iter().map(|dir| dir.display().to_string()).collect();
+    Error::environment(format!(
+        "no Postgres server binaries (`postgres` and `initdb`) found; tried PATH, `pg_config --bindir`, {}. \
+         Get them with `apt-get install postgresql` (Debian, Ubuntu), `dnf install postgresql-server` (Fedora) or \
+         `brew install postgresql@17` (macOS), or set REHEARSE_PG_BIN to the directory that holds them",
+        tried.join(", ")
+    ))
+}
+
+// Reading and running 8 MB costs 30 ms, so the answer is kept for as long as the file is the same.
+fn identify(base: &Base, postgres: &Path) -> Result<(String, String)> {
+    let found = std::fs::metadata(postgres).map_err(|error| Error::io("read", postgres, error))?;
+    let identity = format!("{}|{}|{}.{}", postgres.display(), found.size(), found.mtime(), found.mtime_nsec());
+    let kept = base.cache().join("binaries").join(&hex(&Sha256::digest(identity.as_bytes()))[..16]);
+    if let Some(answer) = std::fs::read_to_string(&kept).ok().and_then(|text| parse(&text)) {
+        return Ok(answer);
+    }
+    let bytes = std::fs::read(postgres).map_err(|error| Error::io("read", postgres, error))?;
+    let answer = (hex(&Sha256::digest(&bytes)), version(postgres)?);
+    keep(base, &kept, &format!("{} {}\n", answer.0, answer.1))?;
+    Ok(answer)
+}
+
+fn parse(text: &str) -> Option<(String, String)> {
+    let (sha256, version) = text.strip_suffix('\n')?.split_once(' ')?;
+    (sha256.len() == 64).then(|| (sha256.to_owned(), version.to_owned()))
+}
+
+fn keep(base: &Base, file: &Path, text: &str) -> Result<()> {
+    make_cache(base)?;
+    own_dir(&base.cache().join("binaries"))?;
+    let aside = file.with_extension(std::process::id().to_string());
+    let written = std::fs::write(&aside, text).and_then(|()| std::fs::rename(&aside, file));
+    written.map_err(|error| Error::io("write", file, error))
+}
+
+/// Makes the cache directory, ours alone: what is in it gets executed by a superuser of a database.
+pub(super) fn make_cache(base: &Base) -> Result<()> {
+    let cache = base.cache();
+    if let Some(parent) = cache.parent() {
+        own_dir(parent)?;
+    }
+    own_dir(cache).map_err(|error| error.within("cache directory (REHEARSE_CACHE)"))
+}
+
+fn version(postgres: &Path) -> Result<String> {
+    let output = run(&[postgres.into(), "--version".into()], Path::new("/"), &environment(), None, "")?;
+    let Output { exit, stdout, stderr } = output;
+    let text = String::from_utf8_lossy(&stdout);
+    let version = text.split_once("(PostgreSQL) ").and_then(|(_, rest)| rest.split_whitespace().next());
+    version.map(str::to_owned).ok_or_else(|| {
+        let said = String::from_utf8_lossy(&stderr);
+        Error::environment(format!("`{} --version` failed ({exit}): {}", postgres.display(), said.trim()))
+    })
+}
+
+/// What servers and their tools know of the world.
+pub(super) fn environment() -> BTreeMap<OsString, OsString> {
+    [("LC_ALL", "C"), ("TZ", "UTC"), ("PATH", "/usr/local/bin:/usr/bin:/bin")]
+        .map(|(name, value)| (name.into(), value.into()))
+        .into()
+}
+
+/// Lower-case hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,340 @@
+//! A running Postgres server of ours, shared by all processes of the user that want the same binaries.
+
+use super::base::{Base, own_dir, server_ids, set_mode};
+use super::binaries::{Binaries, environment};
+use super::copy::{copy_tree, give};
+use super::image::{ADMIN_ROLE, TOOL_ROLE, image, key};
+use super::session::{Session, random};
+use super::{binaries, lock};
+use crate::clock::Stopwatch;
+use crate::process::{Detached, Signal, Spawn, kill, processes_in, run};
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A server that answers. It is ended by the supervisor, some time after the last session.
+#[derive(Clone)]
+pub struct Cluster {
+    socket: PathBuf,
+    binaries_dir: PathBuf,
+    server_version: String,
+    tool_password: String,
+}
+
+impl Cluster {
+    /// Joins the cluster of these binaries; the first one starts it.
+    ///
+    /// # Errors
+    /// It does not start; shows the end of the server's log. The disk is full. The base directory is too long a path.
+    pub async fn join(session: &Session, binaries: &Binaries) -> Result<Cluster> {
+        let (base, binaries) = (session.base().clone(), binaries.clone());
+        let place = Place { dir: base.clusters().join(key(&binaries)) };
+        in_background(move || {
+            let _deciding = lock::wait_for(&base.start_lock())?;
+            match place.running() {
+                Some(ready) => Ok(place.cluster(&binaries, ready)),
+                None => place.start(&base, &binaries, &[]),
+            }
+        })
+        .await
+    }
+
+    /// Starts a cluster of the session's own, for what would disturb others: kills of the server, roles, settings
+    /// (`name=value`, which win over ours). It ends with the session.
+    ///
+    /// # Errors
+    /// As in [`Cluster::join`].
+    pub async fn private(session: &Session, binaries: &Binaries, name: &str, settings: &[&str]) -> Result<Cluster> {
+        own_dir(&session.clusters())?;
+        let place = Place { dir: session.clusters().join(name) };
+        let (base, binaries) = (session.base().clone(), binaries.clone());
+        let settings: Vec<String> = settings.iter().map(|setting| (*setting).to_owned()).collect();
+        in_background(move || place.start(&base, &binaries, &settings)).await
+    }
+
+    /// How to connect as `rehearse_admin`, a superuser without a password; every cluster has a database `postgres`.
+    pub fn admin(&self, database: &str) -> PgConnectOptions {
+        admin(&self.socket, database)
+    }
+
+    /// How to connect as the tools do, with the password, through the socket directory.
+    pub fn tool(&self, database: &str) -> PgConnectOptions {
+        admin(&self.socket, database).username(TOOL_ROLE).password(&self.tool_password).application_name("")
+    }
+
+    /// The directory of the server's socket, and the port in its name.
+    pub fn socket(&self) -> (&Path, u16) {
+        (&self.socket, PORT)
+    }
+
+    /// The role of the tools: it may log in, and owns its databases; nothing else.
+    pub fn tool_role(&self) -> &str {
+        TOOL_ROLE
+    }
+
+    /// Its password, random per cluster.
+    pub fn tool_password(&self) -> &str {
+        &self.tool_password
+    }
+
+    /// The server's own word, such as `15.18`.
+    pub fn server_version(&self) -> &str {
+        &self.server_version
+    }
+
+    /// Where `postgres` and, if installed, `psql` and `pg_dump` are.
+    pub fn binaries_dir(&self) -> &Path {
+        &self.binaries_dir
+    }
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let version = &self.server_version;
+        f.debug_struct("Cluster").field("socket", &self.socket).field("server_version", version).finish_non_exhaustive()
+    }
+}
+
+/// Ends every server that works below a directory, and frees the shared memory of those that were killed before.
+pub(super) fn end_in(dir: &Path) {
+    let servers = || processes_in(dir, &["postgres", "initdb"]);
+    let data_dirs = data_dirs(dir);
+    for data in &data_dirs {
+        let postmaster = PidFile::read(data).filter(|file| processes_in(data, &["postgres"]).contains(&file.pid));
+        let _ = postmaster.map(|file| kill(file.pid, Signal::QUIT));
+    }
+    let watch = Stopwatch::start();
+    while !servers().is_empty() {
+        if watch.elapsed() > PATIENCE_TO_QUIT || data_dirs.is_empty() {
+            servers().iter().for_each(|pid| drop(kill(*pid, Signal::KILL)));
+        }
+        if watch.elapsed() > 4 * PATIENCE_TO_QUIT {
+            break; // in the kernel's hands
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    data_dirs.iter().filter_map(|data| PidFile::read(data)).for_each(free_memory);
+}
+
+/// Drops the databases whose session has no directory any more. Troubles are left for the end of the cluster.
+pub(super) fn drop_orphans(base: &Base) {
+    let clusters = std::fs::read_dir(base.clusters()).into_iter().flatten().flatten();
+    let ready = clusters.map(|entry| Place { dir: entry.path() }).filter(|place| place.running().is_some());
+    for place in ready {
+        let is_alive = |session: &str| base.sessions().join(session).exists();
+        let _ = block_on(super::pool::drop_orphans(admin(&place.socket(), "postgres"), is_alive));
+    }
+}
+
+/// How long a server may take to leave without being killed.
+const PATIENCE_TO_QUIT: Duration = Duration::from_millis(700);
+/// How long a server may take to start.
+const PATIENCE_TO_START: Duration = Duration::from_secs(60);
+/// Part of the name of the socket and of nothing else: there is no TCP.
+const PORT: u16 = 5432;
+
+/// What a starter tells those who join; the file is readable by us alone.
+#[derive(Serialize, Deserialize)]
+struct Ready {
+    tool_password: String,
+    server_version: String,
+}
+
+struct Place {
+    dir: PathBuf,
+}
+
+impl Place {
+    fn data(&self) -> PathBuf {
+        self.dir.join("data")
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.dir.join("socket")
+    }
+
+    fn ready(&self) -> PathBuf {
+        self.dir.join("ready.json")
+    }
+
+    fn running(&self) -> Option<Ready> {
+        let ready = serde_json::from_slice(&std::fs::read(self.ready()).ok()?).ok()?;
+        let postmaster = PidFile::read(&self.data())?.pid;
+        // A crash closes the socket at once; a pid that was given to somebody else works elsewhere.
+        let listens = std::os::unix::net::UnixStream::connect(self.socket().join(format!(".s.PGSQL.{PORT}"))).is_ok();
+        (listens && processes_in(&self.data(), &["postgres"]).contains(&postmaster)).then_some(ready)
+    }
+
+    // Whatever is there is half of a start that was killed, or a server that crashed.
+    fn start(&self, base: &Base, binaries: &Binaries, settings: &[String]) -> Result<Cluster> {
+        self.prepare(base, binaries)?;
+        let mut server = self.spawn(binaries, settings)?;
+        self.wait_until_ready(&mut server)?;
+        let ready = block_on(self.introduce())??;
+        let text = serde_json::to_vec(&ready).expect("two strings are JSON");
+        let aside = self.dir.join("ready.new");
+        lock::take(&aside)?; // makes the file, ours alone
+        let written = std::fs::write(&aside, text).and_then(|()| std::fs::rename(&aside, self.ready()));
+        written.map_err(|error| Error::io("write", &self.ready(), error))?;
+        Ok(self.cluster(binaries, ready))
+    }
+
+    fn prepare(&self, base: &Base, binaries: &Binaries) -> Result<()> {
+        let socket = self.socket();
+        if socket.as_os_str().len() > 85 {
+            let text =
+                format!("{} is too long a path for a socket: set REHEARSE_BASE to a shorter one", socket.display());
+            return Err(Error::environment(text));
+        }
+        if self.dir.exists() {
+            end_in(&self.dir);
+            std::fs::remove_dir_all(&self.dir).map_err(|error| Error::io("remove", &self.dir, error))?;
+        }
+        let image = image(base, binaries)?;
+        own_dir(&self.dir)?;
+        copy_tree(&image, &self.data(), server_ids())?;
+        std::fs::create_dir(&socket).map_err(|error| Error::io("create", &socket, error))?;
+        set_mode(&socket, 0o700)?;
+        give(&socket, server_ids())
+    }
+
+    // Its working directory says whose it is, from the first instant on. No marker: it belongs to no session.
+    fn spawn(&self, binaries: &Binaries, settings: &[String]) -> Result<Detached> {
+        let data = self.data();
+        let mut argv: Vec<OsString> = vec![binaries.program("postgres"), "-D".into(), data.clone().into()];
+        argv.extend(["-p".into(), PORT.to_string().into(), "-k".into(), self.socket().into()]);
+        argv.extend(settings.iter().flat_map(|setting| ["-c".into(), setting.into()]));
+        let log = Some(self.dir.join("log"));
+        let spawn = Spawn {
+            env: environment(),
+            ids: Some(server_ids()),
+            stdout: log.clone(),
+            stderr: log,
+            ..Spawn::new(argv, data)
+        };
+        spawn.start_detached()
+    }
+
+    // The file that `pg_ctl` reads, a hundred times as often as `pg_ctl` does.
+    fn wait_until_ready(&self, server: &mut Detached) -> Result<()> {
+        let watch = Stopwatch::start();
+        while PidFile::read(&self.data()).is_none_or(|file| !file.is_ready) {
+            let ended = server.ended();
+            if ended.is_some() || watch.elapsed() > PATIENCE_TO_START {
+                let how = ended.map_or("no answer".to_owned(), |exit| exit.to_string());
+                end_in(&self.dir);
+                return Err(Error::environment(format!("the server did not start ({how}): {}", self.log_end())));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
+    fn log_end(&self) -> String {
+        let log = std::fs::read_to_string(self.dir.join("log")).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().rev().take(5).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join("; ")
+    }
+
+    async fn introduce(&self) -> Result<Ready> {
+        let tool_password = binaries::hex(&random::<16>()?);
+        let mut connection = connect(&admin(&self.socket(), "postgres")).await?;
+        let sql = format!("alter role {TOOL_ROLE} password '{tool_password}'");
+        let failed = |error| Error::environment("the new server does not take orders").caused_by(error);
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.map_err(failed)?;
+        let version = sqlx::query_scalar("select split_part(current_setting('server_version'), ' ', 1)");
+        let server_version = version.fetch_one(&mut connection).await.map_err(failed)?;
+        let _ = connection.close().await;
+        Ok(Ready { tool_password, server_version })
+    }
+
+    fn cluster(&self, binaries: &Binaries, ready: Ready) -> Cluster {
+        Cluster {
+            socket: self.socket(),
+            binaries_dir: binaries.dir.clone(),
+            server_version: ready.server_version,
+            tool_password: ready.tool_password,
+        }
+    }
+}
+
+/// Connects as an administrator; the error names the database.
+pub(super) async fn connect(options: &PgConnectOptions) -> Result<PgConnection> {
+    let database = options.get_database().unwrap_or_default().to_owned();
+    let failed = |error| Error::environment(format!("cannot connect to database {database}")).caused_by(error);
+    PgConnection::connect_with(options).await.map_err(failed)
+}
+
+fn admin(socket: &Path, database: &str) -> PgConnectOptions {
+    PgConnectOptions::new_without_pgpass()
+        .socket(socket)
+        .port(PORT)
+        .username(ADMIN_ROLE)
+        .database(database)
+        .application_name(APPLICATION)
+        .ssl_mode(PgSslMode::Disable)
+        .disable_statement_logging()
+}
+
+/// By what our own connections are known.
+pub(super) const APPLICATION: &str = "rehearse";
+
+/// What `postmaster.pid` says.
+struct PidFile {
+    pid: u32,
+    memory: Option<u32>,
+    is_ready: bool,
+}
+
+impl PidFile {
+    // Lines: pid, data directory, start time, port, socket directory, address, "key id" of the memory, status.
+    fn read(data: &Path) -> Option<PidFile> {
+        let text = std::fs::read_to_string(data.join("postmaster.pid")).ok()?;
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        let memory = lines.get(6).and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
+        Some(PidFile { pid: lines.first()?.parse().ok()?, memory, is_ready: lines.get(7) == Some(&"ready") })
+    }
+}
+
+// A postmaster that is killed leaves its (tiny) System V segment. Only if it is surely the one: made by that process,
+// used by nobody. Elsewhere than on Linux it stays until the next boot.
+fn free_memory(file: PidFile) {
+    let Some(id) = file.memory.map(|id| id.to_string()) else { return };
+    let segments = std::fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
+    let is_its_own = segments.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).any(|fields| {
+        // key shmid perms size cpid lpid nattch ...
+        fields.get(1) == Some(&id.as_str())
+            && fields.get(4) == Some(&file.pid.to_string().as_str())
+            && fields.get(6) == Some(&"0")
+    });
+    if is_its_own {
+        let _ = run(&["ipcrm".into(), "-m".into(), id.into()], Path::new("/"), &environment(), None, "");
+    }
+}
+
+// `<dir>/data`, `<dir>/clusters/*/data`, `<dir>/sessions/*/clusters/*/data`.
+fn data_dirs(dir: &Path) -> Vec<PathBuf> {
+    let below = |dir: PathBuf| std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut clusters: Vec<PathBuf> = below(dir.join("clusters")).collect();
+    clusters.extend(below(dir.join("sessions")).flat_map(|session| below(session.join("clusters"))));
+    clusters.push(dir.to_owned());
+    clusters.into_iter().map(|cluster| cluster.join("data")).filter(|data| data.is_dir()).collect()
+}
+
+// Waiting for a lock, copying and starting block, so they are no work for the caller's runtime.
+async fn in_background<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Error::bug("the start of a cluster panicked").caused_by(error))?
+}
+
+// A runtime of its own: the caller's may be waiting for the lock that we hold.
+fn block_on<T>(future: impl Future<Output = T>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Error::environment("cannot make a tokio runtime").caused_by(error))?;
+    Ok(runtime.block_on(future))
+}

@@ -1,0 +1,30 @@
+//! Targets: disposable databases, made by us and ended by us.
+//!
+//! All processes of a user share one cluster per server binary. Files, in the base directory ([`Base`]):
+//!
+//! ```text
+//! start.lock              held to decide about start and end
+//! supervisor.lock         held by the supervisor, the one process that cleans up after the others
+//! sessions/<id>/lock      held by a session; free means that its owner is dead
+//! clusters/<key>/         data/ socket/ log ready.json
+//! sqlite/                 template files
+//! ```
+
+mod base;
+mod binaries;
+mod cluster;
+mod copy;
+mod image;
+mod lock;
+mod pool;
+mod session;
+mod sqlite;
+mod supervisor;
+
+pub use base::Base;
+pub use binaries::Binaries;
+pub use cluster::Cluster;
+pub use pool::{Access, Backend, Database, Pool, Prepared, Template};
+pub use session::Session;
+pub use sqlite::{SqliteTemplate, SqliteTemplates};
+pub use supervisor::{Leftovers, leftovers, supervise};

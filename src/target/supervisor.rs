@@ -1,0 +1,170 @@
+//! The one process that outlives the others for a moment, and cleans up after them.
+//!
+//! It believes locks, not pids: a session whose lock is free has no owner any more. Only a supervisor that is killed
+//! itself leaves something behind; the next [`Session::open`](super::Session::open) finds it.
+
+use super::base::Base;
+use super::{cluster, lock};
+use crate::clock::Stopwatch;
+use crate::process::{Executable, Spawn, kill_marked};
+use crate::{Error, Result};
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How often the locks of sessions are tried.
+const POLL: Duration = Duration::from_millis(50);
+/// How long clusters wait for a next session: test processes come one after the other.
+const LINGER: Duration = Duration::from_millis(700);
+/// How long a supervisor may take to start.
+const START: Duration = Duration::from_secs(20);
+
+/// Cleans up in a base directory until no session is left, then ends the clusters, removes it all and returns.
+/// Returns at once when another one does so already.
+///
+/// # Errors
+/// The directory cannot be read or written.
+pub fn supervise(base: &Path) -> Result<()> {
+    let base = Base::at(base);
+    let Some(_held) = become_supervisor(&base)? else { return Ok(()) };
+    let (mut known, mut idle) = (BTreeSet::new(), Stopwatch::start());
+    loop {
+        let alive = end_dead_sessions(&base)?;
+        if alive.is_empty() {
+            if idle.elapsed() >= LINGER && ended(&base)? {
+                return Ok(());
+            }
+        } else {
+            idle = Stopwatch::start();
+            if alive != known {
+                cluster::drop_orphans(&base);
+            }
+        }
+        known = alive;
+        std::thread::sleep(POLL);
+    }
+}
+
+// Whoever asks whether the lock is held holds it for an instant, so one refusal means nothing.
+fn become_supervisor(base: &Base) -> Result<Option<File>> {
+    for _ in 0..50 {
+        if let Some(held) = lock::take(&base.supervisor_lock())? {
+            return Ok(Some(held));
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    Ok(None)
+}
+
+/// What is there of sessions and clusters.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Leftovers {
+    /// Whether a supervisor is alive, who will remove the rest.
+    pub supervised: bool,
+    /// Sessions whose owner lives, by id.
+    pub alive: Vec<String>,
+    /// Directories of sessions whose owner is dead, and of clusters, when no session is alive.
+    pub dead: Vec<PathBuf>,
+}
+
+/// Looks what is there, and changes nothing. No base directory: nothing.
+pub fn leftovers(base: &Base) -> Leftovers {
+    let (alive, mut dead): (Vec<PathBuf>, Vec<PathBuf>) =
+        entries(&base.sessions()).into_iter().partition(|dir| lock::is_held(&dir.join("lock")));
+    if alive.is_empty() {
+        dead.extend(entries(&base.clusters()));
+    }
+    let supervised = lock::is_held(&base.supervisor_lock());
+    Leftovers { supervised, alive: alive.iter().map(|dir| name(dir)).collect(), dead }
+}
+
+/// Ends what dead owners left. The caller holds the start lock, and there is no supervisor.
+pub(super) fn reap(base: &Base) -> Result<()> {
+    let alive = end_dead_sessions(base)?;
+    if alive.is_empty() {
+        cluster::end_in(base.dir());
+        for dir in [base.sessions(), base.clusters(), base.sqlite()] {
+            remove(&dir)?;
+        }
+    }
+    base.create()
+}
+
+/// Starts a supervisor if there is none, and waits until it is one.
+pub(super) fn ensure(executable: &Executable, base: &Base) -> Result<()> {
+    if lock::is_held(&base.supervisor_lock()) {
+        return Ok(());
+    }
+    let argv: [OsString; 3] = [executable.path().into(), "__supervise".into(), base.dir().into()];
+    let log = base.dir().join("supervisor.log");
+    let mut spawn = Spawn::new(argv, "/");
+    spawn.stderr = Some(log.clone());
+    let mut started = spawn.start_detached()?;
+    let watch = Stopwatch::start();
+    while !lock::is_held(&base.supervisor_lock()) {
+        if let Some(exit) = started.ended() {
+            let said = std::fs::read_to_string(&log).unwrap_or_default();
+            let program = executable.path().display();
+            return Err(Error::environment(format!("`{program} __supervise` ended ({exit}): {}", said.trim())));
+        }
+        if watch.elapsed() > START {
+            return Err(Error::environment(format!("`{} __supervise` does not start", executable.path().display())));
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}
+
+// The sessions that are alive; the others are gone after this.
+fn end_dead_sessions(base: &Base) -> Result<BTreeSet<String>> {
+    let mut alive = BTreeSet::new();
+    for dir in entries(&base.sessions()) {
+        if lock::is_held(&dir.join("lock")) {
+            alive.insert(name(&dir));
+        } else {
+            kill_marked(&name(&dir), None)?;
+            cluster::end_in(&dir);
+            remove(&dir)?;
+        }
+    }
+    Ok(alive)
+}
+
+// The decision to end, under the lock under which sessions are made.
+fn ended(base: &Base) -> Result<bool> {
+    let _deciding = lock::wait_for(&base.start_lock())?;
+    if !end_dead_sessions(base)?.is_empty() {
+        return Ok(false);
+    }
+    cluster::end_in(base.dir());
+    for dir in [base.sessions(), base.clusters(), base.sqlite()] {
+        remove(&dir)?;
+    }
+    for file in [base.dir().join("supervisor.log"), base.supervisor_lock(), base.start_lock()] {
+        let _ = std::fs::remove_file(file);
+    }
+    let _ = std::fs::remove_dir(base.dir()); // somebody else's files in it are not ours to remove
+    Ok(true)
+}
+
+fn remove(dir: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(dir) {
+        Err(error) if dir.exists() => Err(Error::io("remove", dir, error)),
+        _ => Ok(()),
+    }
+}
+
+// Without those that begin with a dot: they are being made, and must not even be tried.
+fn entries(dir: &Path) -> Vec<PathBuf> {
+    let found = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let mut paths: Vec<PathBuf> = found.map(|entry| entry.path()).collect();
+    paths.retain(|path| !name(path).starts_with('.'));
+    paths.sort();
+    paths
+}
+
+fn name(dir: &Path) -> String {
+    dir.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
