@@ -3,6 +3,7 @@
 //! A check is asked of every case and answers for what it finds there; it never reads a database or a clock, so it can
 //! be asked again, years later, of a sealed bundle.
 
+mod canary;
 mod claim_matches_observation;
 mod dry_run_writes_nothing;
 mod faults_fired;
@@ -16,6 +17,7 @@ mod sources_unchanged;
 use crate::model::{CheckResult, Difference, Finding, History, MAX_FINDINGS, Verdict};
 use std::fmt::Display;
 
+pub use canary::scenario_verdict;
 pub use outcome::classify;
 
 /// A question to the history of a case.

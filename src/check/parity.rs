@@ -60,7 +60,7 @@ pub(crate) fn differences(history: &History, moment: &Moment) -> Option<Vec<Find
     for endpoint in history.plan.target_endpoints() {
         let expected = expected_tables(history, &endpoint)?;
         let mut found = history.state(moment, &endpoint)?.tables.clone();
-        found.retain(|table, _| !is_mapped(history, table));
+        found.retain(|table, _| !history.plan.maps_target(table));
         findings.extend(findings_at(moment, &endpoint, compare("table ", &expected, &found)));
     }
     findings.extend(map_differences(history, moment)?);
@@ -70,23 +70,15 @@ pub(crate) fn differences(history: &History, moment: &Moment) -> Option<Vec<Find
 /// The tables that `endpoint` must hold: those of the sources where they are copied, its own from the start elsewhere.
 fn expected_tables(history: &History, endpoint: &str) -> Option<BTreeMap<String, TableDigest>> {
     let mut expected = history.golden_state(&Moment::Start, endpoint)?.tables.clone();
-    for copy in history.plan.parity.copies.iter().filter(|copy| copy.target == endpoint) {
+    for copy in history.copies().into_iter().filter(|copy| copy.target == endpoint) {
         let source = history.golden_state(&Moment::Start, &copy.source)?;
         match source.tables.get(&copy.source_table) {
-            Some(digest) => expected.insert(copy.target_table.clone(), *digest),
+            Some(digest) => expected.insert(copy.target_table, *digest),
             None => expected.remove(&copy.target_table),
         };
     }
-    expected.retain(|table, _| !is_mapped(history, table));
+    expected.retain(|table, _| !history.plan.maps_target(table));
     Some(expected)
-}
-
-/// Whether a declared transformation speaks of this table: its query has the table's name as a word.
-fn is_mapped(history: &History, table: &str) -> bool {
-    let bare = table.rsplit('.').next().unwrap_or(table);
-    let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
-    let names = |query: &str| query.split(|c| !is_word(c)).any(|word| word == table || word == bare);
-    history.plan.parity.maps.iter().any(|map| names(&map.target))
 }
 
 fn map_differences(history: &History, moment: &Moment) -> Option<Vec<Finding>> {

@@ -54,8 +54,8 @@ fn what_is_left(
     before: &DatabaseState,
     after: &DatabaseState,
 ) -> Vec<Finding> {
-    let copies = history.plan.parity.copies.iter().filter(|copy| copy.target == endpoint);
-    let migrated: Vec<&String> = copies.map(|copy| &copy.target_table).collect();
+    let copies = history.copies().into_iter().filter(|copy| copy.target == endpoint);
+    let migrated: Vec<String> = copies.map(|copy| copy.target_table).collect();
     let place = format!("{endpoint} {moment}");
     let rows = |table: &String| after.tables.get(table).map_or(0, |digest| digest.rows);
     let remaining = migrated
@@ -64,7 +64,7 @@ fn what_is_left(
         .map(|table| finding(&place, format!("table {table}"), "0 rows", format!("{} rows", rows(table))));
     let others = |state: &DatabaseState| {
         let mut state = state.clone();
-        state.tables.retain(|table, _| !migrated.contains(&table));
+        state.tables.retain(|table, _| !migrated.contains(table));
         state
     };
     remaining.chain(findings_at(moment, endpoint, others(after).differences(&others(before)))).collect()

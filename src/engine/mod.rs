@@ -1,3 +1,37 @@
 //! The engine: the only place that drives processes, waits and injures.
+//!
+//! ```text
+//! rehearsal   a run: scenarios in, a sealed bundle and a verdict out
+//! scenario    golden run twice, points, cases in parallel, verdict
+//! case        one case from fresh databases to its word
+//! step        one child process, and the fault that waits for it
+//! stage       the databases, proxies and directories of one case
+//! observe     what the databases hold
+//! points      recorded traces -> points to visit (pure)
+//! recovery    which steps lead out (pure)
+//! house       what all cases share: session, servers, templates
+//! library     where scenarios and fixtures are found
+//! ```
 
+mod case;
+mod context;
+mod golden;
+mod house;
+mod library;
+mod observe;
+mod points;
 pub mod proxy;
+mod recovery;
+mod rehearsal;
+mod scenario;
+mod stage;
+mod step;
+mod tool_digest;
+
+pub use house::{House, Missing, missing};
+pub use library::{Entry, Library, SOURCE_SHA256};
+pub use points::{Points, Recorded, Tier, Traces};
+pub use recovery::{Course, course};
+pub use rehearsal::{Finished, Options, Rehearsal};
+
+use context::Rehearsed;

@@ -1,6 +1,6 @@
 //! What checks and reports read: the events of a case beside those of the golden case.
 
-use crate::model::{Address, Body, DatabaseState, Moment, Phase, Plan, Scenario};
+use crate::model::{Address, Body, DatabaseState, Moment, Phase, Plan, Scenario, TableCopy};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -101,6 +101,26 @@ impl History<'_> {
     /// The state with this digest.
     pub fn named(&self, digest: &str) -> Option<&DatabaseState> {
         self.states.get(digest).map(Arc::as_ref)
+    }
+
+    /// The tables that must arrive as they are: those of the plan, and where it says so all that the sources held at
+    /// the start and that no declared transformation speaks of.
+    pub fn copies(&self) -> Vec<TableCopy> {
+        let mut copies = self.plan.parity.copies.clone();
+        let targets = self.plan.target_endpoints();
+        if let (true, [target]) = (self.plan.parity.same_names, &targets[..]) {
+            for source in self.plan.source_endpoints() {
+                let tables =
+                    self.golden_state(&Moment::Start, &source).into_iter().flat_map(|state| state.tables.keys());
+                copies.extend(tables.filter(|table| !self.plan.maps_source(table)).map(|table| TableCopy {
+                    source: source.clone(),
+                    source_table: table.clone(),
+                    target: target.clone(),
+                    target_table: table.clone(),
+                }));
+            }
+        }
+        copies
     }
 
     /// Whether the case is a golden one.

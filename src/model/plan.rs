@@ -18,6 +18,8 @@ pub struct Plan {
 pub struct Parity {
     /// Tables that must arrive as they are.
     pub copies: Vec<TableCopy>,
+    /// Whether every other table of a source must arrive under its own name in the one target.
+    pub same_names: bool,
     /// Declared transformations.
     pub maps: Vec<Map>,
 }
@@ -56,9 +58,26 @@ impl Plan {
         self.targets.iter().filter(|target| !target.is_source()).map(TargetSpec::endpoint).collect()
     }
 
+    /// Whether a declared transformation reads this table: its source query has the table's name as a word.
+    pub fn maps_source(&self, table: &str) -> bool {
+        self.parity.maps.iter().any(|map| names_table(&map.source, table))
+    }
+
+    /// Whether a declared transformation speaks of this table of a target.
+    pub fn maps_target(&self, table: &str) -> bool {
+        self.parity.maps.iter().any(|map| names_table(&map.target, table))
+    }
+
     /// The last step that brings data, after which parity must hold.
     pub fn last_apply(&self) -> Option<&Step> {
         let first_undo = self.steps.iter().position(|step| step.role == Role::Rollback).unwrap_or(self.steps.len());
         self.steps[..first_undo].iter().rev().find(|step| matches!(step.role, Role::Apply | Role::Cutover))
     }
+}
+
+/// Whether `query` has the name of `table`, qualified or not, as a word.
+fn names_table(query: &str, table: &str) -> bool {
+    let bare = table.rsplit('.').next().unwrap_or(table);
+    let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
+    query.split(|c| !is_word(c)).any(|word| word == table || word == bare)
 }

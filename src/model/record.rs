@@ -114,6 +114,10 @@ impl RunRecord {
                 }
             }
             Body::ScenarioFinished { scenario, verdict, why } => {
+                // One that could not even begin has nothing else to say.
+                if self.scenario(scenario).is_none() {
+                    self.scenarios.push(ScenarioRecord::unable(scenario, mono_us));
+                }
                 if let Some(record) = self.scenario(scenario) {
                     (record.verdict, record.why) = (Some(*verdict), why.clone());
                     record.duration_us = mono_us - record.duration_us;
@@ -162,6 +166,25 @@ impl ScenarioRecord {
             why: String::new(),
             duration_us: mono_us,
         })
+    }
+
+    /// A scenario that ended before it began.
+    fn unable(scenario: &str, mono_us: u64) -> ScenarioRecord {
+        ScenarioRecord {
+            scenario: scenario.to_owned(),
+            about: String::new(),
+            flow: None,
+            dataset: String::new(),
+            seed: 0,
+            dataset_sha256: String::new(),
+            tool_sha256: String::new(),
+            expect: None,
+            faults: Vec::new(),
+            cases: BTreeMap::new(),
+            verdict: None,
+            why: String::new(),
+            duration_us: mono_us,
+        }
     }
 
     /// The injured cases, in order.

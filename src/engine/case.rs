@@ -1,0 +1,107 @@
+//! One case from its fresh databases to its word: the golden run, or the injured one with its recovery.
+
+use crate::clock::Stopwatch;
+use crate::engine::context::{CaseLog, Rehearsed};
+use crate::engine::observe::{self, Which};
+use crate::engine::recovery::Course;
+use crate::engine::stage::Stage;
+use crate::engine::step::{self, Injury};
+use crate::engine::Traces;
+use crate::model::{Body, CaseEvents, Moment, Phase, Role, Step};
+use crate::{Error, Result};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What a golden run leaves besides its events.
+#[derive(Default)]
+pub(super) struct Recording {
+    /// What passed the proxies, by step.
+    pub(super) traces: BTreeMap<String, Traces>,
+    /// How long each step took.
+    pub(super) durations: BTreeMap<String, Duration>,
+}
+
+/// The uninterrupted run: every step of the plan, every database looked at after each.
+///
+/// The last step that brings data runs twice, to see what running it again does. Stops at the first step that fails.
+pub(super) async fn golden(stage: &Stage<'_>, log: &mut CaseLog<'_>) -> Result<Recording> {
+    let mut recording = Recording::default();
+    observe::probe(stage, log, &Moment::Start, Which::All).await?;
+    for planned in &stage.context.plan.steps {
+        let watch = Stopwatch::start();
+        stage.take_traces();
+        let end = step::run(stage, log, planned, Phase::Plan, None).await?;
+        recording.durations.insert(planned.name.clone(), watch.elapsed());
+        recording.traces.insert(planned.name.clone(), stage.take_traces());
+        observe::probe(stage, log, &Moment::after(Phase::Plan, &planned.name), Which::All).await?;
+        if !end.success {
+            break;
+        }
+        if stage.context.plan.last_apply().is_some_and(|last| last.name == planned.name) {
+            step::run(stage, log, planned, Phase::Rerun, None).await?;
+            observe::probe(stage, log, &Moment::after(Phase::Rerun, &planned.name), Which::Targets).await?;
+        }
+    }
+    observe::leftovers(stage, log).await?;
+    observe::probe(stage, log, &Moment::End, Which::All).await?;
+    Ok(recording)
+}
+
+/// The injured run: what comes before, the fault, the way out, what comes after.
+pub(super) async fn injured(stage: &Stage<'_>, log: &mut CaseLog<'_>, course: &Course, injury: &Injury) -> Result<()> {
+    if run_all(stage, log, &course.before, Phase::Plan).await? {
+        let injured = find(stage, &course.injured)?;
+        let end = step::run(stage, log, injured, Phase::Injured, Some(injury)).await?;
+        observe::probe(stage, log, &Moment::after(Phase::Injured, &injured.name), Which::Targets).await?;
+        let goes_on = end.success || !end.timed_out && recover(stage, log, course).await?;
+        if goes_on {
+            run_all(stage, log, &course.after, Phase::Plan).await?;
+        }
+    }
+    observe::leftovers(stage, log).await?;
+    observe::probe(stage, log, &Moment::End, Which::All).await
+}
+
+/// Whether the documented way out succeeded.
+async fn recover(stage: &Stage<'_>, log: &mut CaseLog<'_>, course: &Course) -> Result<bool> {
+    for name in &course.recovery {
+        let step = find(stage, name)?;
+        let end = step::run(stage, log, step, Phase::Recovery, None).await?;
+        observe::probe(stage, log, &Moment::after(Phase::Recovery, name), Which::Targets).await?;
+        if !end.success {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether all succeeded; stops at the first that does not.
+async fn run_all(stage: &Stage<'_>, log: &mut CaseLog<'_>, names: &[String], phase: Phase) -> Result<bool> {
+    for name in names {
+        let step = find(stage, name)?;
+        let end = step::run(stage, log, step, phase, None).await?;
+        if step.role == Role::Verify || step.role == Role::Rollback {
+            observe::probe(stage, log, &Moment::after(phase, name), Which::Targets).await?;
+        }
+        if !end.success {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn find<'a>(stage: &Stage<'a>, name: &str) -> Result<&'a Step> {
+    let step = stage.context.plan.step(name);
+    step.ok_or_else(|| Error::bug(format!("step `{name}` is not in the plan")))
+}
+
+/// Says that a case begins.
+pub(super) fn started(context: &Rehearsed, events: &CaseEvents, label: Option<String>, token: Option<String>) -> Body {
+    Body::CaseStarted {
+        case: events.case.clone(),
+        scenario: context.scenario.name.clone(),
+        address: events.address.clone(),
+        label,
+        token,
+    }
+}

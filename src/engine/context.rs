@@ -1,0 +1,100 @@
+//! What a run writes to, and what a scenario knows of itself.
+
+use crate::dataset::Dataset;
+use crate::engine::House;
+use crate::evidence::{Bundle, Journal, Open};
+use crate::model::{Body, CaseEvents, CheckResult, DatabaseState, History, Outcome, Plan, Scenario, States, canonical};
+use crate::registry::Registry;
+use crate::{Result, check};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// One run: where everything that is observed goes.
+pub(super) struct Run {
+    pub(super) registry: Registry,
+    pub(super) house: House,
+    pub(super) bundle: Bundle<Open>,
+    pub(super) journal: Journal,
+    pub(super) states: Mutex<States>,
+}
+
+impl Run {
+    /// Keeps a state, once, and returns its digest.
+    pub(super) fn keep(&self, state: DatabaseState) -> Result<String> {
+        let digest = canonical::sha256(&state)?;
+        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        if !states.contains_key(&digest) {
+            self.bundle.write_state(&digest, &state)?;
+            states.insert(digest.clone(), Arc::new(state));
+        }
+        Ok(digest)
+    }
+
+    /// All states so far; cheap, they are shared.
+    pub(super) fn states(&self) -> States {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// A scenario that is being rehearsed.
+pub(super) struct Rehearsed<'a> {
+    pub(super) run: &'a Run,
+    pub(super) scenario: &'a Scenario,
+    pub(super) plan: &'a Plan,
+    pub(super) dataset: &'a Dataset,
+    /// The folder of the dataset, for `{dataset}`.
+    pub(super) dataset_dir: PathBuf,
+    /// The folder of fixtures that it lies in, for `{fixtures}`.
+    pub(super) fixtures_dir: PathBuf,
+    /// The root of the repository, for `{root}`.
+    pub(super) root: PathBuf,
+    /// The bound of each step, once the golden run is known.
+    pub(super) bounds: BTreeMap<String, Duration>,
+}
+
+/// The events of one case: each goes to the journal first.
+pub(super) struct CaseLog<'a> {
+    run: &'a Run,
+    pub(super) events: CaseEvents,
+}
+
+impl<'a> CaseLog<'a> {
+    pub(super) fn new(run: &'a Run, case: String) -> CaseLog<'a> {
+        CaseLog { run, events: CaseEvents { case, ..CaseEvents::default() } }
+    }
+
+    /// The name of the case.
+    pub(super) fn case(&self) -> String {
+        self.events.case.clone()
+    }
+
+    pub(super) fn record(&mut self, body: Body) -> Result<()> {
+        self.run.journal.append(body.clone())?;
+        self.events.events.push(body);
+        Ok(())
+    }
+
+    pub(super) fn note(&mut self, text: impl Into<String>) -> Result<()> {
+        let case = Some(self.case());
+        self.record(Body::Note { case, text: text.into() })
+    }
+
+    /// Asks the checks and writes down what became of the case.
+    pub(super) fn finish(
+        &mut self,
+        context: &Rehearsed,
+        golden: &CaseEvents,
+        trouble: Option<String>,
+    ) -> Result<(Outcome, Vec<CheckResult>)> {
+        let states = self.run.states();
+        let history =
+            History { scenario: context.scenario, plan: context.plan, golden, case: &self.events, states: &states };
+        let checks = check::judge(&self.run.registry.checks, &history);
+        let outcome = if trouble.is_some() { Outcome::Unfinished } else { check::classify(&history, &checks) };
+        let finished = Body::CaseFinished { case: self.case(), outcome, checks: checks.clone(), error: trouble };
+        self.record(finished)?;
+        Ok((outcome, checks))
+    }
+}

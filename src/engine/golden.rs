@@ -1,0 +1,124 @@
+//! The golden run, twice, side by side: what the tool does when nobody injures it, and what of that is chance.
+
+use crate::Result;
+use crate::engine::case::{self, Recording};
+use crate::engine::context::{CaseLog, Rehearsed};
+use crate::engine::observe;
+use crate::engine::stage::Stage;
+use crate::model::{Body, CaseEvents, History, Moment, Outcome, Verdict};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// What the two golden runs have shown.
+pub(super) struct Golden {
+    /// The events of the first one, to which everything is compared.
+    pub(super) events: CaseEvents,
+    pub(super) first: Recording,
+    pub(super) second: Recording,
+    /// Whether both are green; if not, nothing is injured.
+    pub(super) is_green: bool,
+}
+
+/// Runs it twice on databases of its own, and judges both against the first.
+pub(super) async fn run(context: &Rehearsed<'_>) -> Result<Golden> {
+    let name = |number: u32| format!("{}/golden-{number}", context.scenario.name);
+    let (mut one, mut two) = (CaseLog::new(context.run, name(1)), CaseLog::new(context.run, name(2)));
+    let (first, second) = tokio::join!(recorded(context, &mut one), recorded(context, &mut two));
+    let golden = one.events.clone();
+    let (first_trouble, second_trouble) = (trouble(&first), trouble(&second));
+    let verdicts = [
+        finish(context, &mut one, &golden, first_trouble)?,
+        finish(context, &mut two, &golden, second_trouble)?,
+    ];
+    let (first, second) = (first.unwrap_or_default(), second.unwrap_or_default());
+    if let (Some(one_stage), Some(other)) = (&first.stage, &second.stage) {
+        suggest_volatile(context, &two, &golden, one_stage, other).await?;
+    }
+    let (first, second) = (first.clear().await?, second.clear().await?);
+    Ok(Golden { events: golden, first, second, is_green: Verdict::worst(verdicts) == Verdict::Pass })
+}
+
+#[derive(Default)]
+struct Staged<'a> {
+    recording: Recording,
+    stage: Option<Stage<'a>>,
+}
+
+impl Staged<'_> {
+    async fn clear(self) -> Result<Recording> {
+        if let Some(stage) = self.stage {
+            stage.clear().await?;
+        }
+        Ok(self.recording)
+    }
+}
+
+async fn recorded<'a>(context: &'a Rehearsed<'a>, log: &mut CaseLog<'_>) -> Result<Staged<'a>> {
+    log.record(case::started(context, &log.events, None, None))?;
+    let stage = Stage::set(context).await?;
+    let recording = case::golden(&stage, log).await;
+    stage.keep_logs(&log.case())?;
+    Ok(Staged { recording: recording?, stage: Some(stage) })
+}
+
+fn trouble<T>(result: &Result<T>) -> Option<String> {
+    result.as_ref().err().map(ToString::to_string)
+}
+
+fn finish(
+    context: &Rehearsed<'_>,
+    log: &mut CaseLog<'_>,
+    golden: &CaseEvents,
+    trouble: Option<String>,
+) -> Result<Verdict> {
+    let (outcome, checks) = log.finish(context, golden, trouble)?;
+    Ok(Verdict::worst(checks.iter().map(|check| check.verdict).chain([Outcome::verdict(outcome)])))
+}
+
+/// Prints the columns in which two uninjured runs differ, ready to paste.
+async fn suggest_volatile(
+    context: &Rehearsed<'_>,
+    two: &CaseLog<'_>,
+    golden: &CaseEvents,
+    one_stage: &Stage<'_>,
+    other: &Stage<'_>,
+) -> Result<()> {
+    for (endpoint, tables) in differing_tables(context, &two.events, golden) {
+        for table in tables {
+            let columns = observe::differing_columns(one_stage, other, &endpoint, &table).await?;
+            if !columns.is_empty() {
+                let text = format!(
+                    "two uninjured runs differ in {endpoint}; if that must be, say so in the scenario:\n\
+                     [[volatile]]\ntable = \"{table}\"\ncolumns = {columns:?}\nreason = \"...\""
+                );
+                context.run.journal.append(Body::Note { case: Some(two.events.case.clone()), text })?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Tables whose rows differ at the end of the two runs, by endpoint.
+fn differing_tables(
+    context: &Rehearsed<'_>,
+    two: &CaseEvents,
+    golden: &CaseEvents,
+) -> BTreeMap<String, BTreeSet<String>> {
+    let states = context.run.states();
+    let history = History { scenario: context.scenario, plan: context.plan, golden, case: two, states: &states };
+    let tables = |endpoint: &String| {
+        let (one, other) = (history.golden_state(&Moment::End, endpoint)?, history.state(&Moment::End, endpoint)?);
+        let names = one.tables.iter().filter(|(name, digest)| other.tables.get(*name) != Some(digest));
+        Some((endpoint.clone(), names.map(|(name, _)| name.clone()).collect()))
+    };
+    context.plan.target_endpoints().iter().filter_map(tables).collect()
+}
+
+/// The bound of each step: what the scenario says, else the larger of 60 s and ten times the golden run.
+pub(super) fn bounds(context: &Rehearsed<'_>, golden: &Recording) -> BTreeMap<String, Duration> {
+    let bound = |step: &crate::model::Step| {
+        let took = golden.durations.get(&step.name).copied().unwrap_or_default();
+        (step.name.clone(), step.timeout.unwrap_or_else(|| (took * 10).max(Duration::from_secs(60))))
+    };
+    context.plan.steps.iter().map(bound).collect()
+}

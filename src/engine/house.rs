@@ -1,0 +1,132 @@
+//! What all cases of a run share: a session, servers and templates, and where children find their programs.
+
+use crate::dataset::{self, Dataset};
+use crate::model::{Engine, Plan};
+use crate::process::Executable;
+use crate::target::{Base, Binaries, Cluster, Pool, Session, SqliteTemplate, SqliteTemplates, Template};
+use crate::{Error, Result};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use tokio::sync::OnceCell;
+
+/// See the module.
+pub struct House {
+    pub(super) executable: Executable,
+    pub(super) session: Session,
+    postgres: OnceCell<Pool>,
+    sqlite: SqliteTemplates,
+    cases: AtomicU32,
+}
+
+/// A database of a dataset, ready to be cloned.
+pub(super) enum Origin {
+    Postgres(Template),
+    Sqlite(SqliteTemplate),
+}
+
+impl House {
+    /// Opens a session in the base directory; servers start when the first case needs them.
+    ///
+    /// # Errors
+    /// The base directory cannot be used.
+    pub fn open(executable: Executable) -> Result<House> {
+        let base = Base::find();
+        let session = Session::open(&executable, &base)?;
+        let sqlite = SqliteTemplates::new(&base);
+        Ok(House { executable, session, postgres: OnceCell::new(), sqlite, cases: AtomicU32::new(0) })
+    }
+
+    /// A directory that ends with the run.
+    pub fn dir(&self) -> &std::path::Path {
+        self.session.dir()
+    }
+
+    /// The servers' pool, started now if it is the first time.
+    ///
+    /// # Errors
+    /// There are no server binaries, or the server does not start.
+    pub async fn postgres(&self) -> Result<&Pool> {
+        let start = async || -> Result<Pool> {
+            let binaries = Binaries::find(self.session.base())?;
+            let cluster = Cluster::join(&self.session, &binaries).await?;
+            Ok(Pool::new(&cluster, self.session.id()))
+        };
+        self.postgres.get_or_try_init(start).await
+    }
+
+    /// The server that was started, if one was.
+    pub fn cluster(&self) -> Option<&Cluster> {
+        self.pool_if_started().map(Pool::cluster)
+    }
+
+    pub(super) fn pool_if_started(&self) -> Option<&Pool> {
+        self.postgres.get()
+    }
+
+    /// The database of a dataset as a template, loaded once per server and content.
+    pub(super) async fn origin(&self, dataset: &Dataset, name: &str, engine: Engine) -> Result<Origin> {
+        let database = dataset.database(name)?;
+        let key = database.digest();
+        match engine {
+            Engine::Postgres => {
+                let pool = self.postgres().await?;
+                let load = |access: crate::target::Access| dataset::load_postgres(access.tool, database);
+                pool.template(&key, load).await.map(Origin::Postgres)
+            }
+            Engine::Sqlite => {
+                let load = |path: &std::path::Path| dataset::load_sqlite(path, database);
+                self.sqlite.template(&key, load).map(Origin::Sqlite)
+            }
+        }
+    }
+
+    /// A number that no other case of this session has.
+    pub(super) fn next_case(&self) -> u32 {
+        self.cases.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// `PATH` of children: the caller's, then the server's own programs (`psql` often is only there).
+    pub(super) fn path(&self) -> OsString {
+        let own = std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
+        let servers = self.cluster().map(|cluster| cluster.binaries_dir().to_owned());
+        let folders = std::env::split_paths(&own).chain(servers);
+        std::env::join_paths(folders).unwrap_or(own.clone())
+    }
+}
+
+/// What a plan needs and this machine has not: programs by name, and `postgres`. Empty is good.
+pub fn missing(plan: &Plan, needs: &[String]) -> Vec<Missing> {
+    let base = Base::find();
+    let wants_postgres = plan.targets.iter().any(|target| target.engine == Engine::Postgres);
+    let binaries = wants_postgres.then(|| Binaries::find(&base));
+    let folder = binaries.as_ref().and_then(|found| found.as_ref().ok()).map(|found| found.dir.clone());
+    let postgres = match binaries {
+        Some(Err(error)) => Some(Missing { what: "postgres".to_owned(), how: error.to_string() }),
+        _ => None,
+    };
+    let programs = needs.iter().filter(|program| !is_found(program, folder.as_ref())).map(|program| Missing {
+        what: program.clone(),
+        how: format!("program `{program}` is not in PATH; install it, or run with --allow-missing {program}"),
+    });
+    postgres.into_iter().chain(programs).collect()
+}
+
+/// Something that is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// Its name for `--allow-missing`.
+    pub what: String,
+    /// What was tried and how to get it.
+    pub how: String,
+}
+
+impl From<Missing> for Error {
+    fn from(missing: Missing) -> Error {
+        Error::environment(missing.how)
+    }
+}
+
+fn is_found(program: &str, beside: Option<&PathBuf>) -> bool {
+    which::which(program).is_ok() || beside.is_some_and(|folder| folder.join(program).is_file())
+}

@@ -1,0 +1,207 @@
+//! From what the golden runs recorded to the points that are visited. Pure.
+//!
+//! A point is named by the fingerprint of its statement and by its occurrence, never by its number in the whole run:
+//! the order across connections differs from run to run, the multiset of statements does not. Connections have no
+//! statement and are numbered.
+
+use crate::engine::proxy::Trace;
+use crate::model::{At, Axis, Coverage, FaultPoint, FaultSpec, Fingerprint, Place};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+
+/// How thoroughly points are visited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tier {
+    /// A few points of each fault.
+    Quick,
+    /// Every class.
+    Full,
+    /// Every point: audits the classes.
+    Nightly,
+}
+
+impl Tier {
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Tier::Quick => "quick",
+            Tier::Full => "full",
+            Tier::Nightly => "nightly",
+        }
+    }
+}
+
+/// What the golden run recorded during one step, by endpoint.
+pub type Traces = BTreeMap<String, Trace>;
+
+/// How often each thing was counted, by endpoint, axis and fingerprint, with the label of its first occurrence.
+type Counts = BTreeMap<(String, Axis, Option<Fingerprint>), (u32, String)>;
+
+/// The points of a fault, and which of them are visited.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Points {
+    /// How many there are.
+    pub coverage: Coverage,
+    /// Those that are visited, sorted by address, each with the statement there for people.
+    pub visited: Vec<(FaultPoint, String)>,
+}
+
+/// What two golden runs have in common, and whether that is everything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    counts: Counts,
+    /// Whether both recorded the same multiset.
+    pub is_stable: bool,
+}
+
+impl Recorded {
+    /// Compares two recordings of the same step; what only one of them has is no point.
+    pub fn of(first: &Traces, second: &Traces) -> Recorded {
+        let (first, second) = (count(first), count(second));
+        let is_stable = first == second;
+        let common = first.into_iter().filter_map(|(key, (times, label))| {
+            let (again, _) = second.get(&key)?;
+            Some((key, (times.min(*again), label)))
+        });
+        Recorded { counts: common.collect(), is_stable }
+    }
+
+    /// Eight digits of the digest of the multiset.
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        for ((endpoint, axis, fingerprint), (times, _)) in &self.counts {
+            let fingerprint = fingerprint.map_or(String::new(), |fingerprint| fingerprint.to_string());
+            hash.update(format!("{endpoint} {} {fingerprint} {times}\n", axis.name()));
+        }
+        hash.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The statement at a place, for people, if the golden run came by there.
+    pub fn label(&self, place: &Place) -> Option<&str> {
+        let key = (place.endpoint.clone(), place.axis, place.fingerprint);
+        self.counts.get(&key).map(|(_, label)| label.as_str())
+    }
+
+    /// The points of `fault`, which strikes on `axes`.
+    pub fn points(&self, fault: &FaultSpec, axes: &[Axis], tier: Tier, seed: u64) -> Points {
+        let point = |place: Place| FaultPoint { kind: fault.kind.clone(), arg: fault.arg.clone(), place };
+        if let At::Place(place) = &fault.at {
+            let label = self.label(place).unwrap_or_default().to_owned();
+            let coverage = Coverage { points: 1, classes: 1, visited: 1 };
+            return Points { coverage, visited: vec![(point(place.clone()), label)] };
+        }
+        let counted: Vec<_> = self.counts.iter().filter(|((_, axis, _), _)| axes.contains(axis)).collect();
+        let all = counted.iter().map(|(_, (times, _))| u64::from(*times)).sum();
+        let classes: Vec<(FaultPoint, String)> = counted
+            .into_iter()
+            .flat_map(|((endpoint, axis, fingerprint), (times, label))| {
+                let place = |nth| Place {
+                    endpoint: endpoint.clone(),
+                    axis: *axis,
+                    fingerprint: *fingerprint,
+                    nth,
+                    forever: false,
+                };
+                occurrences(&fault.kind, *times, tier).into_iter().map(move |nth| (place(nth), label.clone()))
+            })
+            .map(|(place, label)| (point(place), label))
+            .collect();
+        let coverage = Coverage { points: all, classes: classes.len() as u64, visited: 0 };
+        let visited = if tier == Tier::Quick { sample(classes, seed) } else { classes };
+        Points { coverage: Coverage { visited: visited.len() as u64, ..coverage }, visited }
+    }
+}
+
+fn count(traces: &Traces) -> Counts {
+    let mut counts = Counts::new();
+    for (endpoint, trace) in traces {
+        for point in &trace.points {
+            let key = (endpoint.clone(), point.axis, point.fingerprint);
+            counts.entry(key).or_insert_with(|| (0, point.label.to_string())).0 += 1;
+        }
+    }
+    counts
+}
+
+/// A broken connection does the same in the tenth equal statement as in the middle one; a kill leaves another state.
+fn occurrences(kind: &str, times: u32, tier: Tier) -> Vec<u32> {
+    match (kind, times) {
+        ("net.reset", 5..) if tier != Tier::Nightly => vec![1, 2, times.div_ceil(2), times],
+        _ => (1..=times).collect(),
+    }
+}
+
+/// How many points of each fault the quick tier visits.
+const SAMPLE: usize = 6;
+
+/// One of each of [`SAMPLE`] equal parts, which one depends on the seed.
+fn sample<T: Clone>(all: Vec<T>, seed: u64) -> Vec<T> {
+    if all.len() <= SAMPLE {
+        return all;
+    }
+    let part = |index: usize| index * all.len() / SAMPLE..(index + 1) * all.len() / SAMPLE;
+    let pick = |range: std::ops::Range<usize>| {
+        let mixed = seed.wrapping_add(range.start as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+        all[range.start + (mixed as usize) % range.len()].clone()
+    };
+    (0..SAMPLE).map(part).map(pick).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::proxy::Point;
+
+    fn traces(statements: &[&str]) -> Traces {
+        let point = |sql: &&str| Point {
+            conn: 1,
+            axis: Axis::Stmt,
+            fingerprint: Some(Fingerprint::of(sql)),
+            label: (*sql).into(),
+        };
+        Traces::from([("pg.target".to_owned(), Trace { points: statements.iter().map(point).collect() })])
+    }
+
+    fn fault(kind: &str, at: At) -> FaultSpec {
+        FaultSpec { kind: kind.into(), arg: None, during: "run".into(), at }
+    }
+
+    #[test]
+    fn another_order_is_the_same_recording() {
+        let (first, second) = (traces(&["a", "b", "a"]), traces(&["b", "a", "a"]));
+        let recorded = Recorded::of(&first, &second);
+        assert!(recorded.is_stable);
+        assert_eq!(recorded.digest(), Recorded::of(&second, &first).digest());
+    }
+
+    #[test]
+    fn what_only_one_recording_has_is_no_point() {
+        let recorded = Recorded::of(&traces(&["a", "a", "b"]), &traces(&["a", "c"]));
+        assert!(!recorded.is_stable);
+        let points = recorded.points(&fault("proc.kill", At::Sweep), &[Axis::Stmt], Tier::Full, 1);
+        assert_eq!(points.visited.iter().map(|(_, label)| label.as_str()).collect::<Vec<_>>(), ["a"]);
+    }
+
+    #[test]
+    fn a_kill_visits_every_occurrence_and_a_reset_first_second_middle_and_last() {
+        let statements = vec!["a"; 9];
+        let recorded = Recorded::of(&traces(&statements), &traces(&statements));
+        let nths = |kind: &str, tier| -> Vec<u32> {
+            let points = recorded.points(&fault(kind, At::Sweep), &[Axis::Stmt], tier, 1);
+            assert_eq!(points.coverage.points, 9);
+            points.visited.iter().map(|(point, _)| point.place.nth).collect()
+        };
+        assert_eq!(nths("proc.kill", Tier::Full), (1..=9).collect::<Vec<_>>());
+        assert_eq!(nths("net.reset", Tier::Full), [1, 2, 5, 9]);
+        assert_eq!(nths("net.reset", Tier::Nightly), (1..=9).collect::<Vec<_>>());
+        assert_eq!(nths("proc.kill", Tier::Quick).len(), SAMPLE);
+    }
+
+    #[test]
+    fn a_place_is_visited_also_where_the_golden_run_never_was() {
+        let recorded = Recorded::of(&traces(&["a"]), &traces(&["a"]));
+        let place: Place = "pg.target:stmt.9".parse().unwrap();
+        let points = recorded.points(&fault("proc.kill", At::Place(place.clone())), &[Axis::Stmt], Tier::Full, 1);
+        assert_eq!(points.visited[0].0.place, place);
+    }
+}

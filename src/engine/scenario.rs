@@ -1,0 +1,206 @@
+//! One scenario: the golden run, the points that it shows, a case for each, and the verdict.
+
+use crate::dataset::Dataset;
+use crate::engine::case;
+use crate::engine::context::{CaseLog, Rehearsed, Run};
+use crate::engine::golden::{self, Golden};
+use crate::engine::points::Recorded;
+use crate::engine::recovery::course;
+use crate::engine::stage::Stage;
+use crate::engine::step::Injury;
+use crate::engine::tool_digest::tool_sha256;
+use crate::engine::{Library, Options};
+use crate::model::{
+    Address, At, Body, CaseEvents, Coverage, ExpectRecord, FaultPoint, FaultSpec, Outcome, Scenario, Token,
+    TokenDigests, Verdict,
+};
+use crate::{Error, Result, check, flow};
+use futures_util::stream::{StreamExt, TryStreamExt, iter};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// A case that is to be run.
+struct Planned<'a> {
+    fault: &'a FaultSpec,
+    point: FaultPoint,
+    label: String,
+    trace: String,
+    ordinal: usize,
+}
+
+/// Rehearses a scenario and writes down everything about it.
+///
+/// # Errors
+/// The harness could not begin or could not write; trouble inside a case is that case's, and unknown.
+pub(super) async fn rehearse(run: &Run, library: &Library, scenario: &Scenario, options: &Options) -> Result<()> {
+    let (dataset, dataset_dir) = find_dataset(library, scenario)?;
+    let profile = std::fs::read_to_string(dataset_dir.join("profile.toml")).ok();
+    let plan = flow::plan(&run.registry.flows, scenario, profile.as_deref())?;
+    let fixtures_dir = dataset_dir.parent().unwrap_or(&dataset_dir).to_owned();
+    let tool_sha256 = tool_sha256(scenario, &plan, &library.root, &fixtures_dir)?;
+    let mut context = Rehearsed {
+        run,
+        scenario,
+        plan: &plan,
+        dataset: &dataset,
+        dataset_dir,
+        fixtures_dir,
+        root: library.root.clone(),
+        bounds: BTreeMap::new(),
+    };
+    run.journal.append(started(&context, &tool_sha256))?;
+    let golden = golden::run(&context).await?;
+    context.bounds = golden::bounds(&context, &golden.first);
+    if golden.is_green {
+        let cases = plan_cases(&context, &golden, options)?;
+        if !options.plan_only {
+            run_cases(&context, &golden, cases, &tool_sha256, options).await?;
+        }
+    }
+    finish(run, scenario)
+}
+
+/// The dataset at its size, and its folder.
+pub(super) fn find_dataset(library: &Library, scenario: &Scenario) -> Result<(Dataset, PathBuf)> {
+    let dataset = Dataset::find(&library.fixtures, &scenario.dataset, scenario.seed)?;
+    let folders = library.fixtures.iter().map(|fixtures| fixtures.join(&dataset.name));
+    let folder = folders.into_iter().find(|folder| folder.is_dir());
+    let folder = folder.ok_or_else(|| Error::bug(format!("dataset `{}` has no folder", dataset.name)))?;
+    Ok((dataset, folder))
+}
+
+fn started(context: &Rehearsed<'_>, tool_sha256: &str) -> Body {
+    let scenario = context.scenario;
+    Body::ScenarioStarted {
+        scenario: scenario.name.clone(),
+        about: scenario.about.clone(),
+        flow: scenario.flow.clone(),
+        dataset: scenario.dataset.clone(),
+        seed: scenario.seed,
+        dataset_sha256: context.dataset.digest(),
+        tool_sha256: tool_sha256.to_owned(),
+        expect: scenario.expect.as_ref().map(|expect| ExpectRecord {
+            red: expect.red.iter().cloned().collect(),
+            outcome: expect.outcome,
+        }),
+    }
+}
+
+/// The points of all faults, and a case for each that is visited.
+fn plan_cases<'a>(context: &Rehearsed<'a>, golden: &Golden, options: &Options) -> Result<Vec<Planned<'a>>> {
+    let scenario: &'a Scenario = context.scenario;
+    let mut planned = Vec::new();
+    for fault in scenario.faults.iter().filter(|fault| options.wants(fault)) {
+        let recorded = recorded(golden, &fault.during);
+        if !recorded.is_stable {
+            let text = "the tool is not deterministic: two uninjured runs sent different statements; only those that \
+                        both sent are injured";
+            context.run.journal.append(Body::Note { case: Some(golden.events.case.clone()), text: text.to_owned() })?;
+        }
+        let points = match &options.only {
+            Some(address) => only(&recorded, fault, address),
+            None => {
+                let kind = context.run.registry.fault(&fault.kind);
+                let axes = kind.map(|kind| kind.axes()).unwrap_or_default();
+                recorded.points(fault, axes, options.tier, scenario.seed)
+            }
+        };
+        context.run.journal.append(Body::ScenarioPlanned {
+            scenario: scenario.name.clone(),
+            kind: fault.kind.clone(),
+            during: fault.during.clone(),
+            coverage: points.coverage,
+        })?;
+        let trace = recorded.digest();
+        planned.extend(points.visited.into_iter().map(|(point, label)| (fault, point, label, trace.clone())));
+    }
+    let number = |(index, (fault, point, label, trace))| Planned { fault, point, label, trace, ordinal: index + 1 };
+    Ok(planned.into_iter().enumerate().map(number).collect())
+}
+
+fn recorded(golden: &Golden, step: &str) -> Recorded {
+    let none = super::Traces::new();
+    let of = |recording: &case::Recording| recording.traces.get(step).unwrap_or(&none).clone();
+    Recorded::of(&of(&golden.first), &of(&golden.second))
+}
+
+/// The one point of a replay.
+fn only(recorded: &Recorded, fault: &FaultSpec, address: &Address) -> super::Points {
+    let place = address.first().place.clone();
+    let fault = FaultSpec { at: At::Place(place), ..fault.clone() };
+    recorded.points(&fault, &[], super::Tier::Full, 0)
+}
+
+async fn run_cases(
+    context: &Rehearsed<'_>,
+    golden: &Golden,
+    cases: Vec<Planned<'_>>,
+    tool_sha256: &str,
+    options: &Options,
+) -> Result<()> {
+    let runs = cases.into_iter().map(|planned| run_case(context, &golden.events, planned, tool_sha256));
+    iter(runs).buffer_unordered(options.jobs.max(1)).try_collect::<Vec<()>>().await?;
+    Ok(())
+}
+
+async fn run_case(
+    context: &Rehearsed<'_>,
+    golden: &CaseEvents,
+    planned: Planned<'_>,
+    tool_sha256: &str,
+) -> Result<()> {
+    let address = Address::one(planned.point.clone());
+    let short = crate::model::canonical::sha256_hex(address.to_string().as_bytes());
+    let name = format!("{}/{:04}-{}", context.scenario.name, planned.ordinal, &short[..6]);
+    let mut log = CaseLog::new(context.run, name);
+    log.events.address = Some(address.clone());
+    let token = token(context, &planned, &address, tool_sha256);
+    let label = Some(planned.label.clone()).filter(|label| !label.is_empty());
+    log.record(case::started(context, &log.events, label, Some(token.to_string())))?;
+    let result = injured(context, &mut log, &planned, address).await;
+    let (outcome, _) = log.finish(context, golden, result.as_ref().err().map(ToString::to_string))?;
+    if let Ok(stage) = result {
+        if outcome.verdict() != Verdict::Pass {
+            stage.keep_logs(&log.case())?;
+        }
+        stage.clear().await?;
+    }
+    Ok(())
+}
+
+async fn injured<'a>(
+    context: &'a Rehearsed<'a>,
+    log: &mut CaseLog<'_>,
+    planned: &Planned<'_>,
+    address: Address,
+) -> Result<Stage<'a>> {
+    let kind = context.run.registry.fault(&planned.fault.kind);
+    let kind = kind.ok_or_else(|| Error::bug(format!("no fault `{}`", planned.fault.kind)))?;
+    let hazard = kind.hazard(planned.fault.arg.as_deref()).map_err(Error::environment)?;
+    let stage = Stage::set(context).await?;
+    let course = course(context.scenario, context.plan, planned.fault);
+    case::injured(&stage, log, &course, &Injury { address, hazard }).await?;
+    Ok(stage)
+}
+
+fn token(context: &Rehearsed<'_>, planned: &Planned<'_>, address: &Address, tool_sha256: &str) -> Token {
+    let short = |digest: &str| digest.chars().take(8).collect::<String>();
+    Token {
+        scenario: context.scenario.token_name(),
+        seed: context.scenario.seed,
+        address: address.clone(),
+        digests: TokenDigests {
+            dataset: short(&context.dataset.digest()),
+            tool: short(tool_sha256),
+            trace: planned.trace.clone(),
+        },
+    }
+}
+
+fn finish(run: &Run, scenario: &Scenario) -> Result<()> {
+    let record = run.journal.record();
+    let record = record.scenarios.iter().rfind(|record| record.scenario == scenario.name);
+    let record = record.ok_or_else(|| Error::bug(format!("scenario {} was never started", scenario.name)))?;
+    let (verdict, why) = check::scenario_verdict(record);
+    run.journal.append(Body::ScenarioFinished { scenario: scenario.name.clone(), verdict, why })
+}

@@ -1,0 +1,204 @@
+//! The stage of one case: its own databases, a proxy before each, and its own directories. Nothing of it is shared.
+
+use crate::engine::house::Origin;
+use crate::engine::proxy::{Proxy, ProxyRules};
+use crate::engine::{Rehearsed, Traces};
+use crate::model::TargetSpec;
+use crate::target::{Database, Pool};
+use crate::{Error, Result};
+use futures_util::future::try_join_all;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// See the module.
+pub(super) struct Stage<'a> {
+    pub(super) context: &'a Rehearsed<'a>,
+    /// What children carry, so that those which left their group are found.
+    pub(super) marker: String,
+    dir: PathBuf,
+    holdings: Vec<Holding>,
+}
+
+/// A database under the name that the scenario gives it.
+pub(super) struct Holding {
+    pub(super) endpoint: String,
+    /// The dotted name, as in `{source.general}`.
+    pub(super) name: String,
+    pub(super) is_source: bool,
+    pub(super) place: Place,
+}
+
+pub(super) enum Place {
+    Postgres { database: Option<Database>, proxy: Proxy },
+    Sqlite { path: PathBuf },
+}
+
+/// How long backends of a dead tool may go on.
+const ZOMBIE_TIMEOUT: Duration = Duration::from_secs(30);
+
+impl<'a> Stage<'a> {
+    /// Fresh clones of all databases of the plan.
+    pub(super) async fn set(context: &'a Rehearsed<'a>) -> Result<Stage<'a>> {
+        let house = &context.run.house;
+        let number = house.next_case();
+        let dir = house.session.dir().join("cases").join(number.to_string());
+        for part in ["work", "home", "tmp", "files", "logs"] {
+            let path = dir.join(part);
+            fs::create_dir_all(&path).map_err(|error| Error::io("create", &path, error))?;
+        }
+        let holdings = context.plan.targets.iter().map(|target| hold(context, target, number, &dir));
+        let holdings = try_join_all(holdings).await?;
+        Ok(Stage { context, marker: format!("c{number}"), dir, holdings })
+    }
+
+    pub(super) fn folder(&self, part: &str) -> PathBuf {
+        self.dir.join(part)
+    }
+
+    pub(super) fn holdings(&self) -> &[Holding] {
+        &self.holdings
+    }
+
+    /// What placeholders stand for, without braces: URLs, paths, folders.
+    pub(super) fn placeholders(&self) -> Result<BTreeMap<String, String>> {
+        let context = self.context;
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        let mut values = BTreeMap::from([
+            ("rehearse".to_owned(), text(context.run.house.executable.path())),
+            ("dataset".to_owned(), text(&context.dataset_dir)),
+            ("fixtures".to_owned(), text(&context.fixtures_dir)),
+            ("root".to_owned(), text(&context.root)),
+            ("work".to_owned(), text(&self.folder("work"))),
+        ]);
+        for holding in &self.holdings {
+            values.insert(holding.name.clone(), self.url(holding)?);
+        }
+        Ok(values)
+    }
+
+    fn url(&self, holding: &Holding) -> Result<String> {
+        match &holding.place {
+            Place::Sqlite { path } => Ok(path.to_string_lossy().into_owned()),
+            Place::Postgres { database, proxy } => {
+                let cluster = self.context.run.house.cluster().ok_or_else(|| Error::bug("a clone without a cluster"))?;
+                let (role, password) = (cluster.tool_role(), cluster.tool_password());
+                let name = database.as_ref().map_or("", |database| database.name());
+                Ok(format!("postgres://{role}:{password}@127.0.0.1:{}/{name}", proxy.port()))
+            }
+        }
+    }
+
+    /// The proxy of an endpoint.
+    pub(super) fn proxy(&self, endpoint: &str) -> Option<&Proxy> {
+        self.holdings.iter().find(|holding| holding.endpoint == endpoint).and_then(|holding| match &holding.place {
+            Place::Postgres { proxy, .. } => Some(proxy),
+            Place::Sqlite { .. } => None,
+        })
+    }
+
+    fn proxies(&self) -> impl Iterator<Item = (&str, &Proxy)> {
+        self.holdings.iter().filter_map(|holding| match &holding.place {
+            Place::Postgres { proxy, .. } => Some((holding.endpoint.as_str(), proxy)),
+            Place::Sqlite { .. } => None,
+        })
+    }
+
+    /// What passed the proxies since the last call.
+    pub(super) fn take_traces(&self) -> Traces {
+        self.proxies().map(|(endpoint, proxy)| (endpoint.to_owned(), proxy.take_trace())).collect()
+    }
+
+    /// Nothing passes any more, so that what a killed tool has reached is well defined.
+    pub(super) fn freeze(&self) {
+        self.proxies().for_each(|(_, proxy)| proxy.freeze());
+    }
+
+    /// Keeps what the steps printed, without the password of the run.
+    pub(super) fn keep_logs(&self, case: &str) -> Result<()> {
+        let logs = self.folder("logs");
+        let mut names: Vec<PathBuf> = fs::read_dir(&logs)
+            .map_err(|error| Error::io("read", &logs, error))?
+            .flatten()
+            .map(|entry| entry.path())
+            .collect();
+        names.sort();
+        for path in names {
+            let bytes = fs::read(&path).map_err(|error| Error::io("read", &path, error))?;
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if !bytes.is_empty() {
+                self.context.run.bundle.write(&format!("cases/{case}/{name}.log"), &self.without_secrets(bytes))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes what is open, takes the fault away, and waits until the servers have noticed; microseconds.
+    pub(super) async fn heal(&self) -> Result<u64> {
+        for (_, proxy) in self.proxies() {
+            proxy.sever().await;
+            proxy.disarm();
+        }
+        match self.pool() {
+            Some(pool) => pool.wait_gone(&self.databases(), ZOMBIE_TIMEOUT).await,
+            None => Ok(0),
+        }
+    }
+
+    pub(super) fn pool(&self) -> Option<&'a Pool> {
+        self.context.run.house.pool_if_started()
+    }
+
+    /// The names of the Postgres databases.
+    pub(super) fn databases(&self) -> Vec<&str> {
+        self.holdings
+            .iter()
+            .filter_map(|holding| match &holding.place {
+                Place::Postgres { database, .. } => database.as_ref().map(Database::name),
+                Place::Sqlite { .. } => None,
+            })
+            .collect()
+    }
+
+    /// Drops everything.
+    pub(super) async fn clear(mut self) -> Result<()> {
+        let pool = self.pool();
+        for holding in &mut self.holdings {
+            if let (Some(pool), Place::Postgres { database, proxy }) = (pool, &mut holding.place) {
+                proxy.sever().await;
+                if let Some(database) = database.take() {
+                    pool.drop(database).await?;
+                }
+            }
+        }
+        fs::remove_dir_all(&self.dir).map_err(|error| Error::io("remove", &self.dir, error))
+    }
+}
+
+async fn hold(context: &Rehearsed<'_>, target: &TargetSpec, number: u32, dir: &Path) -> Result<Holding> {
+    let house = &context.run.house;
+    let leaf = target.name.rsplit('.').next().unwrap_or(&target.name);
+    let place = match house.origin(context.dataset, &target.database, target.engine).await? {
+        Origin::Postgres(template) => {
+            let pool = house.postgres().await?;
+            let database = pool.clone(&template, &database_name(number, leaf)).await?;
+            let (socket, port) = pool.cluster().socket();
+            let upstream = socket.join(format!(".s.PGSQL.{port}"));
+            let rules = ProxyRules { forbidden_role: Some(crate::target::ADMIN_ROLE.to_owned()) };
+            Place::Postgres { database: Some(database), proxy: Proxy::start(&target.endpoint(), upstream, rules).await? }
+        }
+        Origin::Sqlite(template) => {
+            let path = dir.join("files").join(format!("{leaf}.sqlite"));
+            template.clone_to(&path)?;
+            Place::Sqlite { path }
+        }
+    };
+    Ok(Holding { endpoint: target.endpoint(), name: target.name.clone(), is_source: target.is_source(), place })
+}
+
+/// Names of clones are of `[a-z0-9_]` and unique in the session.
+fn database_name(number: u32, leaf: &str) -> String {
+    let plain: String = leaf.to_ascii_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    format!("c{number}_{}", &plain[..plain.len().min(30)])
+}

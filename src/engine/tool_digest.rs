@@ -1,0 +1,63 @@
+//! Which tool was rehearsed: a digest of what it consists of, so that evidence is bound to it and a replay knows it again.
+
+use crate::engine::library::SOURCE_SHA256;
+use crate::model::{Plan, Scenario};
+use crate::{Error, Result};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// 64 hexadecimal digits over the command lines, and over the contents of the declared inputs.
+///
+/// Nothing declared: the files that the command lines name inside the repository. The reference migrators are
+/// identified by our own source besides.
+///
+/// # Errors
+/// A pattern is malformed or matches nothing; a file cannot be read.
+pub(super) fn tool_sha256(scenario: &Scenario, plan: &Plan, root: &Path, fixtures: &Path) -> Result<String> {
+    let mut hash = Sha256::new();
+    for step in &plan.steps {
+        hash.update(format!("{} {:?} {:?}\n", step.name, step.argv, step.files));
+        if step.argv.iter().any(|part| part == "{rehearse}") {
+            hash.update(SOURCE_SHA256);
+        }
+    }
+    let files = match scenario.tool.inputs.is_empty() {
+        true => named_files(plan, root, fixtures),
+        false => declared_files(&scenario.tool.inputs, root)?,
+    };
+    for path in files {
+        let bytes = fs::read(&path).map_err(|error| Error::io("read input of the tool", &path, error))?;
+        let name = path.strip_prefix(root).or(path.strip_prefix(fixtures)).unwrap_or(&path);
+        hash.update(format!("{} {}\n", name.display(), bytes.len()));
+        hash.update(&bytes);
+    }
+    Ok(crate::model::canonical::hex(&hash.finalize()))
+}
+
+fn declared_files(patterns: &[String], root: &Path) -> Result<BTreeSet<PathBuf>> {
+    let mut files = BTreeSet::new();
+    for pattern in patterns {
+        let whole = root.join(pattern);
+        let malformed = |why: String| Error::environment(format!("[tool] inputs: `{pattern}` {why}"));
+        let found = glob::glob(&whole.to_string_lossy()).map_err(|error| malformed(format!("is malformed: {error}")))?;
+        let before = files.len();
+        files.extend(found.flatten().filter(|path| path.is_file()));
+        if files.len() == before {
+            return Err(malformed(format!("matches no file in {}", root.display())));
+        }
+    }
+    Ok(files)
+}
+
+/// Files in the repository that a command line names; programs of the system are not part of the tool.
+fn named_files(plan: &Plan, root: &Path, fixtures: &Path) -> BTreeSet<PathBuf> {
+    let path = |part: &String| {
+        let text = part.replace("{fixtures}", &fixtures.to_string_lossy()).replace("{root}", &root.to_string_lossy());
+        root.join(text)
+    };
+    let parts = plan.steps.iter().flat_map(|step| &step.argv).filter(|part| part.contains('/') || part.contains('.'));
+    let inside = |path: &PathBuf| path.is_file() && (path.starts_with(root) || path.starts_with(fixtures));
+    parts.map(path).filter(inside).collect()
+}

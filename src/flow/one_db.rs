@@ -1,0 +1,141 @@
+//! `one-db`: many Postgres databases become one database with a schema for each.
+//!
+//! Sources and tables are the profile's. Steps: `plan`, `dry-run`, `run`, `verify`, `rollback`.
+
+use crate::Result;
+use crate::flow::Flow;
+use crate::model::{Claims, Condition, Engine, Parity, Plan, Role, Step, TableCopy, TargetSpec, Tool};
+use crate::tool::one_db::Profile;
+use std::collections::BTreeMap;
+
+/// See the module.
+pub(super) struct OneDb;
+
+impl Flow for OneDb {
+    fn name(&self) -> &'static str {
+        "one-db"
+    }
+
+    fn about(&self) -> &'static str {
+        "Many Postgres databases become one database with a schema for each."
+    }
+
+    fn steps(&self) -> &'static [&'static str] {
+        &["plan", "dry-run", "run", "verify", "rollback"]
+    }
+
+    fn plan(&self, profile: &str, tool: &Tool) -> Result<Plan> {
+        let profile = Profile::parse(profile).map_err(|error| error.within("profile.toml of flow one-db"))?;
+        let sources = sources(&profile);
+        Ok(Plan { targets: targets(&sources), steps: steps(&profile, &sources, tool), parity: parity(&sources) })
+    }
+}
+
+/// A source as the procedure sees it.
+struct Source {
+    name: String,
+    env: String,
+    from_schema: String,
+    schema: String,
+    tables: Vec<String>,
+}
+
+const SHARED: &str = "shared";
+const TARGET: &str = "target";
+const TARGET_DATABASE: &str = "one";
+
+/// The sources of the profile in the order of their names, the shared one last.
+fn sources(profile: &Profile) -> Vec<Source> {
+    let named = profile.source.iter().map(|(name, source)| Source {
+        name: name.clone(),
+        env: source.env.clone(),
+        from_schema: profile.per_source.from_schema.clone(),
+        schema: source.schema.clone().unwrap_or_else(|| name.clone()),
+        tables: source.tables.clone().unwrap_or_else(|| profile.per_source.tables.clone()),
+    });
+    let shared = profile.shared.iter().map(|shared| Source {
+        name: SHARED.to_owned(),
+        env: shared.env.clone(),
+        from_schema: shared.from_schema.clone(),
+        schema: shared.schema.clone(),
+        tables: shared.tables.clone(),
+    });
+    named.chain(shared).collect()
+}
+
+impl Source {
+    fn target_spec(&self) -> TargetSpec {
+        TargetSpec { name: format!("source.{}", self.name), engine: Engine::Postgres, database: self.name.clone() }
+    }
+}
+
+fn targets(sources: &[Source]) -> Vec<TargetSpec> {
+    let one = TargetSpec { name: TARGET.into(), engine: Engine::Postgres, database: TARGET_DATABASE.into() };
+    sources.iter().map(Source::target_spec).chain([one]).collect()
+}
+
+fn parity(sources: &[Source]) -> Parity {
+    let copies = sources.iter().flat_map(|source| {
+        source.tables.iter().map(move |table| TableCopy {
+            source: source.target_spec().endpoint(),
+            source_table: format!("{}.{table}", source.from_schema),
+            target: format!("pg.{TARGET}"),
+            target_table: format!("{}.{table}", source.schema),
+        })
+    });
+    Parity { copies: copies.collect(), ..Parity::default() }
+}
+
+fn steps(profile: &Profile, sources: &[Source], tool: &Tool) -> Vec<Step> {
+    let confirm = ["--confirm-rollback", profile.confirm_rollback.as_str()];
+    let step = |name, role, command: &[&str], flags: &[&str]| step(profile, sources, tool, name, role, command, flags);
+    vec![
+        step("plan", Role::Prepare, &["plan"], &[]),
+        step("dry-run", Role::DryRun, &["migrate"], &["--dry-run"]),
+        step("run", Role::Apply, &["run"], &["--replace-target"]),
+        step("verify", Role::Verify, &["verify"], &[]),
+        step("rollback", Role::Rollback, &["rollback"], &confirm),
+    ]
+}
+
+fn step(
+    profile: &Profile,
+    sources: &[Source],
+    tool: &Tool,
+    name: &str,
+    role: Role,
+    command: &[&str],
+    flags: &[&str],
+) -> Step {
+    let report = format!("out/{name}.json");
+    let mut argv = prefix(tool);
+    argv.extend(command.iter().map(|&part| part.to_owned()));
+    argv.extend(["--target-env".to_owned(), profile.target.env.clone()]);
+    for source in sources {
+        argv.extend(match source.name.as_str() {
+            SHARED => ["--shared-source-env".to_owned(), source.env.clone()],
+            name => ["--source-env".to_owned(), format!("{name}={}", source.env)],
+        });
+    }
+    argv.extend(flags.iter().map(|&flag| flag.to_owned()));
+    argv.extend(["--report-path".to_owned(), report.clone()]);
+    let sources = sources.iter().map(|source| (source.env.clone(), format!("{{source.{}}}", source.name)));
+    Step {
+        name: name.to_owned(),
+        role,
+        argv,
+        env: sources.chain([(profile.target.env.clone(), format!("{{{TARGET}}}"))]).collect(),
+        env_from: Vec::new(),
+        files: BTreeMap::new(),
+        exit: vec![0],
+        timeout: None,
+        claims: Claims::Report { report, ok: Condition { pointer: "/status".into(), value: "ok".into() } },
+    }
+}
+
+/// Our migrator reads the profile of the dataset; another tool brings its own idea of it.
+fn prefix(tool: &Tool) -> Vec<String> {
+    let builtin =
+        || ["{rehearse}", "tool", "one-db", "--profile", "{dataset}/profile.toml"].map(str::to_owned).to_vec();
+    tool.prefix.clone().unwrap_or_else(builtin)
+}
