@@ -1,5 +1,7 @@
 //! Children, sessions, the supervisor, clusters and their databases. Needs Postgres server binaries, and says so.
 
+#![allow(clippy::unwrap_used)] // a test that cannot go on stops
+
 use rehearsal::process::{Executable, Exit, Signal, Spawn, kill, kill_marked, marked, processes_in};
 use rehearsal::target::{Base, Binaries, Cluster, Pool, Prepared, Session, SqliteTemplates, leftovers};
 use rehearsal::{ErrorKind, Result, clock::Stopwatch};
