@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on stops
 
-use rehearsal::process::{Executable, Exit, Signal, Spawn, kill, kill_marked, marked, processes_in};
+use rehearsal::process::{Executable, Exit, Signal, Spawn, kill, kill_descendants, kill_marked, marked, processes_in};
 use rehearsal::target::{Base, Binaries, Cluster, Pool, Prepared, Session, SqliteTemplates, leftovers};
 use rehearsal::{ErrorKind, Result, clock::Stopwatch};
 use rstest::rstest;
@@ -176,7 +176,7 @@ async fn a_grandchild_that_left_the_group_is_found_by_its_case_and_ended() {
     one.kill_group(Signal::KILL).unwrap();
     one.wait().await.unwrap();
     assert_eq!(marked(&session, Some("one")).len(), 1, "the grandchild left the group");
-    assert_eq!(kill_marked(&session, Some("one")).unwrap(), 1);
+    assert_eq!(kill_descendants(&session, Some("one")).unwrap(), 1, "an orphan is ours");
     assert!(marked(&session, Some("one")).is_empty());
     assert_eq!(marked(&session, Some("two")).len(), 2, "another case goes on");
     kill_marked(&session, None).unwrap();
