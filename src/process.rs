@@ -9,7 +9,7 @@ mod executable;
 mod marked;
 
 pub use executable::Executable;
-pub use marked::{Marker, kill_marked, marked, processes_in};
+pub use marked::{Marker, kill_descendants, kill_marked, marked, processes_in, works_in};
 pub use rustix::process::Signal;
 
 use crate::{Error, Result};

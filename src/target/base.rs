@@ -103,6 +103,14 @@ fn entry(users: &str, name: &str) -> Option<Ids> {
     Some(Ids { uid: user.get(2)?.parse().ok()?, gid: user.get(3)?.parse().ok()? })
 }
 
+/// Checks that nobody but us or root can exchange what is in a directory; makes it if it is not there.
+pub(super) fn trusted_dir(dir: &Path) -> Result<()> {
+    match std::fs::metadata(dir) {
+        Ok(found) if found.is_dir() && found.uid() == 0 => Ok(()),
+        _ => own_dir(dir),
+    }
+}
+
 // Both places are world-writable: somebody else may have been here first.
 fn owned(dir: &Path) -> Result<()> {
     let found = std::fs::symlink_metadata(dir).map_err(|error| Error::io("read", dir, error))?;

@@ -1,6 +1,6 @@
 //! Server binaries of this machine: `postgres` and `initdb` in one directory.
 
-use super::base::{Base, own_dir};
+use super::base::{Base, own_dir, trusted_dir};
 use crate::process::{Output, run};
 use crate::{Error, Result};
 use sha2::{Digest, Sha256};
@@ -152,7 +152,7 @@ fn keep(base: &Base, file: &Path, text: &str) -> Result<()> {
 pub(super) fn make_cache(base: &Base) -> Result<()> {
     let cache = base.cache();
     if let Some(parent) = cache.parent() {
-        own_dir(parent)?;
+        trusted_dir(parent)?;
     }
     own_dir(cache).map_err(|error| error.within("cache directory (REHEARSE_CACHE)"))
 }
@@ -178,4 +178,29 @@ pub(super) fn environment() -> BTreeMap<OsString, OsString> {
 /// Lower-case hexadecimal digits.
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        let dir = tempfile::tempdir().unwrap();
+        for version in ["pgsql-9", "pgsql-17", "pgsql-10", "other-99"] {
+            std::fs::create_dir(dir.path().join(version)).unwrap();
+        }
+        let found = versions(dir.path(), "pgsql-", "bin");
+        let expected = ["pgsql-17/bin", "pgsql-10/bin", "pgsql-9/bin"];
+        assert_eq!(found, expected.map(|path| dir.path().join(path)));
+    }
+
+    #[test]
+    fn nothing_found_lists_what_was_tried_and_what_helps() {
+        let text = not_found(&versions(Path::new("/nowhere"), "pgsql-", "bin")).to_string();
+        for part in ["PATH", "pg_config --bindir", "/nowhere/pgsql-*/bin", "apt-get", "dnf", "brew", "REHEARSE_PG_BIN"]
+        {
+            assert!(text.contains(part), "{part} is missing: {text}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use super::image::{ADMIN_ROLE, TOOL_ROLE, image, key};
 use super::session::{Session, random};
 use super::{binaries, lock};
 use crate::clock::Stopwatch;
-use crate::process::{Detached, Signal, Spawn, kill, processes_in, run};
+use crate::process::{Detached, Signal, Spawn, kill, processes_in, run, works_in};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
@@ -105,7 +105,7 @@ pub(super) fn end_in(dir: &Path) {
     let servers = || processes_in(dir, &["postgres", "initdb"]);
     let data_dirs = data_dirs(dir);
     for data in &data_dirs {
-        let postmaster = PidFile::read(data).filter(|file| processes_in(data, &["postgres"]).contains(&file.pid));
+        let postmaster = PidFile::read(data).filter(|file| works_in(file.pid, data, &["postgres"]));
         let _ = postmaster.map(|file| kill(file.pid, Signal::QUIT));
     }
     let watch = Stopwatch::start();
@@ -167,7 +167,7 @@ impl Place {
         let postmaster = PidFile::read(&self.data())?.pid;
         // A crash closes the socket at once; a pid that was given to somebody else works elsewhere.
         let listens = std::os::unix::net::UnixStream::connect(self.socket().join(format!(".s.PGSQL.{PORT}"))).is_ok();
-        (listens && processes_in(&self.data(), &["postgres"]).contains(&postmaster)).then_some(ready)
+        (listens && works_in(postmaster, &self.data(), &["postgres"])).then_some(ready)
     }
 
     // Whatever is there is half of a start that was killed, or a server that crashed.

@@ -82,6 +82,6 @@ fn make(workshop: &Path, path: &Path, load: impl FnOnce(&Path) -> Result<()>) ->
 fn back_up(from: &Path, to: &Path) -> rusqlite::Result<()> {
     let source = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let mut target = Connection::open(to)?;
-    Backup::new(&source, &mut target)?.run_to_completion(-1, Duration::ZERO, None)?;
+    Backup::new(&source, &mut target)?.run_to_completion(i32::MAX, Duration::ZERO, None)?;
     target.close().map_err(|(_, error)| error)
 }

@@ -18,6 +18,8 @@ use std::time::Duration;
 const POLL: Duration = Duration::from_millis(50);
 /// How long clusters wait for a next session: test processes come one after the other.
 const LINGER: Duration = Duration::from_millis(700);
+/// How long cleaning up is tried.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a supervisor may take to start.
 const START: Duration = Duration::from_secs(20);
 
@@ -29,22 +31,32 @@ const START: Duration = Duration::from_secs(20);
 pub fn supervise(base: &Path) -> Result<()> {
     let base = Base::at(base);
     let Some(_held) = become_supervisor(&base)? else { return Ok(()) };
-    let (mut known, mut idle) = (BTreeSet::new(), Stopwatch::start());
+    let (mut known, mut idle, mut sound) = (BTreeSet::new(), Stopwatch::start(), Stopwatch::start());
     loop {
-        let alive = end_dead_sessions(&base)?;
-        if alive.is_empty() {
-            if idle.elapsed() >= LINGER && ended(&base)? {
-                return Ok(());
-            }
-        } else {
-            idle = Stopwatch::start();
-            if alive != known {
-                cluster::drop_orphans(&base);
-            }
+        match round(&base, &mut known, &mut idle) {
+            Ok(true) => return Ok(()),
+            Ok(false) => sound = Stopwatch::start(),
+            // Something may be stuck in the kernel or be full for a while; nobody else would clean up.
+            Err(error) if sound.elapsed() > PATIENCE => return Err(error),
+            Err(_) => {}
         }
-        known = alive;
         std::thread::sleep(POLL);
     }
+}
+
+// Whether all is done.
+fn round(base: &Base, known: &mut BTreeSet<String>, idle: &mut Stopwatch) -> Result<bool> {
+    let alive = end_dead_sessions(base)?;
+    if alive.is_empty() {
+        known.clear();
+        return Ok(idle.elapsed() >= LINGER && ended(base)?);
+    }
+    *idle = Stopwatch::start();
+    if alive != *known {
+        cluster::drop_orphans(base);
+        *known = alive;
+    }
+    Ok(false)
 }
 
 // Whoever asks whether the lock is held holds it for an instant, so one refusal means nothing.

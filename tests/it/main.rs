@@ -2,3 +2,4 @@
 
 mod db;
 mod postgres_server;
+mod target;
