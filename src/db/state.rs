@@ -146,7 +146,8 @@ async fn read_rows(
     volatile: &Volatile,
     state: &mut DatabaseState,
 ) -> Result<()> {
-    let arms: Vec<String> = sources.iter().enumerate().map(|(number, source)| source.select(number, volatile)).collect();
+    let arms: Vec<String> =
+        sources.iter().enumerate().map(|(number, source)| source.select(number, volatile)).collect();
     let mut digests = vec![TableDigest::default(); sources.len()];
     copy_lines(connection, &format!("copy ({}) to stdout", arms.join(" union all ")), |line| {
         let (number, row) = numbered(line).ok_or_else(|| Error::bug("a row without the number of its table"))?;

@@ -118,7 +118,10 @@ async fn every_planted_difference_turns_the_state_different() {
         ("drop trigger touch on app.users", "trigger app.users.touch"),
         ("alter table app.users disable trigger touch", "trigger app.users.touch"),
         ("alter table app.users disable trigger all", "trigger app.users.notes_id_fkey (internal"),
-        ("create or replace function app.touch() returns trigger language plpgsql as 'begin return old; end'", "function"),
+        (
+            "create or replace function app.touch() returns trigger language plpgsql as 'begin return old; end'",
+            "function",
+        ),
         ("create or replace view app.names as select name || '!' as name from app.users", "relation app.names"),
         ("grant select on app.users to public", "relation app.users"),
         ("grant select (name) on app.users to public", "column app.users.name"),
@@ -131,7 +134,10 @@ async fn every_planted_difference_turns_the_state_different() {
         ("alter table app.notes detach partition app.notes_low", "inheritance app.notes_low"),
         ("create table public.surplus (x int)", "table public.surplus"),
         ("create schema empty", "schema empty"),
-        ("create extension if not exists plpgsql schema pg_catalog; drop extension plpgsql cascade", "extension plpgsql"),
+        (
+            "create extension if not exists plpgsql schema pg_catalog; drop extension plpgsql cascade",
+            "extension plpgsql",
+        ),
         ("create statistics app.s on id, name from app.users", "statistics app.s"),
         ("alter default privileges in schema app grant select on tables to public", "default privileges"),
         ("create publication everything for table app.users", "publication everything"),
@@ -191,10 +197,13 @@ async fn the_order_of_columns_does_not_count_and_session_settings_neither() {
     let mut states = Vec::new();
     for columns in ["b text, a timestamptz, c float8, d bytea", "d bytea, c float8, a timestamptz, b text"] {
         let mut connection = connected(&server.create_database().await).await;
-        let sql = format!("create table t ({columns}); insert into t (a, b, c, d) values ('2024-05-06', 'x', 1e-300, '\\x00')");
+        let sql = format!(
+            "create table t ({columns}); insert into t (a, b, c, d) values ('2024-05-06', 'x', 1e-300, '\\x00')"
+        );
         execute(&mut connection, &sql).await;
         states.push(state(&mut connection).await);
-        execute(&mut connection, "set timezone = 'Asia/Tokyo'; set bytea_output = escape; set extra_float_digits = 0").await;
+        execute(&mut connection, "set timezone = 'Asia/Tokyo'; set bytea_output = escape; set extra_float_digits = 0")
+            .await;
         states.push(state(&mut connection).await);
     }
     for other in &states[1..] {
@@ -219,7 +228,8 @@ async fn volatile_columns_are_left_out_and_no_others() {
 async fn a_declared_map_compares_what_two_queries_return() {
     let server = Server::shared();
     let mut connection = connected(&server.create_database().await).await;
-    execute(&mut connection, "create table a (id int, email text); insert into a values (1, 'A@X'), (2, E'b\\t')").await;
+    execute(&mut connection, "create table a (id int, email text); insert into a values (1, 'A@X'), (2, E'b\\t')")
+        .await;
     execute(&mut connection, "create table b as select id, lower(email) as email from a order by id desc").await;
     let source = query_digest(&mut connection, "select id, lower(email) from a -- declared;").await.unwrap();
     let target = query_digest(&mut connection, "select id, email from b;").await.unwrap();
@@ -284,7 +294,7 @@ async fn state(connection: &mut PgConnection) -> DatabaseState {
 }
 
 async fn clone_of(server: &Server, template: &Dsn) -> Dsn {
-    let clone = server.create_database().await;
+    let clone = server.unused_dsn();
     let mut connection = connected(&server.dsn("postgres")).await;
     let (name, template) = (clone.database(), template.database());
     // The backends of closed connections may live a moment longer.
@@ -293,7 +303,6 @@ async fn clone_of(server: &Server, template: &Dsn) -> Dsn {
          perform pg_stat_clear_snapshot(); perform pg_sleep(0.001); end loop; end $$"
     );
     execute(&mut connection, &gone).await;
-    execute(&mut connection, &format!("drop database {name}")).await;
     execute(&mut connection, &format!("create database {name} template {template} strategy file_copy")).await;
     clone
 }

@@ -1,4 +1,5 @@
 //! Integration tests.
 
+mod dataset;
 mod db;
 mod postgres_server;

@@ -41,7 +41,8 @@ impl Server {
                 std::os::unix::fs::chown(path, Some(uid), Some(gid)).unwrap();
             }
         }
-        let initdb = command("initdb").arg("-D").arg(&data).args(["-A", "trust", "-U", "postgres", "--no-sync"]).output();
+        let initdb =
+            command("initdb").arg("-D").arg(&data).args(["-A", "trust", "-U", "postgres", "--no-sync"]).output();
         assert!(initdb.unwrap().status.success(), "initdb failed");
         let child = command("postgres")
             .args(["-D", data.to_str().unwrap(), "-k", directory.path().to_str().unwrap()])
@@ -58,12 +59,17 @@ impl Server {
         Dsn::parse(&format!("postgres://postgres@/{database}?host={socket}")).unwrap()
     }
 
+    /// The address of a database that does not exist yet.
+    pub(crate) fn unused_dsn(&self) -> Dsn {
+        self.dsn(&format!("d{}", self.databases.fetch_add(1, Ordering::Relaxed)))
+    }
+
     /// A new database; waits for the server to be up.
     pub(crate) async fn create_database(&self) -> Dsn {
-        let name = format!("d{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        let dsn = self.unused_dsn();
         let mut connection = self.connected().await;
-        postgres::execute(&mut connection, &format!("create database {name}")).await.unwrap();
-        self.dsn(&name)
+        postgres::execute(&mut connection, &format!("create database {}", dsn.database())).await.unwrap();
+        dsn
     }
 
     async fn connected(&self) -> PgConnection {
