@@ -71,7 +71,7 @@ impl Dataset {
     /// # Errors
     /// Names the folders that were searched, or all that is wrong with the files.
     pub fn find(fixtures: &[PathBuf], name: &str, seed: u64) -> Result<Dataset> {
-        let without_size = name.rsplit_once('-').map(|(dataset, size)| (dataset, size));
+        let without_size = name.rsplit_once('-');
         for (dataset, size) in [Some((name, DEFAULT_SIZE)), without_size].into_iter().flatten() {
             let found = fixtures.iter().map(|folder| folder.join(dataset)).find(|at| at.join(file::NAME).is_file());
             if let Some(folder) = found {

@@ -1,4 +1,5 @@
 //! Integration tests.
+#![allow(clippy::unwrap_used)] // helpers of tests too
 
 mod dataset;
 mod db;

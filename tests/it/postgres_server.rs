@@ -31,7 +31,7 @@ impl Server {
     }
 
     fn start() -> Server {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
         std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
         let data = directory.path().join("data");
         std::fs::create_dir(&data).unwrap();
