@@ -26,6 +26,7 @@ fn an_address_is_what_the_driver_will_connect_to(#[case] url: &str, #[case] expe
 #[case("postgres://u:sec%zzret@h/d", "the password of a database URL is not valid percent-encoding")]
 #[case("postgres://u:secret@h:port/d", "the port of a database URL is not a number")]
 #[case("postgres://u:secret@h:1,i:2/d", "several hosts")]
+#[case("postgres://u:12/secret@h/d", "must be percent-encoded")]
 #[case("postgres://u:secret@h/d?secret=1", "unknown parameter")]
 #[case("postgres://u:secret@h/d?sslmode=secret", "unknown value of sslmode")]
 fn a_wrong_address_is_refused_without_its_text(#[case] url: &str, #[case] expected: &str) {
@@ -222,6 +223,27 @@ async fn volatile_columns_are_left_out_and_no_others() {
     assert_eq!(postgres_state(&mut connection, &volatile).await.unwrap(), before);
     execute(&mut connection, "update runs set id = 2").await;
     assert_ne!(postgres_state(&mut connection, &volatile).await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_table_that_may_not_be_read_in_full_is_an_error_and_never_a_shorter_table() {
+    let server = Server::shared();
+    let dsn = server.create_database().await;
+    let setup = [
+        ("create table closed (a int)", "permission denied for table closed"),
+        (
+            "create table filtered (a int); alter table filtered enable row level security; \
+          grant select on filtered to public; drop table closed",
+            "row-level security policy for table \"filtered\"",
+        ),
+    ];
+    for (sql, expected) in setup {
+        execute(&mut connected(&dsn).await, sql).await;
+        let mut connection = connected(&dsn).await;
+        execute(&mut connection, "set session authorization pg_read_all_stats").await;
+        let error = postgres_state(&mut connection, &Volatile::new()).await.unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
 }
 
 #[tokio::test]
