@@ -68,7 +68,7 @@ from rel r join pg_sequence s on s.seqrelid = r.oid
 union all
 -- Internal triggers are listed only when somebody switched them off.
 select 'trigger ' || r.name || '.' || case when g.tgisinternal
-        then coalesce(k.conname::text, g.tgname::text) || ' (internal ' || g.tgtype::text || ')' else g.tgname::text end,
+        then coalesce(k.conname::text, g.tgname::text) || ' (internal ' || g.tgfoid::regproc::text || ')' else g.tgname::text end,
     concat_ws(' ', case when not g.tgisinternal then pg_get_triggerdef(g.oid) end, 'enabled', g.tgenabled)
 from rel r join pg_trigger g on g.tgrelid = r.oid left join pg_constraint k on k.oid = g.tgconstraint
 where not g.tgisinternal or g.tgenabled <> 'O'

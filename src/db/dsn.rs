@@ -40,6 +40,9 @@ impl Dsn {
         let rest = rest.split('#').next().unwrap_or(rest);
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        if path.contains('@') {
+            return Err(Error::environment("a password with / or @ in a database URL must be percent-encoded"));
+        }
         let (user_info, address) = authority.rsplit_once('@').unwrap_or(("", authority));
 
         let mut options = PgConnectOptions::new_without_pgpass();

@@ -3,7 +3,7 @@
 use crate::postgres_server::Server;
 use proptest::prelude::*;
 use rehearsal::clock::Stopwatch;
-use rehearsal::db::{Dsn, Volatile, copy_text, postgres, postgres_state, query_digest};
+use rehearsal::db::{Dsn, Volatile, copy_text, postgres, postgres_state, query_digest, sqlite};
 use rehearsal::model::DatabaseState;
 use rstest::rstest;
 use sqlx::postgres::PgConnection;
@@ -26,6 +26,7 @@ fn an_address_is_what_the_driver_will_connect_to(#[case] url: &str, #[case] expe
 #[case("postgres://u:sec%zzret@h/d", "the password of a database URL is not valid percent-encoding")]
 #[case("postgres://u:secret@h:port/d", "the port of a database URL is not a number")]
 #[case("postgres://u:secret@h:1,i:2/d", "several hosts")]
+#[case("postgres://u:12/secret@h/d", "must be percent-encoded")]
 #[case("postgres://u:secret@h/d?secret=1", "unknown parameter")]
 #[case("postgres://u:secret@h/d?sslmode=secret", "unknown value of sslmode")]
 fn a_wrong_address_is_refused_without_its_text(#[case] url: &str, #[case] expected: &str) {
@@ -225,6 +226,27 @@ async fn volatile_columns_are_left_out_and_no_others() {
 }
 
 #[tokio::test]
+async fn a_table_that_may_not_be_read_in_full_is_an_error_and_never_a_shorter_table() {
+    let server = Server::shared();
+    let dsn = server.create_database().await;
+    let setup = [
+        ("create table closed (a int)", "permission denied for table closed"),
+        (
+            "create table filtered (a int); alter table filtered enable row level security; \
+          grant select on filtered to public; drop table closed",
+            "row-level security policy for table \"filtered\"",
+        ),
+    ];
+    for (sql, expected) in setup {
+        execute(&mut connected(&dsn).await, sql).await;
+        let mut connection = connected(&dsn).await;
+        execute(&mut connection, "set session authorization pg_read_all_stats").await;
+        let error = postgres_state(&mut connection, &Volatile::new()).await.unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_declared_map_compares_what_two_queries_return() {
     let server = Server::shared();
     let mut connection = connected(&server.create_database().await).await;
@@ -257,6 +279,124 @@ proptest! {
     }
 }
 
+const SQLITE_SCHEMA: &str = r#"
+create table users (id integer primary key autoincrement, name, "odd ""name" real, size generated always as (length(name)));
+insert into users (name, "odd ""name") values (1, 1), ('1', null), (1.0, -0.0), (x'31', 2), (null, 0.1), ('a' || char(0) || 'b', 3);
+create table pairs (a int, b int, primary key (a, b)) without rowid;
+insert into pairs values (1, 2), (2, 1);
+create table visits (user int references users (id));
+insert into visits values (1), (1);
+create index visits_user on visits (user);
+create view names as select name from users;
+create trigger gone after delete on users begin delete from visits where user = old.id; end;
+pragma user_version = 3;
+"#;
+
+fn sqlite_file(folder: &tempfile::TempDir, name: &str, sql: &str) -> std::path::PathBuf {
+    let path = folder.path().join(name);
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection.execute_batch(SQLITE_SCHEMA).unwrap();
+    connection.execute_batch(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+    path
+}
+
+fn sqlite_state(path: &std::path::Path) -> DatabaseState {
+    sqlite::sqlite_state(path, &Volatile::new()).unwrap()
+}
+
+#[rstest]
+#[case("update users set name = '1' where id = 1", "table users")]
+#[case("update users set name = 1 where id = 3", "table users")]
+#[case("update users set name = '1' where id = 4", "table users")]
+#[case("update users set \"odd \"\"name\" = null where id = 6", "table users")]
+#[case("update pairs set a = 3, b = 0 where a = 1", "table pairs")]
+#[case("insert into visits values (1)", "table visits")]
+#[case("delete from visits where rowid = 1", "table visits")]
+#[case("update sqlite_sequence set seq = 99", "sequence users")]
+#[case("drop index visits_user", "index visits.visits_user")]
+#[case("drop trigger gone", "trigger users.gone")]
+#[case("drop view names", "view names")]
+#[case("create table surplus (x)", "table surplus")]
+#[case("pragma user_version = 4", "setting user_version")]
+#[case("pragma application_id = 4", "setting application_id")]
+fn a_difference_planted_in_a_file_is_seen(#[case] sql: &str, #[case] object: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let differences =
+        sqlite_state(&sqlite_file(&folder, "b", sql)).differences(&sqlite_state(&sqlite_file(&folder, "a", "")));
+    assert!(differences.iter().any(|found| found.object == object), "{differences:?}");
+}
+
+#[rstest]
+#[case("vacuum")]
+#[case("pragma journal_mode = wal")]
+#[case("reindex; analyze")]
+#[case("delete from pairs; insert into pairs values (2, 1), (1, 2)")]
+#[case("begin; delete from visits; rollback")]
+fn what_is_no_difference_leaves_the_state_of_a_file_equal(#[case] sql: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let expected = sqlite_state(&sqlite_file(&folder, "a", ""));
+    let found = sqlite_state(&sqlite_file(&folder, "b?#% é", sql));
+    let differences: Vec<_> = found.differences(&expected);
+    assert!(differences.iter().all(|found| found.object.contains("sqlite_stat")), "{differences:?}");
+}
+
+#[test]
+fn reading_a_file_with_side_files_sees_them_and_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = sqlite_file(&folder, "live", "pragma journal_mode = wal");
+    let writer = rusqlite::Connection::open(&path).unwrap();
+    writer.execute_batch("insert into visits values (1)").unwrap();
+    let contents = || -> std::collections::BTreeMap<_, _> {
+        let files = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        files.map(|path| (path.clone(), std::fs::read(path).unwrap())).collect()
+    };
+    let before = contents();
+    assert!(before.len() > 1, "there is a -wal");
+    assert_eq!(sqlite_state(&path).tables["visits"].rows, 3);
+    assert_eq!(sqlite::integrity(&path).unwrap(), Vec::<String>::new());
+    assert_eq!(contents(), before);
+    let live = sqlite::connection_state(&sqlite::open_read_only(&path).unwrap(), &Volatile::new()).unwrap();
+    assert_eq!(live, sqlite_state(&path));
+}
+
+#[test]
+fn a_half_done_transaction_of_a_dead_writer_is_not_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = sqlite_file(&folder, "killed", "pragma journal_mode = delete");
+    let expected = sqlite_state(&path);
+    let writer = rusqlite::Connection::open(&path).unwrap();
+    let spill = "pragma cache_size = 1; begin; update users set name = 'x'; create table big (b); \
+                 insert into big select randomblob(9000) from pairs, visits, users";
+    writer.execute_batch(spill).unwrap();
+    let dead = folder.path().join("dead");
+    std::fs::copy(&path, &dead).unwrap();
+    std::fs::copy(folder.path().join("killed-journal"), folder.path().join("dead-journal")).unwrap();
+    assert_eq!(sqlite_state(&dead).differences(&expected), []);
+    assert!(folder.path().join("dead-journal").exists(), "the evidence is left as it was");
+}
+
+#[test]
+fn damage_is_found_and_a_missing_file_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let orphan = sqlite_file(&folder, "orphan", "pragma foreign_keys = off; insert into visits values (77)");
+    assert_eq!(sqlite::integrity(&orphan).unwrap(), ["1 rows of visits refer to missing rows of users"]);
+    let text = folder.path().join("text");
+    std::fs::write(&text, "this is no database, however long one looks at it").unwrap();
+    assert_eq!(sqlite::integrity(&text).unwrap(), ["file is not a database"]);
+    let error = sqlite::integrity(&folder.path().join("none")).unwrap_err().to_string();
+    assert!(error.contains("there is no file"), "{error}");
+    assert!(!folder.path().join("none").exists());
+}
+
+#[test]
+fn volatile_columns_of_a_file_are_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let volatile = Volatile::from([("visits".to_owned(), BTreeSet::from(["user".to_owned()]))]);
+    let state = |sql: &str, name: &str| sqlite::sqlite_state(&sqlite_file(&folder, name, sql), &volatile).unwrap();
+    assert_eq!(state("update visits set user = 2", "a"), state("", "b"));
+    assert_ne!(state("delete from visits", "c"), state("", "d"));
+}
+
 #[tokio::test]
 async fn a_state_of_a_small_database_is_quick() {
     let server = Server::shared();
@@ -277,7 +417,6 @@ async fn a_state_of_a_small_database_is_quick() {
         times_us.push(stopwatch.elapsed_us());
     }
     times_us.sort_unstable();
-    println!("MEDIAN {:?}", times_us);
     assert!(times_us[4] < 200_000, "the median is {} us", times_us[4]);
 }
 
@@ -294,7 +433,7 @@ async fn state(connection: &mut PgConnection) -> DatabaseState {
 }
 
 async fn clone_of(server: &Server, template: &Dsn) -> Dsn {
-    let clone = server.create_database().await;
+    let clone = server.unused_dsn();
     let mut connection = connected(&server.dsn("postgres")).await;
     let (name, template) = (clone.database(), template.database());
     // The backends of closed connections may live a moment longer.
@@ -303,7 +442,6 @@ async fn clone_of(server: &Server, template: &Dsn) -> Dsn {
          perform pg_stat_clear_snapshot(); perform pg_sleep(0.001); end loop; end $$"
     );
     execute(&mut connection, &gone).await;
-    execute(&mut connection, &format!("drop database {name}")).await;
     execute(&mut connection, &format!("create database {name} template {template} strategy file_copy")).await;
     clone
 }

@@ -31,7 +31,7 @@ impl Server {
     }
 
     fn start() -> Server {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
         std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
         let data = directory.path().join("data");
         std::fs::create_dir(&data).unwrap();
@@ -59,12 +59,17 @@ impl Server {
         Dsn::parse(&format!("postgres://postgres@/{database}?host={socket}")).unwrap()
     }
 
+    /// The address of a database that does not exist yet.
+    pub(crate) fn unused_dsn(&self) -> Dsn {
+        self.dsn(&format!("d{}", self.databases.fetch_add(1, Ordering::Relaxed)))
+    }
+
     /// A new database; waits for the server to be up.
     pub(crate) async fn create_database(&self) -> Dsn {
-        let name = format!("d{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        let dsn = self.unused_dsn();
         let mut connection = self.connected().await;
-        postgres::execute(&mut connection, &format!("create database {name}")).await.unwrap();
-        self.dsn(&name)
+        postgres::execute(&mut connection, &format!("create database {}", dsn.database())).await.unwrap();
+        dsn
     }
 
     async fn connected(&self) -> PgConnection {
