@@ -30,6 +30,7 @@ pub(super) struct Frames {
     lost: bool,
 }
 
+#[allow(clippy::manual_range_contains)] // `contains` would be two more calls per frame in a debug build
 impl Frames {
     /// Looks at frames with these tags.
     pub(super) fn of(tags: &[u8]) -> Frames {

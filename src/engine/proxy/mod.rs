@@ -19,12 +19,13 @@
 //! the server has committed already (Query), or commits with the Sync that usually is on its way (Execute).
 //!
 //! # Files
-//! [`strike`] arms and counts, [`trace`] records, [`sql`] gives statements their fingerprints; `frame` finds the
+//! [`strike`] arms and counts, [`trace`] records, [`sql`] gives statements their fingerprints; `lex` reads SQL; `frame` finds the
 //! frames, `statement` knows which statement an answer belongs to, `startup` opens, `session` is one connection and
 //! `pump` one direction of it; `gate` freezes; `stream` is a socket.
 
 mod frame;
 mod gate;
+mod lex;
 mod pump;
 mod session;
 pub mod sql;
