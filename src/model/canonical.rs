@@ -54,7 +54,7 @@ fn write(value: &Value, out: &mut Vec<u8>) -> Result<()> {
             return Err(Error::bug(format!("{number} is a float; canonical JSON holds integers only")));
         }
         Value::Number(number) => out.extend_from_slice(number.to_string().as_bytes()),
-        Value::Array(items) => write_list(b"[]", items, out, |item, out| write(item, out))?,
+        Value::Array(items) => write_list(b"[]", items, out, write)?,
         Value::Object(map) => {
             let mut entries: Vec<(&String, &Value)> = map.iter().collect();
             entries.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));

@@ -3,5 +3,6 @@
 
 mod dataset;
 mod db;
+mod evidence;
 mod postgres_server;
 mod target;
