@@ -19,9 +19,9 @@ pub(super) enum Which {
 
 /// Records the states at `moment`, and both sides of each declared transformation.
 pub(super) async fn probe(stage: &Stage<'_>, log: &mut CaseLog<'_>, moment: &Moment, which: Which) -> Result<()> {
-    let looked_at = stage.holdings().iter().filter(|holding| which == Which::All || !holding.is_source);
-    let states = try_join_all(looked_at.map(async |holding| Ok((holding, state(stage, holding).await?)))).await?;
-    for (holding, state) in states {
+    let looked_at = || stage.holdings().iter().filter(|holding| which == Which::All || !holding.is_source);
+    let states = try_join_all(looked_at().map(|holding| state(stage, holding))).await?;
+    for (holding, state) in looked_at().zip(states) {
         let state = stage.context.run.keep(state)?;
         let (case, moment) = (log.case(), moment.clone());
         log.record(Body::Probe { case, moment, endpoint: holding.endpoint.clone(), state })?;
@@ -35,7 +35,7 @@ pub(super) async fn probe(stage: &Stage<'_>, log: &mut CaseLog<'_>, moment: &Mom
 async fn state(stage: &Stage<'_>, holding: &Holding) -> Result<DatabaseState> {
     let volatile = volatile(stage, holding);
     match &holding.place {
-        Place::Sqlite { path } => db::sqlite_state(path, &volatile),
+        Place::Sqlite { path } => db::sqlite::sqlite_state(path, &volatile),
         Place::Postgres { .. } => {
             let mut connection = connect(stage, holding).await?;
             db::postgres_state(&mut connection, &volatile).await
@@ -50,7 +50,7 @@ async fn connect(stage: &Stage<'_>, holding: &Holding) -> Result<sqlx::PgConnect
         Place::Postgres { database: Some(database), .. } => database.name(),
         _ => "",
     };
-    db::connect(&pool.cluster().admin(name)).await
+    db::postgres::connect(&pool.cluster().admin(name)).await
 }
 
 /// The columns to leave out. What is volatile in a target table is left out of the source table that it is compared
@@ -81,7 +81,7 @@ async fn maps(stage: &Stage<'_>, log: &mut CaseLog<'_>, moment: &Moment) -> Resu
 
 async fn query(stage: &Stage<'_>, holding: &Holding, sql: &str) -> Result<TableDigest> {
     match &holding.place {
-        Place::Sqlite { path } => db::sqlite_query_digest(path, sql),
+        Place::Sqlite { path } => db::sqlite::sqlite_query_digest(&db::sqlite::open_read_only(path)?, sql),
         Place::Postgres { .. } => db::query_digest(&mut connect(stage, holding).await?, sql).await,
     }
     .map_err(|error| error.within(format!("[[map]] on {}", holding.endpoint)))

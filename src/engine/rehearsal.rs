@@ -1,6 +1,5 @@
 //! A run: scenarios in; a sealed bundle, a record and a verdict out.
 
-use crate::clock;
 use crate::engine::context::Run;
 use crate::engine::points::Tier;
 use crate::engine::{House, Library, missing, scenario};
@@ -120,11 +119,25 @@ impl Rehearsal {
         self.house.dir()
     }
 
-    /// Rehearses `scenarios`, one after the other, and seals the bundle, also when the run cannot go on.
+    /// Rehearses `scenarios`, one after the other, and seals the bundle.
     ///
     /// # Errors
     /// The bundle cannot be made or written. Trouble of one scenario is in the record and makes it unknown.
     pub async fn run(self, library: &Library, scenarios: &[Scenario]) -> Result<Finished> {
+        self.run_until(library, scenarios, std::future::pending()).await
+    }
+
+    /// As [`Rehearsal::run`], and stops when `interrupt` resolves: children end, what was seen is sealed, and what was
+    /// not is unknown.
+    ///
+    /// # Errors
+    /// As [`Rehearsal::run`].
+    pub async fn run_until(
+        self,
+        library: &Library,
+        scenarios: &[Scenario],
+        interrupt: impl Future<Output = ()>,
+    ) -> Result<Finished> {
         let bundle = Bundle::create(&self.options.out)?;
         let journal = Journal::create(&bundle.events(), self.observer)?;
         let run = Run { registry: self.registry, house: self.house, bundle, journal, states: Mutex::default() };
@@ -134,15 +147,27 @@ impl Rehearsal {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             tier: self.options.tier.name().to_owned(),
         })?;
-        for scenario in scenarios {
-            rehearse_or_say_why(&run, library, scenario, &self.options).await?;
-        }
-        seal(run, scenarios)
+        let all = async {
+            let mut asked = 0;
+            for scenario in scenarios {
+                asked += usize::from(rehearse_or_say_why(&run, library, scenario, &self.options).await?);
+            }
+            Ok(asked)
+        };
+        let asked = tokio::select! {
+            asked = all => asked?,
+            () = interrupt => {
+                run.journal.append(Body::Note { case: None, text: "interrupted; the rest was not rehearsed".into() })?;
+                scenarios.len()
+            }
+        };
+        seal(run, asked)
     }
 }
 
-/// Trouble ends the scenario, not the run.
-async fn rehearse_or_say_why(run: &Run, library: &Library, scenario: &Scenario, options: &Options) -> Result<()> {
+/// Trouble ends the scenario, not the run. Answers whether the scenario counts: one that was allowed to be left out
+/// does not.
+async fn rehearse_or_say_why(run: &Run, library: &Library, scenario: &Scenario, options: &Options) -> Result<bool> {
     let absent = absent(run, library, scenario)?;
     let (allowed, absent): (Vec<_>, Vec<_>) =
         absent.into_iter().partition(|absent| options.allow_missing.contains(&absent.what));
@@ -150,13 +175,16 @@ async fn rehearse_or_say_why(run: &Run, library: &Library, scenario: &Scenario, 
         (_, Some(absent)) => Err(absent.clone().into()),
         (Some(allowed), None) => {
             let text = format!("{} was left out, as allowed: no {}", scenario.name, allowed.what);
-            return run.journal.append(Body::Note { case: None, text });
+            run.journal.append(Body::Note { case: None, text })?;
+            return Ok(false);
         }
         (None, None) => scenario::rehearse(run, library, scenario, options).await,
     };
-    let Err(error) = result else { return Ok(()) };
-    let name = scenario.name.clone();
-    run.journal.append(Body::ScenarioFinished { scenario: name, verdict: Verdict::Unknown, why: error.to_string() })
+    if let Err(error) = result {
+        let (scenario, why) = (scenario.name.clone(), error.to_string());
+        run.journal.append(Body::ScenarioFinished { scenario, verdict: Verdict::Unknown, why })?;
+    }
+    Ok(true)
 }
 
 fn absent(run: &Run, library: &Library, scenario: &Scenario) -> Result<Vec<super::Missing>> {
@@ -166,21 +194,36 @@ fn absent(run: &Run, library: &Library, scenario: &Scenario) -> Result<Vec<super
     Ok(plan.map(|plan| missing(&plan, &scenario.needs)).unwrap_or_default())
 }
 
-fn seal(run: Run, scenarios: &[Scenario]) -> Result<Finished> {
+/// `asked`: how many scenarios had to be rehearsed. One that is missing is unknown, and so is none at all.
+fn seal(run: Run, asked: usize) -> Result<Finished> {
     let states = run.states();
     let record = run.journal.record();
     let finished = record.scenarios.iter().map(|scenario| scenario.verdict.unwrap_or(Verdict::Unknown));
-    let verdict = match scenarios.is_empty() {
-        true => Verdict::Unknown,
-        false => Verdict::worst(finished),
-    };
-    let outcome_sha256 = evidence::outcome_sha256(&record, &states)?;
+    let missing = (record.scenarios.len() < asked).then_some(Verdict::Unknown);
+    let verdict = Verdict::worst(finished.chain(missing));
+    let outcome_sha256 = evidence::outcome_sha256(&record, &states);
     run.journal.append(Body::RunFinished { verdict, outcome_sha256 })?;
     let record = run.journal.record();
+    run.bundle.write_json("environment.json", &environment(&run))?;
     for report in &run.registry.reports {
         run.bundle.write(report.file(), &report.render(&record, &states))?;
     }
     let bundle = run.bundle.root().to_owned();
     run.bundle.seal()?;
     Ok(Finished { record, states, bundle })
+}
+
+/// On what it ran: nothing here is part of the outcome.
+fn environment(run: &Run) -> serde_json::Value {
+    let server = run.house.cluster();
+    serde_json::json!({
+        "rehearsal": env!("CARGO_PKG_VERSION"),
+        "source_sha256": super::SOURCE_SHA256,
+        "os": std::env::consts::OS,
+        "arch": std::env::consts::ARCH,
+        "postgres": server.map(|server| server.server_version().to_owned()),
+        "postgres_provider": server.map(|_| "local"),
+        "altered": ["connections of the tool go through a proxy on 127.0.0.1, without TLS",
+                    "the server runs with fsync=off, full_page_writes=off, autovacuum=off"],
+    })
 }

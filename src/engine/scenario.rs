@@ -11,7 +11,7 @@ use crate::engine::step::Injury;
 use crate::engine::tool_digest::tool_sha256;
 use crate::engine::{Library, Options};
 use crate::model::{
-    Address, At, Body, CaseEvents, Coverage, ExpectRecord, FaultPoint, FaultSpec, Outcome, Scenario, Token,
+    Address, At, Body, CaseEvents, ExpectRecord, FaultPoint, FaultSpec, Scenario, Token,
     TokenDigests, Verdict,
 };
 use crate::{Error, Result, check, flow};

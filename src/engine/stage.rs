@@ -3,6 +3,7 @@
 use crate::engine::house::Origin;
 use crate::engine::proxy::{Proxy, ProxyRules};
 use crate::engine::{Rehearsed, Traces};
+use crate::evidence::{CAPTURE_LIMIT, Capture, Redactor};
 use crate::model::TargetSpec;
 use crate::target::{Database, Pool};
 use crate::{Error, Result};
@@ -128,7 +129,7 @@ impl<'a> Stage<'a> {
             let bytes = fs::read(&path).map_err(|error| Error::io("read", &path, error))?;
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if !bytes.is_empty() {
-                self.context.run.bundle.write(&format!("cases/{case}/{name}.log"), &self.without_secrets(bytes))?;
+                self.context.run.bundle.write(&format!("cases/{case}/{name}.log"), &limited(&self.redactor().mask(&bytes)))?;
             }
         }
         Ok(())
@@ -159,6 +160,13 @@ impl<'a> Stage<'a> {
                 Place::Sqlite { .. } => None,
             })
             .collect()
+    }
+
+    /// The password of the run, and what the caller passed on, do not leave the machine.
+    fn redactor(&self) -> Redactor {
+        let password = self.context.run.house.cluster().map(|cluster| cluster.tool_password().to_owned());
+        let passed_on = self.context.plan.steps.iter().flat_map(|step| &step.env_from);
+        Redactor::new(password.into_iter().chain(passed_on.filter_map(|name| std::env::var(name).ok())))
     }
 
     /// Drops everything.
@@ -201,4 +209,11 @@ async fn hold(context: &Rehearsed<'_>, target: &TargetSpec, number: u32, dir: &P
 fn database_name(number: u32, leaf: &str) -> String {
     let plain: String = leaf.to_ascii_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     format!("c{number}_{}", &plain[..plain.len().min(30)])
+}
+
+/// Head and tail of what is too long.
+fn limited(bytes: &[u8]) -> Vec<u8> {
+    let mut capture = Capture::new(CAPTURE_LIMIT);
+    capture.push(bytes);
+    capture.finish().bytes
 }

@@ -108,8 +108,9 @@ fn step(
     flags: &[&str],
 ) -> Step {
     let report = format!("out/{name}.json");
-    let mut argv = prefix(tool);
+    let (mut argv, of_ours) = prefix(tool);
     argv.extend(command.iter().map(|&part| part.to_owned()));
+    argv.extend(of_ours);
     argv.extend(["--target-env".to_owned(), profile.target.env.clone()]);
     for source in sources {
         argv.extend(match source.name.as_str() {
@@ -133,9 +134,12 @@ fn step(
     }
 }
 
-/// Our migrator reads the profile of the dataset; another tool brings its own idea of it.
-fn prefix(tool: &Tool) -> Vec<String> {
-    let builtin =
-        || ["{rehearse}", "tool", "one-db", "--profile", "{dataset}/profile.toml"].map(str::to_owned).to_vec();
-    tool.prefix.clone().unwrap_or_else(builtin)
+/// What stands before the subcommand, and the flags that only our own migrator takes: another tool brings its own idea
+/// of the profile.
+fn prefix(tool: &Tool) -> (Vec<String>, Vec<String>) {
+    let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+    match &tool.prefix {
+        Some(prefix) => (prefix.clone(), Vec::new()),
+        None => (words(&["{rehearse}", "tool", "one-db"]), words(&["--profile", "{dataset}/profile.toml"])),
+    }
 }

@@ -11,7 +11,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// The role by which we work, a superuser, through the socket directory that only we can enter.
-pub(super) const ADMIN_ROLE: &str = "rehearse_admin";
+pub const ADMIN_ROLE: &str = "rehearse_admin";
 /// The role of the tools, an ordinary one: superusers escape limits, and faults with them. Its password is hashed as
 /// usual, 4096 times: fewer would spare clients some milliseconds, but Java's and Bun's drivers refuse them.
 pub(super) const TOOL_ROLE: &str = "rehearse_tool";

@@ -24,6 +24,7 @@ mod supervisor;
 pub use base::Base;
 pub use binaries::Binaries;
 pub use cluster::Cluster;
+pub use image::ADMIN_ROLE;
 pub use pool::{Access, Backend, Database, Pool, Prepared, Template};
 pub use session::Session;
 pub use sqlite::{SqliteTemplate, SqliteTemplates};

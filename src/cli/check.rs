@@ -1,0 +1,25 @@
+//! `rehearse check`: parses scenarios and makes their plans, and runs nothing.
+
+use crate::Result;
+use crate::cli::{parsed, say, select};
+use crate::registry::Registry;
+use clap::Args;
+use std::process::ExitCode;
+
+#[derive(Args)]
+pub(super) struct CheckArgs {
+    /// Names, folders or files of scenarios; none: all.
+    scenarios: Vec<String>,
+}
+
+pub(super) fn run(args: &CheckArgs) -> Result<ExitCode> {
+    let unpack = tempfile::tempdir().map_err(|error| crate::Error::io("create", &std::env::temp_dir(), error))?;
+    let registry = Registry::builtin();
+    let (library, entries) = select(&registry, unpack.path(), &args.scenarios)?;
+    let scenarios = parsed(entries)?;
+    for scenario in &scenarios {
+        crate::engine::plan(&registry, &library, scenario).map_err(|error| error.within(&scenario.name))?;
+    }
+    say(&format!("{} scenarios are right", scenarios.len()));
+    Ok(ExitCode::SUCCESS)
+}

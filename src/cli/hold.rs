@@ -1,0 +1,17 @@
+//! `rehearse __hold`: a runner that waits to be killed, for tests: says its session and a database of it, one line.
+
+use crate::Result;
+use crate::cli::say;
+use crate::process::Executable;
+use crate::target::{Base, Binaries, Cluster, Pool, Session};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+pub(super) async fn run(base: PathBuf) -> Result<ExitCode> {
+    let base = Base::at(base);
+    let session = Session::open(&Executable::find()?, &base)?;
+    let cluster = Cluster::join(&session, &Binaries::find(&base)?).await?;
+    let database = Pool::new(&cluster, session.id()).empty("held").await?;
+    say(&format!("{} {}", session.id(), database.name()));
+    std::future::pending().await
+}

@@ -1,0 +1,45 @@
+//! `rehearse list`: the scenarios, and why some cannot run here.
+
+use crate::cli::{say, select};
+use crate::engine::{self, Entry, Library};
+use crate::registry::Registry;
+use crate::{Error, Result};
+use clap::Args;
+use comfy_table::{Table, presets};
+use std::process::ExitCode;
+
+#[derive(Args)]
+pub(super) struct ListArgs {
+    /// Names, folders or files of scenarios; none: all.
+    scenarios: Vec<String>,
+}
+
+pub(super) fn run(args: &ListArgs) -> Result<ExitCode> {
+    let unpack = tempfile::tempdir().map_err(|error| Error::io("create", &std::env::temp_dir(), error))?;
+    let registry = Registry::builtin();
+    let (library, entries) = select(&registry, unpack.path(), &args.scenarios)?;
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    for entry in &entries {
+        table.add_row([entry.name.clone(), about(&registry, &library, entry)]);
+    }
+    say(&table.to_string());
+    if let Some(why) = engine::platform_limits() {
+        say(why);
+    }
+    let is_broken = entries.iter().any(|entry| entry.scenario.is_err());
+    Ok(ExitCode::from(if is_broken { 2 } else { 0 }))
+}
+
+fn about(registry: &Registry, library: &Library, entry: &Entry) -> String {
+    let scenario = match &entry.scenario {
+        Ok(scenario) => scenario,
+        Err(_) => return format!("NOT RIGHT: run `rehearse check {}`", entry.name),
+    };
+    let missing = engine::plan(registry, library, scenario).map(|plan| engine::missing(&plan, &scenario.needs));
+    match missing.as_deref() {
+        Ok([]) => scenario.about.clone(),
+        Ok([first, ..]) => format!("ignored, no {}: {}", first.what, first.how),
+        Err(error) => format!("NOT RIGHT: {error}"),
+    }
+}

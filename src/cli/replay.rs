@@ -1,0 +1,48 @@
+//! `rehearse replay`: one case again, by the word that a failed run printed.
+
+use crate::cli::run::{conclude, interrupted, observer};
+use crate::cli::{parsed, say_aside, select};
+use crate::engine::{Options, Rehearsal, Tier};
+use crate::model::{ScenarioRecord, Token};
+use crate::process::Executable;
+use crate::registry::Registry;
+use crate::{Error, Result};
+use clap::Args;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Args)]
+pub(super) struct ReplayArgs {
+    /// The whole word that begins with `r1:`.
+    token: String,
+    /// Where bundles go.
+    #[arg(long, value_name = "DIR", default_value = "target/rehearsal")]
+    out: PathBuf,
+}
+
+pub(super) async fn run(args: ReplayArgs) -> Result<ExitCode> {
+    let token: Token = args.token.parse().map_err(|error| Error::usage(format!("{error}")))?;
+    let only = Some(token.address.clone());
+    let options = Options { tier: Tier::Full, out: args.out, only, ..Options::quick() };
+    let rehearsal = Rehearsal::open(Registry::builtin(), Executable::find()?, options)?.observed_by(observer());
+    let name = token.scenario.replace('.', "/");
+    let (library, entries) = select(rehearsal.registry(), rehearsal.dir(), &[name])?;
+    let mut scenarios = parsed(entries)?;
+    scenarios.iter_mut().for_each(|scenario| scenario.seed = token.seed);
+    let finished = rehearsal.run_until(&library, &scenarios, interrupted()).await?;
+    finished.record.scenarios.iter().flat_map(|scenario| what_changed(&token, scenario)).for_each(|line| say_aside(&line));
+    Ok(conclude(&finished, false))
+}
+
+/// What is not as it was when the token was made.
+fn what_changed(token: &Token, scenario: &ScenarioRecord) -> Vec<String> {
+    let then = &token.digests;
+    let differs = |name: &str, now: &str, then: &str| {
+        (!now.starts_with(then)).then(|| format!("note: the {name} has changed since this token was made"))
+    };
+    let trace = scenario.injured().find_map(|case| case.token.as_ref()?.parse::<Token>().ok());
+    let trace = trace.and_then(|now| differs("sequence of statements", &now.digests.trace, &then.trace));
+    let tool = differs("tool", &scenario.tool_sha256, &then.tool);
+    let data = differs("dataset", &scenario.dataset_sha256, &then.dataset);
+    data.into_iter().chain(tool).chain(trace).collect()
+}

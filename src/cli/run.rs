@@ -1,0 +1,141 @@
+//! `rehearse run`: rehearsals in, a verdict and a sealed bundle out.
+
+use crate::cli::{parsed, say, say_aside, select};
+use crate::engine::{Finished, Options, Rehearsal, Tier};
+use crate::evidence::Observer;
+use crate::model::Body;
+use crate::process::Executable;
+use crate::registry::Registry;
+use crate::report::{Live, summary};
+use crate::{Error, Result};
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Args)]
+pub(super) struct RunArgs {
+    /// Names, folders or files of scenarios; none: all.
+    scenarios: Vec<String>,
+    /// How thoroughly: sampled points, every class, every point.
+    #[arg(long, value_enum, default_value_t = TierArg::Quick)]
+    tier: TierArg,
+    /// Only faults of this kind, such as proc.kill; may be repeated.
+    #[arg(long, value_name = "KIND")]
+    kind: Vec<String>,
+    /// Print points, classes and an estimate; injure nothing.
+    #[arg(long)]
+    plan: bool,
+    /// The seed of the data and of samples, in place of that of the scenarios.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Cases at a time; default: one per core.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: Option<u16>,
+    /// Where bundles go.
+    #[arg(long, value_name = "DIR", default_value = "target/rehearsal")]
+    out: PathBuf,
+    /// What may be missing on this machine, such as psql; may be repeated.
+    #[arg(long, value_name = "WHAT")]
+    allow_missing: Vec<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum TierArg {
+    Quick,
+    Full,
+    Nightly,
+}
+
+pub(super) async fn run(args: RunArgs) -> Result<ExitCode> {
+    let registry = Registry::builtin();
+    known_kinds(&registry, &args.kind)?;
+    let options = args.options();
+    let jobs = options.jobs;
+    let rehearsal = Rehearsal::open(registry, Executable::find()?, options)?.observed_by(observer());
+    let (library, entries) = select(rehearsal.registry(), rehearsal.dir(), &args.scenarios)?;
+    let mut scenarios = parsed(entries)?;
+    if let Some(seed) = args.seed {
+        scenarios.iter_mut().for_each(|scenario| scenario.seed = seed);
+    }
+    let finished = rehearsal.run_until(&library, &scenarios, interrupted()).await?;
+    if args.plan {
+        say(&crate::report::plan(&finished.record, jobs));
+    }
+    Ok(conclude(&finished, args.plan))
+}
+
+impl RunArgs {
+    fn options(&self) -> Options {
+        let quick = Options::quick();
+        Options {
+            tier: match self.tier {
+                TierArg::Quick => Tier::Quick,
+                TierArg::Full => Tier::Full,
+                TierArg::Nightly => Tier::Nightly,
+            },
+            jobs: self.jobs.map_or(quick.jobs, usize::from),
+            out: self.out.clone(),
+            kinds: self.kind.clone(),
+            plan_only: self.plan,
+            allow_missing: self.allow_missing.clone(),
+            ..quick
+        }
+    }
+}
+
+fn known_kinds(registry: &Registry, kinds: &[String]) -> Result<()> {
+    match kinds.iter().find(|kind| registry.fault(kind).is_none()) {
+        None => Ok(()),
+        Some(kind) => {
+            let known: Vec<&str> = registry.faults.iter().map(|fault| fault.name()).collect();
+            Err(Error::usage(format!("no kind of fault `{kind}`; there are: {}", known.join(", "))))
+        }
+    }
+}
+
+/// Prints the summary, and answers with the exit code of the contract.
+pub(super) fn conclude(finished: &Finished, is_plan: bool) -> ExitCode {
+    if !is_plan {
+        let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        say(&summary(&finished.record, &finished.states, &finished.bundle.display().to_string(), colour));
+    }
+    ExitCode::from(finished.verdict().exit_code())
+}
+
+/// Shows how far the run is: one line that changes on a terminal, a line per scenario elsewhere.
+pub(super) fn observer() -> Observer {
+    let mut live = Live::new();
+    if !std::io::stderr().is_terminal() {
+        return Box::new(move |event| {
+            live.add(event);
+            if matches!(event.body, Body::ScenarioFinished { .. }) {
+                say_aside(&live.line());
+            }
+        });
+    }
+    let bar = ProgressBar::new_spinner();
+    bar.set_style(ProgressStyle::default_spinner());
+    Box::new(move |event| {
+        live.add(event);
+        bar.set_message(live.line());
+        bar.tick();
+        if matches!(event.body, Body::RunFinished { .. }) {
+            bar.finish_and_clear();
+        }
+    })
+}
+
+/// Resolves at the first SIGINT or SIGTERM.
+pub(super) async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}

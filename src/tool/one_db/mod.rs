@@ -1,0 +1,3 @@
+//! x
+mod profile;
+pub use profile::Profile;
