@@ -1,3 +1,0 @@
-//! The reference migrators. They know nothing of the harness that watches them.
-
-pub mod one_db;

@@ -1,3 +1,0 @@
-//! x
-mod profile;
-pub use profile::Profile;
