@@ -49,18 +49,18 @@ struct DatabaseFile {
     schema: Vec<String>,
     content: Option<String>,
     #[serde(default = "one")]
-    weight: u64,
+    weight: u32,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TableFile {
     #[serde(default = "one")]
-    weight: u64,
+    weight: u32,
     columns: BTreeMap<String, Generator>,
 }
 
-fn one() -> u64 {
+fn one() -> u32 {
     1
 }
 
@@ -97,34 +97,43 @@ impl DatasetFile {
         if self.format != 1 {
             problems.push(format!("format = {} is not known here, 1 is", self.format));
         }
-        for (name, database) in &self.database {
-            if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
-                problems.push(format!("database `{name}`: a name has letters, digits, - and _ only"));
-            }
-            if let Some(content) = database.content.as_ref().filter(|content| !self.content.contains_key(*content)) {
-                problems.push(format!("database {name}: there is no [content.{content}]"));
-            }
-            if database.weight == 0 {
-                problems.push(format!("database {name}: a weight is at least 1"));
-            }
-        }
+        problems.extend(self.database.iter().flat_map(|(name, database)| self.database_problems(name, database)));
         for (content, tables) in &self.content {
             for (name, table) in tables {
-                let place = format!("content.{content}.{name}");
-                if table.weight == 0 {
-                    problems.push(format!("{place}: a weight is at least 1"));
-                }
-                for (column, generator) in &table.columns {
-                    let found = generator.problems(&|reference| key_of(tables, reference).is_some());
-                    problems.extend(found.into_iter().map(|problem| format!("{place}.columns.{column}: {problem}")));
-                }
+                problems.extend(table_problems(&format!("content.{content}.{name}"), table, tables));
             }
-            if let Err(cycle) = ordered(tables) {
-                problems.push(format!("content.{content}: tables {cycle} refer to each other in a circle"));
+            if let Err(circle) = ordered(tables) {
+                problems.push(format!("content.{content}: tables {circle} refer to each other in a circle"));
             }
         }
         problems
     }
+
+    fn database_problems(&self, name: &str, database: &DatabaseFile) -> Vec<String> {
+        let mut problems = Vec::new();
+        if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
+            problems.push(format!("database `{name}`: a name has letters, digits, - and _ only"));
+        }
+        if let Some(content) = database.content.as_ref().filter(|content| !self.content.contains_key(*content)) {
+            problems.push(format!("database {name}: there is no [content.{content}]"));
+        }
+        if database.weight == 0 {
+            problems.push(format!("database {name}: a weight is at least 1"));
+        }
+        problems
+    }
+}
+
+fn table_problems(place: &str, table: &TableFile, tables: &BTreeMap<String, TableFile>) -> Vec<String> {
+    let mut problems = Vec::new();
+    if table.weight == 0 {
+        problems.push(format!("{place}: a weight is at least 1"));
+    }
+    for (column, generator) in &table.columns {
+        let found = generator.problems(&|reference| key_of(tables, reference).is_some());
+        problems.extend(found.into_iter().map(|problem| format!("{place}.columns.{column}: {problem}")));
+    }
+    problems
 }
 
 /// The generator behind `table.column`, if it makes keys. The table's own name may hold dots.
@@ -156,19 +165,7 @@ fn ordered(tables: &BTreeMap<String, TableFile>) -> Result<Vec<&str>, String> {
 
 impl Read {
     pub(super) fn into_dataset(self, name: String, size: &str, seed: u64) -> Result<Dataset> {
-        let total = self.total(size)?;
-        let weights: Vec<u64> =
-            self.tables().iter().map(|(database, _, table)| database.1.weight * table.weight).collect();
-        let counts = rows::shares(total, &weights).ok_or_else(|| {
-            Error::environment(format!(
-                "{total} rows are too few: each of the {} tables has at least one",
-                weights.len()
-            ))
-        })?;
-        let mut rows: BTreeMap<(&str, &str), u64> = BTreeMap::new();
-        for ((database, table, _), count) in self.tables().into_iter().zip(counts) {
-            rows.insert((database.0, table), count);
-        }
+        let rows = self.rows(self.total(size)?)?;
         let databases = self.file.database.iter().map(|(name, database)| Database {
             name: name.clone(),
             engine: self.file.engine,
@@ -185,6 +182,18 @@ impl Read {
             databases,
             files: self.files.into_iter().collect(),
         })
+    }
+
+    /// The rows of each (database, table).
+    fn rows(&self, total: u64) -> Result<BTreeMap<(&str, &str), u64>> {
+        let tables = self.tables();
+        let weight = |database: &DatabaseFile, table: &TableFile| u64::from(database.weight) * u64::from(table.weight);
+        let weights: Vec<u64> = tables.iter().map(|(database, _, table)| weight(database.1, table)).collect();
+        let shares = rows::shares(total, &weights).ok_or_else(|| {
+            let count = tables.len();
+            Error::environment(format!("{total} rows are too few: each of the {count} tables has at least one"))
+        })?;
+        Ok(tables.into_iter().zip(shares).map(|((database, table, _), rows)| ((database.0, table), rows)).collect())
     }
 
     fn total(&self, size: &str) -> Result<u64> {

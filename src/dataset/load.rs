@@ -56,7 +56,7 @@ pub fn load_sqlite(path: &Path, database: &Database) -> Result<()> {
     let place =
         |what: &str, error: rusqlite::Error| Error::environment(format!("{}: {what}", path.display())).caused_by(error);
     let mut connection = rusqlite::Connection::open(path).map_err(|error| place("cannot create it", error))?;
-    connection.execute_batch("pragma synchronous = off").map_err(|error| place("synchronous", error))?;
+    connection.execute_batch(FILLING).map_err(|error| place("pragma", error))?;
     for (file, sql) in &database.schema {
         connection.execute_batch(sql).map_err(|error| place(file, error))?;
     }
@@ -67,6 +67,9 @@ pub fn load_sqlite(path: &Path, database: &Database) -> Result<()> {
     transaction.commit().map_err(|error| place("commit", error))?;
     connection.close().map_err(|(_, error)| place("close", error))
 }
+
+/// Nothing to lose yet; and a row may refer to a later one of its own table.
+const FILLING: &str = "pragma synchronous = off; pragma foreign_keys = off;";
 
 fn insert(connection: &rusqlite::Connection, table: &Table) -> rusqlite::Result<()> {
     let marks = vec!["?"; table.columns.len()].join(", ");

@@ -3,7 +3,7 @@
 use crate::postgres_server::Server;
 use proptest::prelude::*;
 use rehearsal::dataset::{Cell, Dataset, Table, load_postgres, load_sqlite};
-use rehearsal::db::{Volatile, copy_text, postgres, postgres_state};
+use rehearsal::db::{Volatile, copy_text, postgres, postgres_state, sqlite};
 use rstest::rstest;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -243,4 +243,33 @@ fn a_sqlite_dataset_loads_completely() {
         let error = load_sqlite(&path, database).unwrap_err().to_string();
         assert!(error.contains("exists already"), "{error}");
     }
+}
+
+#[test]
+fn a_table_may_refer_to_itself_and_to_a_table_with_a_dot_in_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let toml = r#"
+        format = 1
+        engine = "sqlite"
+        classification = "synthetic"
+        sizes = {}
+        [database.d]
+        schema = ["d.sql"]
+        content = "c"
+        [content.c."main.people".columns]
+        id = "serial"
+        boss = { nullable = { percent = 20, of = { reference = "main.people.id" } } }
+        [content.c.houses.columns]
+        id = "uuid"
+        owner = { reference = "main.people.id" }
+    "#;
+    let sql = "create table people (id integer primary key, boss integer references people (id));
+               create table houses (id text primary key, owner integer not null references people (id))";
+    std::fs::write(folder.path().join("dataset.toml"), toml).unwrap();
+    std::fs::write(folder.path().join("d.sql"), sql).unwrap();
+    let dataset = Dataset::load(folder.path(), "300", 1).unwrap();
+    let path = folder.path().join("d");
+    load_sqlite(&path, dataset.database("d").unwrap()).unwrap();
+    assert_eq!(sqlite::integrity(&path).unwrap(), Vec::<String>::new());
+    assert_eq!(sqlite::sqlite_state(&path, &Volatile::new()).unwrap().rows(), 300);
 }
