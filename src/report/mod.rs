@@ -1,1 +1,33 @@
-//! Reports: pure functions of the history. One file per format.
+//! Reports: pure functions of the history. One file per format, one line each to register.
+//!
+//! A report reads no clock, no file and no database: the same record gives the same bytes.
+
+mod case;
+mod diagnosis;
+mod json;
+mod junit;
+mod live;
+mod tally;
+mod terminal;
+mod words;
+
+pub use json::Json;
+pub use junit::Junit;
+pub use live::Live;
+pub use tally::{CheckTally, KindTally, ParityTally, Tally};
+pub use terminal::summary;
+
+use crate::model::{RunRecord, States};
+
+/// One format of a report.
+pub trait Report: Sync {
+    /// Its name, that of its source file.
+    fn name(&self) -> &'static str;
+    /// Its file in a bundle.
+    fn file(&self) -> &'static str;
+    /// The whole file.
+    fn render(&self, record: &RunRecord, states: &States) -> Vec<u8>;
+}
+
+/// Every format, in the order in which they are written.
+pub static REPORTS: &[&dyn Report] = &[&Json, &Junit];

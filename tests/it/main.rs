@@ -5,4 +5,5 @@ mod dataset;
 mod db;
 mod evidence;
 mod postgres_server;
+mod report;
 mod target;

@@ -1,0 +1,68 @@
+//! A case that is not green, explained: meaning, place, expected and found, first bad event, the command that repeats it.
+
+use super::case::{first_bad_event, next_command, word};
+use super::words::{count, plain, plural, wrap};
+use crate::model::{CaseRecord, CheckResult, Finding, ScenarioRecord, Verdict};
+
+/// The width of everything that is printed.
+pub(super) const WIDTH: usize = 100;
+/// Where the text begins after its heading.
+const MARGIN: usize = 12;
+const MAX_SHOWN_FINDINGS: usize = 3;
+
+/// Lines of at most 100 characters but for the command, which is never broken; the last line is the command.
+pub(super) fn diagnosis(scenario: &ScenarioRecord, case: &CaseRecord) -> String {
+    let mut text = line("", word(case).1);
+    if let Some(label) = &case.label {
+        text += &line("at", label);
+    }
+    if let Some(error) = &case.error {
+        text += &line("error", error);
+    }
+    text.extend(case.red().map(check));
+    if let Some(event) = first_bad_event(case) {
+        text += &line("first bad", &event);
+    }
+    text + &command(&next_command(scenario, case))
+}
+
+/// The next command, whole on its line: it is there to be copied.
+pub(super) fn command(command: &str) -> String {
+    format!("  {:<10}{command}\n", "next")
+}
+
+/// A heading and its text, wrapped.
+pub(super) fn line(heading: &str, text: &str) -> String {
+    wrap(&head(heading), &plain(text), MARGIN, WIDTH)
+}
+
+fn head(heading: &str) -> String {
+    if heading.len() < MARGIN - 2 { format!("  {heading:<10}") } else { format!("  {heading}\n{:MARGIN$}", "") }
+}
+
+fn check(check: &CheckResult) -> String {
+    let answer = match check.verdict {
+        Verdict::Fail => "fails",
+        _ => "could not be answered",
+    };
+    let findings = match check.findings_total {
+        0 => String::new(),
+        number => format!(", {}", plural(number, "finding")),
+    };
+    let mut text = line("check", &format!("{} {answer}{findings}", check.check));
+    let shown = check.findings.len().min(MAX_SHOWN_FINDINGS);
+    text.extend(check.findings[..shown].iter().map(finding));
+    match check.findings_total.saturating_sub(shown as u64) {
+        0 => text,
+        more => text + &line("", &format!("and {} more", count(more))),
+    }
+}
+
+fn finding(finding: &Finding) -> String {
+    let Finding { place, difference } = finding;
+    let under =
+        |heading: &str, text: &str| wrap(&format!("{:MARGIN$}  {heading:<9}", ""), &plain(text), MARGIN + 11, WIDTH);
+    line("", &format!("{place}: {}", difference.object))
+        + &under("expected", &difference.expected)
+        + &under("found", &difference.found)
+}

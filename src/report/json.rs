@@ -1,0 +1,123 @@
+//! `report.json`: the whole run for machines, as canonical JSON.
+
+use super::{CheckTally, Report, Tally, case};
+use crate::model::{CaseRecord, RunRecord, ScenarioRecord, States, Verdict, canonical};
+use serde_json::{Value, json};
+
+/// Writes `report.json`.
+pub struct Json;
+
+impl Report for Json {
+    fn name(&self) -> &'static str {
+        "json"
+    }
+
+    fn file(&self) -> &'static str {
+        "report.json"
+    }
+
+    fn render(&self, record: &RunRecord, states: &States) -> Vec<u8> {
+        canonical::to_file(&run(record, states)).expect("a record holds texts, integers and lists only")
+    }
+}
+
+fn run(record: &RunRecord, states: &States) -> Value {
+    let tally = Tally::of(record, states);
+    json!({
+        "format": 1,
+        "run": record.run,
+        "version": record.version,
+        "tier": record.tier,
+        "started": record.started,
+        "duration_us": record.duration_us,
+        "finished": record.verdict.is_some(),
+        "verdict": tally.verdict,
+        "headline": tally.verdict.headline(),
+        "exit_code": tally.verdict.exit_code(),
+        "outcome_sha256": record.outcome_sha256,
+        "notes": record.notes,
+        "summary": summary(&tally),
+        "scenarios": record.scenarios.iter().map(scenario).collect::<Vec<_>>(),
+    })
+}
+
+fn summary(tally: &Tally) -> Value {
+    let kinds = tally.kinds.iter().map(|(kind, tally)| {
+        let counts = json!({
+            "passed": tally.passed,
+            "absorbed": tally.absorbed,
+            "cases": tally.cases,
+            "visited": tally.visited,
+            "classes": tally.classes,
+        });
+        (kind.clone(), counts)
+    });
+    let parity = tally.parity.map(|parity| {
+        let mut counts = check_tally(&parity.check);
+        counts["tables"] = json!(parity.tables);
+        counts["rows"] = json!(parity.rows);
+        counts
+    });
+    json!({
+        "faults": Value::Object(kinds.collect()),
+        "parity": parity,
+        "rollback": tally.rollback.as_ref().map(check_tally),
+        "canaries": { "passed": tally.canaries.0, "run": tally.canaries.1 },
+    })
+}
+
+fn check_tally(tally: &CheckTally) -> Value {
+    json!({
+        "asked": tally.asked,
+        "failed": tally.failed,
+        "unknown": tally.unknown,
+        "findings": tally.findings,
+    })
+}
+
+fn scenario(scenario: &ScenarioRecord) -> Value {
+    let faults = scenario.faults.iter().map(|(kind, during, coverage)| {
+        json!({
+            "kind": kind,
+            "during": during,
+            "points": coverage.points,
+            "classes": coverage.classes,
+            "visited": coverage.visited,
+        })
+    });
+    json!({
+        "scenario": scenario.scenario,
+        "about": scenario.about,
+        "flow": scenario.flow,
+        "dataset": scenario.dataset,
+        "seed": scenario.seed,
+        "dataset_sha256": scenario.dataset_sha256,
+        "tool_sha256": scenario.tool_sha256,
+        "expect": scenario.expect,
+        "verdict": scenario.verdict,
+        "why": scenario.why,
+        "duration_us": scenario.duration_us,
+        "faults": faults.collect::<Vec<_>>(),
+        "cases": scenario.cases.values().map(|one| of_case(scenario, one)).collect::<Vec<_>>(),
+    })
+}
+
+fn of_case(scenario: &ScenarioRecord, one: &CaseRecord) -> Value {
+    let (word, meaning) = case::word(one);
+    let red = one.verdict() != Verdict::Pass;
+    json!({
+        "case": one.case,
+        "address": one.address,
+        "label": one.label,
+        "token": one.token,
+        "outcome": one.outcome,
+        "word": word,
+        "meaning": meaning,
+        "verdict": one.verdict(),
+        "checks": one.checks,
+        "first_bad_event": red.then(|| case::first_bad_event(one)).flatten(),
+        "error": one.error,
+        "duration_us": one.duration_us,
+        "next_command": case::next_command(scenario, one),
+    })
+}

@@ -1,0 +1,103 @@
+//! One line that says how far a run is. All times are those of the events.
+
+use super::diagnosis::WIDTH;
+use super::words::{count, cut, duration, plain};
+use crate::model::{Body, Event, Outcome, Verdict};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The state of a run, folded event by event.
+#[derive(Debug, Clone, Default)]
+pub struct Live {
+    scenarios: BTreeMap<String, Progress>,
+    current: String,
+    now_us: u64,
+    fired: u64,
+    red: u64,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Progress {
+    canary: bool,
+    planned: u64,
+    done: u64,
+    /// When the first injured case began: before it, nothing is known of how long one takes.
+    began_us: Option<u64>,
+    /// Cases that run now.
+    running: BTreeSet<String>,
+}
+
+impl Live {
+    /// Nothing has happened yet.
+    pub fn new() -> Live {
+        Live::default()
+    }
+
+    /// Takes the next event.
+    pub fn add(&mut self, event: &Event) {
+        self.now_us = event.mono_us;
+        match &event.body {
+            Body::ScenarioStarted { scenario, expect, .. } => {
+                self.current = scenario.clone();
+                let progress = Progress { canary: expect.is_some(), ..Progress::default() };
+                self.scenarios.insert(scenario.clone(), progress);
+            }
+            Body::ScenarioPlanned { scenario, coverage, .. } => self.progress(scenario).planned += coverage.visited,
+            Body::CaseStarted { case, scenario, address: Some(_), .. } => {
+                let now_us = self.now_us;
+                self.current = scenario.clone();
+                let progress = self.progress(scenario);
+                progress.began_us.get_or_insert(now_us);
+                progress.running.insert(case.clone());
+            }
+            Body::FaultFired { .. } => self.fired += 1,
+            Body::CaseFinished { case, outcome, checks, .. } => {
+                let worst =
+                    Verdict::worst(checks.iter().map(|check| check.verdict).chain([Outcome::verdict(*outcome)]));
+                self.finish(case, worst);
+            }
+            _ => {}
+        }
+    }
+
+    fn finish(&mut self, case: &str, verdict: Verdict) {
+        let scenario = case.rsplit_once('/').map_or(case, |(scenario, _)| scenario).to_owned();
+        let progress = self.progress(&scenario);
+        progress.done += u64::from(progress.running.remove(case));
+        // A canary turns red on purpose; its scenario says whether it did.
+        let red = verdict != Verdict::Pass && !progress.canary;
+        self.red += u64::from(red);
+    }
+
+    fn progress(&mut self, scenario: &str) -> &mut Progress {
+        self.scenarios.entry(scenario.to_owned()).or_default()
+    }
+
+    /// Such as `one-db/kill-anywhere  case 24 of 412  24 fired  1 red  about 3 m 10 s left`; ASCII, at most 100 long.
+    pub fn line(&self) -> String {
+        let Some(progress) = self.scenarios.get(&self.current) else { return "starting".to_owned() };
+        let mut parts = vec![cut(&plain(&self.current), 44), progress.place()];
+        parts.push(format!("{} fired", count(self.fired)));
+        parts.push(format!("{} red", count(self.red)));
+        parts.extend(progress.left_us(self.now_us).map(|us| format!("about {} left", duration(us))));
+        cut(&parts.join("  "), WIDTH)
+    }
+}
+
+impl Progress {
+    fn place(&self) -> String {
+        let started = self.done + self.running.len() as u64;
+        match (started, self.planned) {
+            (0, 0) => "golden run".to_owned(),
+            (0, planned) => format!("{} cases planned", count(planned)),
+            (started, planned) => format!("case {} of {}", count(started), count(planned.max(started))),
+        }
+    }
+
+    /// From the rate so far; nothing before the first case is done or after the last one.
+    fn left_us(&self, now_us: u64) -> Option<u64> {
+        let elapsed_us = now_us.saturating_sub(self.began_us?);
+        let left = self.planned.checked_sub(self.done).filter(|left| *left > 0)?;
+        let us = u128::from(elapsed_us) * u128::from(left) / u128::from(self.done.max(1));
+        (self.done > 0).then(|| u64::try_from(us).unwrap_or(u64::MAX))
+    }
+}

@@ -1,0 +1,171 @@
+//! What a person sees at the end of a run: the verdict, a line per scenario, what is red and how to repeat it.
+
+use super::case::{run_again, short_name, word};
+use super::diagnosis::{WIDTH, command, diagnosis, line};
+use super::tally::{CheckTally, KindTally, ParityTally, Tally};
+use super::words::{count, cut, duration, plain, plural};
+use crate::model::{CaseRecord, RunRecord, ScenarioRecord, States, Verdict};
+use owo_colors::{OwoColorize, Style};
+
+const MAX_RED_CASES: usize = 10;
+const MAX_NAME: usize = 44;
+
+/// The summary of a run whose bundle is at `bundle`: ASCII, at most 100 columns but for commands, colours on request.
+///
+/// Every diagnostic ends with the command to run next.
+pub fn summary(record: &RunRecord, states: &States, bundle: &str, colour: bool) -> String {
+    let tally = Tally::of(record, states);
+    let paint = Paint { colour };
+    let mut text = paint.verdict(tally.verdict, tally.verdict.headline()) + &headline(&tally) + "\n";
+    if record.verdict.is_none() {
+        text += "the run did not finish: what was not reached is unknown\n";
+    }
+    text += "\n";
+    text.extend(scenario_lines(&record.scenarios, &paint));
+    text.extend(record.notes.iter().map(|note| line("note", note)));
+    text += &red_scenarios(record, &paint);
+    text += &red_cases(record, bundle, &paint);
+    text + "\n" + &ending(record, bundle)
+}
+
+/// The parts that were really asked.
+fn headline(tally: &Tally) -> String {
+    let mut parts: Vec<String> = tally.kinds.iter().map(|(kind, tally)| kind_part(kind, tally)).collect();
+    parts.extend(tally.parity.map(|parity| parity_part(&parity)));
+    parts.extend(tally.rollback.map(|rollback| rollback_part(&rollback)));
+    if tally.canaries.1 > 0 {
+        parts.push(format!("canaries {}/{}", count(tally.canaries.0), count(tally.canaries.1)));
+    }
+    if parts.is_empty() {
+        parts.push("nothing was asked".to_owned());
+    }
+    parts.iter().map(|part| format!("  {part}")).collect()
+}
+
+fn kind_part(kind: &str, tally: &KindTally) -> String {
+    let name = match kind {
+        "proc.kill" => "crash",
+        "net.reset" => "reset",
+        other => other,
+    };
+    let mut asides = Vec::new();
+    if tally.visited < tally.classes {
+        asides.push(format!("sampled {} of {}", count(tally.visited), count(tally.classes)));
+    }
+    if tally.absorbed > 0 {
+        asides.push(format!("{} absorbed", count(tally.absorbed)));
+    }
+    let asides = if asides.is_empty() { String::new() } else { format!(" ({})", asides.join(", ")) };
+    format!("{} {}/{}{asides}", plain(name), count(tally.passed), count(tally.cases))
+}
+
+fn parity_part(parity: &ParityTally) -> String {
+    let over = match parity.tables {
+        0 => String::new(),
+        tables => format!(" in {} / {}", plural(tables, "table"), plural(parity.rows, "row")),
+    };
+    match parity.check {
+        CheckTally { failed: 0, unknown: 0, .. } => format!("parity 0 differences{over}"),
+        CheckTally { failed: 0, unknown, .. } => format!("parity unknown in {}", plural(unknown, "case")),
+        CheckTally { findings, .. } => format!("parity {}{over}", plural(findings, "difference")),
+    }
+}
+
+fn rollback_part(rollback: &CheckTally) -> String {
+    match rollback {
+        CheckTally { failed: 0, unknown: 0, .. } => "rollback exact".to_owned(),
+        CheckTally { failed: 0, unknown, .. } => format!("rollback unknown in {}", plural(*unknown, "case")),
+        CheckTally { failed, .. } => format!("rollback inexact in {}", plural(*failed, "case")),
+    }
+}
+
+fn scenario_lines<'a>(scenarios: &'a [ScenarioRecord], paint: &'a Paint) -> impl Iterator<Item = String> + 'a {
+    let name = |scenario: &ScenarioRecord| cut(&plain(&scenario.scenario), MAX_NAME);
+    let width = scenarios.iter().map(|scenario| name(scenario).len()).max().unwrap_or(0);
+    scenarios.iter().map(move |scenario| {
+        let verdict = scenario.verdict.unwrap_or(Verdict::Unknown);
+        let time = scenario.verdict.map_or("not finished".to_owned(), |_| duration(scenario.duration_us));
+        let cases = plural(scenario.cases.len() as u64, "case");
+        let rest = format!("  {:<width$}  {cases:>10}  {time:>12}{}", name(scenario), as_planned(scenario));
+        paint.verdict(verdict, &format!("{:<7}", verdict.to_string())) + &cut(&rest, WIDTH - 7) + "\n"
+    })
+}
+
+/// A canary is green because it turned red.
+fn as_planned(scenario: &ScenarioRecord) -> String {
+    match (&scenario.expect, scenario.verdict) {
+        (Some(expect), Some(Verdict::Pass)) => {
+            let outcome = expect.outcome.map(|outcome| outcome.to_string());
+            let planned: Vec<String> = expect.red.iter().map(|check| plain(check)).chain(outcome).collect();
+            format!("  turned red as planned: {}", planned.join(", "))
+        }
+        _ => String::new(),
+    }
+}
+
+/// Scenarios that are not green, and not only because of the cases that follow.
+fn red_scenarios(record: &RunRecord, paint: &Paint) -> String {
+    let red = record.scenarios.iter().filter(|scenario| scenario.verdict != Some(Verdict::Pass));
+    red.filter(|scenario| scenario.expect.is_some() || shown_cases(scenario).next().is_none())
+        .map(|scenario| {
+            let verdict = scenario.verdict.unwrap_or(Verdict::Unknown);
+            let why = match (scenario.why.as_str(), &scenario.expect) {
+                ("", Some(expect)) => format!("a canary: it had to turn red: {}", expect.red.join(", ")),
+                ("", None) => "it did not finish, so nothing was proved".to_owned(),
+                (why, _) => why.to_owned(),
+            };
+            let name = paint.verdict(verdict, &verdict.to_string().to_uppercase());
+            format!("\n{name}  {}\n", plain(&scenario.scenario)) + &line("", &why) + &command(&run_again(scenario))
+        })
+        .collect()
+}
+
+/// The cases that are not green and were not planned to be red.
+fn shown_cases(scenario: &ScenarioRecord) -> impl Iterator<Item = &CaseRecord> {
+    let planned = scenario.expect.is_some();
+    scenario.cases.values().filter(move |case| !planned && case.verdict() != Verdict::Pass)
+}
+
+fn red_cases(record: &RunRecord, bundle: &str, paint: &Paint) -> String {
+    let of = |scenario| shown_cases(scenario).map(move |case| (scenario, case));
+    let mut red: Vec<(&ScenarioRecord, &CaseRecord)> = record.scenarios.iter().flat_map(of).collect();
+    red.sort_by_key(|(_, case)| std::cmp::Reverse(case.verdict()));
+    let shown = red.len().min(MAX_RED_CASES);
+    let mut text: String = red[..shown].iter().map(|(scenario, case)| red_case(scenario, case, paint)).collect();
+    if shown < red.len() {
+        text += &format!("\nand {} more, see {bundle}/report.json\n", count((red.len() - shown) as u64));
+    }
+    text
+}
+
+fn red_case(scenario: &ScenarioRecord, case: &CaseRecord, paint: &Paint) -> String {
+    let place = case.address.as_ref().map_or_else(|| short_name(case).to_owned(), ToString::to_string);
+    let head = format!("  {}  {}", plain(&scenario.scenario), plain(&place));
+    format!("\n{}{head}\n", paint.verdict(case.verdict(), word(case).0)) + &diagnosis(scenario, case)
+}
+
+fn ending(record: &RunRecord, bundle: &str) -> String {
+    let took = duration(record.duration_us);
+    let mut text = line("took", &took) + &format!("  {:<10}{bundle}\n", "evidence");
+    if !record.outcome_sha256.is_empty() {
+        text += &line("outcome", &record.outcome_sha256);
+    }
+    text + &format!("  {:<10}cd {bundle} && sha256sum -c --strict SHA256SUMS\n", "verify")
+}
+
+struct Paint {
+    colour: bool,
+}
+
+impl Paint {
+    /// The colour repeats what the word says.
+    fn verdict(&self, verdict: Verdict, word: &str) -> String {
+        let style = match verdict {
+            _ if !self.colour => return word.to_owned(),
+            Verdict::Pass => Style::new().green().bold(),
+            Verdict::Unknown => Style::new().yellow().bold(),
+            Verdict::Fail => Style::new().red().bold(),
+        };
+        word.style(style).to_string()
+    }
+}

@@ -1,0 +1,485 @@
+//! The reports of runs made by hand: a green one, a red one, a canary, one that broke off.
+#![allow(clippy::unwrap_used)] // the helpers of tests are tests
+
+use rehearsal::model::{
+    Body, CheckResult, Coverage, DatabaseState, Difference, Event, ExpectRecord, Finding, Moment, Outcome, Phase, Role,
+    RunRecord, States, TableDigest, Verdict,
+};
+use rehearsal::report::{Live, REPORTS, Report, summary};
+use rstest::rstest;
+use std::sync::Arc;
+
+const KILL: &str = "one-db/kill-anywhere";
+const BUNDLE: &str = "target/rehearsal/run-20261120T073839-123456";
+
+/// The events of a run, each 250 ms after the one before.
+#[derive(Default)]
+struct Script(Vec<Event>);
+
+impl Script {
+    fn run() -> Script {
+        let mut script = Script::default();
+        script.add(Body::RunStarted {
+            run: "20261120T073839-123456".to_owned(),
+            format: 1,
+            version: "0.1.0".to_owned(),
+            tier: "quick".to_owned(),
+        });
+        script
+    }
+
+    fn add(&mut self, body: Body) -> &mut Script {
+        let seq = self.0.len() as u64 + 1;
+        let (prev, t) = (String::new(), "2026-11-20T07:38:39.123456Z".to_owned());
+        self.0.push(Event { seq, prev, t, mono_us: seq * 250_000, body });
+        self
+    }
+
+    fn scenario(&mut self, name: &str, red: Option<&[&str]>) -> &mut Script {
+        self.add(Body::ScenarioStarted {
+            scenario: name.to_owned(),
+            about: "a kill at any statement is survived by a rerun".to_owned(),
+            flow: Some("one-db".to_owned()),
+            dataset: "butlers-small".to_owned(),
+            seed: 7,
+            dataset_sha256: "d".repeat(64),
+            tool_sha256: "e".repeat(64),
+            expect: red.map(|red| ExpectRecord {
+                red: red.iter().map(|check| (*check).to_owned()).collect(),
+                outcome: Some(Outcome::Lied),
+            }),
+        })
+    }
+
+    fn planned(&mut self, scenario: &str, kind: &str, classes: u64, visited: u64) -> &mut Script {
+        let coverage = Coverage { points: classes * 3, classes, visited };
+        let (scenario, kind) = (scenario.to_owned(), kind.to_owned());
+        self.add(Body::ScenarioPlanned { scenario, kind, during: "run".to_owned(), coverage })
+    }
+
+    fn case(&mut self, case: &Case<'_>) -> &mut Script {
+        let name = format!("{}/{}", case.scenario, case.name);
+        let address = (!case.address.is_empty()).then(|| case.address.parse().unwrap());
+        let token = |scenario: &str| format!("r1:{scenario}:7:{}:dddddddd-eeeeeeee-0a1b2c3d", case.address);
+        self.add(Body::CaseStarted {
+            case: name.clone(),
+            scenario: case.scenario.to_owned(),
+            address: address.clone(),
+            label: (!case.label.is_empty()).then(|| case.label.to_owned()),
+            token: address.as_ref().map(|_| token(&case.scenario.replace('/', "."))),
+        });
+        if let Some(address) = &address {
+            self.add(Body::FaultArmed { case: name.clone(), address: address.clone() });
+            if case.outcome != Outcome::NotFired {
+                let what = "COMMIT".to_owned();
+                self.add(Body::FaultFired { case: name.clone(), address: address.clone(), what });
+            }
+        }
+        for (phase, exit) in case.steps {
+            self.step(&name, *phase, *exit);
+        }
+        for (moment, state) in [(Moment::after(Phase::Plan, "run"), "full"), (Moment::End, "empty")] {
+            let (endpoint, state) = ("pg.target".to_owned(), state.to_owned());
+            self.add(Body::Probe { case: name.clone(), moment, endpoint, state });
+        }
+        let (checks, error) = (case.checks.to_vec(), None);
+        self.add(Body::CaseFinished { case: name, outcome: case.outcome, checks, error })
+    }
+
+    fn step(&mut self, case: &str, phase: Phase, exit: i32) -> &mut Script {
+        let (case, step) = (case.to_owned(), "run".to_owned());
+        let argv = vec!["rehearse".to_owned(), "tool".to_owned(), "one-db".to_owned(), "run".to_owned()];
+        self.add(Body::StepStarted { case: case.clone(), step: step.clone(), role: Role::Apply, phase, argv });
+        self.add(Body::StepFinished {
+            case,
+            step,
+            phase,
+            exit: (exit < 128).then_some(exit),
+            signal: (exit > 128).then_some(exit - 128),
+            success: exit == 0,
+            timed_out: false,
+            duration_us: 1_234_567,
+        })
+    }
+
+    fn end(&mut self, scenario: &str, verdict: Verdict, why: &str) -> &mut Script {
+        self.add(Body::ScenarioFinished { scenario: scenario.to_owned(), verdict, why: why.to_owned() })
+    }
+
+    fn finish(&mut self, verdict: Verdict) -> RunRecord {
+        self.add(Body::RunFinished { verdict, outcome_sha256: "0123456789abcdef".repeat(4) });
+        self.record()
+    }
+
+    fn record(&self) -> RunRecord {
+        RunRecord::from_events(&self.0)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Case<'a> {
+    scenario: &'a str,
+    name: &'a str,
+    address: &'a str,
+    label: &'a str,
+    steps: &'a [(Phase, i32)],
+    outcome: Outcome,
+    checks: &'a [CheckResult],
+}
+
+const KILLED_AND_RECOVERED: &[(Phase, i32)] = &[(Phase::Injured, 137), (Phase::Recovery, 0)];
+
+fn golden(scenario: &str) -> Case<'_> {
+    let steps = &[(Phase::Plan, 0)];
+    Case { scenario, name: "golden-1", address: "", label: "", steps, outcome: Outcome::Pass, checks: &[] }
+}
+
+fn killed<'a>(scenario: &'a str, name: &'a str, address: &'a str) -> Case<'a> {
+    let label = "insert into general.state (key, value) values ($1, $2)";
+    Case { scenario, name, address, label, steps: KILLED_AND_RECOVERED, outcome: Outcome::Pass, checks: &[] }
+}
+
+fn green(check: &str) -> CheckResult {
+    CheckResult { check: check.to_owned(), verdict: Verdict::Pass, findings: Vec::new(), findings_total: 0 }
+}
+
+fn red(check: &str, total: u64) -> CheckResult {
+    let finding = |n: u64| Finding {
+        place: Moment::after(Phase::Recovery, "run").to_string(),
+        difference: Difference {
+            object: format!("table general.state_{n}"),
+            expected: "1020 rows, digest 0f3c99aa".to_owned(),
+            found: "1019 rows, digest 77e01b42".to_owned(),
+        },
+    };
+    let findings = (1..=total.min(20)).map(finding).collect();
+    CheckResult { check: check.to_owned(), verdict: Verdict::Fail, findings, findings_total: total }
+}
+
+/// 21 tables, 10,050 rows after the run; nothing at the end.
+fn states() -> States {
+    let mut full = DatabaseState::default();
+    for n in 1..=21 {
+        let rows = if n == 1 { 50 } else { 500 };
+        full.tables.insert(format!("one.t{n:02}"), TableDigest { rows, ..TableDigest::default() });
+    }
+    States::from([("full".to_owned(), Arc::new(full)), ("empty".to_owned(), Arc::default())])
+}
+
+fn address(nth: usize) -> String {
+    format!("proc.kill@pg.target:stmt-9c1e03.{nth}")
+}
+
+fn green_run() -> RunRecord {
+    let mut script = Script::run();
+    let checks = [green("parity"), green("rollback-restores")];
+    script.scenario(KILL, None).case(&Case { checks: &checks, ..golden(KILL) }).planned(KILL, "proc.kill", 412, 3);
+    for nth in 1..=3 {
+        let (name, address) = (format!("{nth:04}-9c1e03"), address(nth));
+        let outcome = if nth == 3 { Outcome::Absorbed } else { Outcome::Pass };
+        script.case(&Case { outcome, checks: &checks, ..killed(KILL, &name, &address) });
+    }
+    script.end(KILL, Verdict::Pass, "");
+    let name = "one-db/reset-anywhere";
+    script.scenario(name, None).case(&Case { checks: &checks, ..golden(name) }).planned(name, "net.reset", 2, 2);
+    for nth in 1..=2 {
+        let (case, address) = (format!("{nth:04}-77aa01"), format!("net.reset@pg.target:commit.{nth}"));
+        script.case(&Case { checks: &checks, ..killed(name, &case, &address) });
+    }
+    script.end(name, Verdict::Pass, "");
+    script.finish(Verdict::Pass)
+}
+
+fn red_run() -> RunRecord {
+    let mut script = Script::run();
+    let good = [green("parity"), green("rollback-restores")];
+    script.scenario(KILL, None).case(&Case { checks: &good, ..golden(KILL) }).planned(KILL, "proc.kill", 4, 4);
+    let (first, second, third) = (address(1), address(2), address(3));
+    script.case(&Case { checks: &good, ..killed(KILL, "0001-9c1e03", &first) });
+    script.case(&Case { outcome: Outcome::NotFired, ..killed(KILL, "0002-9c1e03", &second) });
+    let bad = [red("parity", 23), green("rollback-restores")];
+    script.case(&Case { outcome: Outcome::Lied, checks: &bad, ..killed(KILL, "0003-9c1e03", &third) });
+    let (steps, label) = ([(Phase::Injured, 137), (Phase::Recovery, 1)], "drop  table\t\"z\u{fc}ge\" \u{1b}[31m<&>");
+    let stuck = killed(KILL, "0004-41d07a", "proc.kill@pg.target:commit.1");
+    script.case(&Case { outcome: Outcome::Stuck, steps: &steps, label, checks: &bad[1..], ..stuck });
+    script.end(KILL, Verdict::Fail, "");
+    script.scenario("reset/fetch", None).end("reset/fetch", Verdict::Unknown, "postgres 17 was not found on this host");
+    script.finish(Verdict::Fail)
+}
+
+fn canary_run(turned_red: bool) -> RunRecord {
+    let mut script = Script::run();
+    let name = "canary/parity";
+    let checks = if turned_red { [red("parity", 1)] } else { [green("parity")] };
+    let outcome = if turned_red { Outcome::Lied } else { Outcome::Pass };
+    script.scenario(name, Some(&["parity"])).case(&golden(name)).planned(name, "proc.kill", 1, 1);
+    let address = address(1);
+    script.case(&Case { outcome, checks: &checks, ..killed(name, "0001-9c1e03", &address) });
+    let (verdict, why) = match turned_red {
+        true => (Verdict::Pass, ""),
+        false => (Verdict::Fail, "it had to turn red: parity; red was: nothing"),
+    };
+    script.end(name, verdict, why);
+    script.finish(verdict)
+}
+
+fn broken_off_run() -> RunRecord {
+    let mut script = Script::run();
+    script.scenario(KILL, None).case(&golden(KILL)).planned(KILL, "proc.kill", 412, 412);
+    let address = address(1);
+    script.case(&killed(KILL, "0001-9c1e03", &address));
+    script.0.pop();
+    script.record()
+}
+
+fn runs() -> [(&'static str, RunRecord); 5] {
+    [
+        ("green", green_run()),
+        ("red", red_run()),
+        ("canary", canary_run(true)),
+        ("canary_that_stayed_green", canary_run(false)),
+        ("broken_off", broken_off_run()),
+    ]
+}
+
+fn render(name: &str, record: &RunRecord) -> String {
+    let report: &dyn Report = *REPORTS.iter().find(|report| report.name() == name).unwrap();
+    String::from_utf8(report.render(record, &states())).unwrap()
+}
+
+#[test]
+fn the_summary_says_what_a_person_needs_at_night() {
+    for (name, record) in runs() {
+        insta::assert_snapshot!(format!("terminal_{name}"), summary(&record, &states(), BUNDLE, false));
+    }
+}
+
+#[test]
+fn junit_is_what_a_ci_server_shows() {
+    for (name, record) in runs() {
+        insta::assert_snapshot!(format!("junit_{name}"), render("junit", &record));
+    }
+}
+
+#[test]
+fn the_json_report_of_a_red_run() {
+    let report: serde_json::Value = serde_json::from_str(&render("json", &red_run())).unwrap();
+    insta::assert_snapshot!("json_red", serde_json::to_string_pretty(&report).unwrap());
+}
+
+#[test]
+fn the_summary_is_ascii_and_no_line_but_a_command_is_wider_than_100_columns() {
+    for (name, record) in runs() {
+        let text = summary(&record, &states(), BUNDLE, false);
+        assert!(text.is_ascii(), "{name}");
+        for line in text.lines().filter(|line| !line.contains("  next ") && !line.contains("  verify ")) {
+            assert!(line.len() <= 100, "{name}: {line}");
+        }
+    }
+}
+
+#[test]
+fn colour_adds_nothing_but_colour() {
+    for (name, record) in runs() {
+        let coloured = summary(&record, &states(), BUNDLE, true);
+        assert!(coloured.contains("\u{1b}["), "{name}");
+        assert_eq!(anstream::adapter::strip_str(&coloured).to_string(), summary(&record, &states(), BUNDLE, false));
+    }
+}
+
+#[test]
+fn after_ten_red_cases_the_rest_is_counted() {
+    let mut script = Script::run();
+    script.scenario(KILL, None).planned(KILL, "proc.kill", 13, 13);
+    for nth in 1..=13 {
+        let (name, address) = (format!("{nth:04}-9c1e03"), address(nth));
+        let outcome = if nth == 13 { Outcome::Lied } else { Outcome::NotFired };
+        script.case(&Case { outcome, ..killed(KILL, &name, &address) });
+    }
+    let record = script.end(KILL, Verdict::Fail, "").finish(Verdict::Fail);
+    let text = summary(&record, &states(), BUNDLE, false);
+    assert_eq!(text.matches("rehearse replay r1:").count(), 10);
+    assert!(text.contains(&format!("\nand 3 more, see {BUNDLE}/report.json\n")), "{text}");
+    let (lied, not_fired) = (text.find("LIED  one-db").unwrap(), text.find("NOT-FIRED  one-db").unwrap());
+    assert!(lied < not_fired, "what failed stands before what is unknown");
+}
+
+#[test]
+fn a_run_that_claims_to_be_green_over_a_red_scenario_is_red() {
+    let mut script = Script::run();
+    script.scenario(KILL, None).end(KILL, Verdict::Fail, "");
+    let record = script.finish(Verdict::Pass);
+    assert!(summary(&record, &states(), BUNDLE, false).starts_with("NO-GO"));
+    assert!(render("json", &record).contains("\"exit_code\":1"));
+    assert!(render("junit", &record).contains("failures=\"1\""));
+}
+
+#[test]
+fn a_run_in_which_nothing_happened_is_not_green() {
+    let record = Script::run().record();
+    assert!(summary(&record, &states(), BUNDLE, false).starts_with("INCONCLUSIVE  nothing was asked\n"));
+    assert!(render("junit", &record).contains("errors=\"1\""));
+}
+
+// ---- junit, judged without our own emitter
+
+/// The part of `junit-10.xsd` that we use: element, parents, attributes (with `!` the required ones), text allowed.
+const SCHEMA: [(&str, &[&str], &[&str], bool); 8] = [
+    ("testsuites", &[""], &["name", "tests", "failures", "errors", "time"], false),
+    ("testsuite", &["testsuites"], &["!name", "!tests", "!failures", "!errors", "time"], false),
+    ("properties", &["testsuite"], &[], false),
+    ("property", &["properties"], &["!name", "!value"], false),
+    ("testcase", &["testsuite"], &["!name", "classname", "time"], false),
+    ("failure", &["testcase"], &["type", "message"], true),
+    ("error", &["testcase"], &["type", "message"], true),
+    ("system-out", &["testcase"], &[], true),
+];
+
+/// Walks the tags and panics at the first thing that the schema does not allow.
+fn check_junit(xml: &str) {
+    let mut rest = xml.strip_prefix("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n").unwrap();
+    let mut open: Vec<&str> = vec![""];
+    while let Some(begin) = rest.find('<') {
+        let (text, tag) = rest.split_at(begin);
+        let may_hold_text = SCHEMA.iter().any(|row| row.0 == *open.last().unwrap() && row.3);
+        assert!(text.trim().is_empty() || may_hold_text, "text {text:?} in {open:?}");
+        check_text(text);
+        let end = tag.find('>').unwrap();
+        check_tag(&tag[1..end], &mut open);
+        rest = &tag[end + 1..];
+    }
+    assert_eq!((open, rest), (vec![""], "\n"));
+}
+
+fn check_tag<'a>(tag: &'a str, open: &mut Vec<&'a str>) {
+    if let Some(name) = tag.strip_prefix('/') {
+        assert_eq!(open.pop(), Some(name));
+        return;
+    }
+    let (tag, closed) = tag.strip_suffix('/').map_or((tag, false), |tag| (tag, true));
+    let (name, mut attributes) = tag.split_once(' ').unwrap_or((tag, ""));
+    let (_, parents, allowed, _) = SCHEMA.iter().find(|row| row.0 == name).unwrap_or_else(|| panic!("<{name}>"));
+    assert!(parents.contains(open.last().unwrap()), "<{name}> in {open:?}");
+    let mut seen = Vec::new();
+    while let Some((key, rest)) = attributes.split_once("=\"") {
+        let (value, rest) = rest.split_once('"').unwrap();
+        assert!(allowed.iter().any(|one| one.trim_start_matches('!') == key), "{key} in <{name}>");
+        assert!(!seen.contains(&key) && !value.contains(['\n', '\t']), "{key}=\"{value}\"");
+        check_text(value);
+        if key == "time" {
+            let (whole, part) = value.split_once('.').unwrap();
+            assert!(part.len() == 3 && whole.bytes().chain(part.bytes()).all(|b| b.is_ascii_digit()), "{value}");
+        }
+        seen.push(key);
+        attributes = rest.trim_start();
+    }
+    assert_eq!(attributes, "");
+    let required = allowed.iter().filter_map(|one| one.strip_prefix('!'));
+    required.for_each(|one| assert!(seen.contains(&one), "{one} missing in <{name}>"));
+    if !closed {
+        open.push(name);
+    }
+}
+
+fn check_text(text: &str) {
+    assert!(!text.chars().any(|c| c.is_control() && !"\n\t".contains(c)), "{text:?}");
+    for entity in text.split('&').skip(1) {
+        let name = entity.split(';').next().unwrap();
+        assert!(["amp", "lt", "gt", "quot", "#10", "#9", "#13"].contains(&name), "&{name};");
+    }
+}
+
+#[test]
+fn junit_keeps_to_the_schema_and_its_counts_are_true() {
+    for (name, record) in runs() {
+        let xml = render("junit", &record);
+        check_junit(&xml);
+        let count = |what: &str| xml.matches(what).count();
+        let head = xml.lines().nth(1).unwrap();
+        for (attribute, element) in [("tests", "<testcase "), ("failures", "<failure "), ("errors", "<error ")] {
+            assert!(head.contains(&format!("{attribute}=\"{}\"", count(element))), "{name}: {attribute} in {head}");
+        }
+    }
+}
+
+#[rstest]
+#[case("a\u{0}b\u{1b}c\u{7f}\u{85}\u{fffe}", "a\\u{0}b\\u{1b}c\\u{7f}\\u{85}\\u{fffe}")]
+#[case("]]> <script>&amp;", "]]&gt; &lt;script&gt;&amp;amp;")]
+#[case("gr\u{fc}n \u{1f600}\r\n", "gr\u{fc}n \u{1f600}&#13;\n")]
+fn any_text_is_legal_xml(#[case] text: &str, #[case] escaped: &str) {
+    let xml = render("junit", &with_note(text));
+    check_junit(&xml);
+    assert!(xml.contains(&format!("note: {escaped}")), "{xml}");
+}
+
+#[rstest]
+#[case::lines("0123456789 & more\n")]
+#[case::one_line("&<>")]
+#[case::wide("\u{1f600}")]
+fn a_long_output_is_cut_at_64_kib_and_stays_legal(#[case] piece: &str) {
+    let xml = render("junit", &with_note(&piece.repeat(100_000)));
+    check_junit(&xml);
+    let output = xml.split_once("<system-out>").unwrap().1.split_once("</system-out>").unwrap().0;
+    assert!(output.len() <= 64 * 1024, "{}", output.len());
+    assert!(output.ends_with("\n... cut at 64 KiB, the rest is in events.jsonl\n"));
+}
+
+fn with_note(text: &str) -> RunRecord {
+    let mut script = Script::run();
+    script.scenario(KILL, None);
+    let case = format!("{KILL}/golden-1");
+    let (scenario, address, label, token) = (KILL.to_owned(), None, None, None);
+    script.add(Body::CaseStarted { case: case.clone(), scenario, address, label, token });
+    script.add(Body::Note { case: Some(case), text: text.to_owned() });
+    script.record()
+}
+
+#[test]
+#[allow(clippy::disallowed_methods)] // a child of this test alone: it reads a file and ends
+fn xmllint_reads_junit_where_it_is_installed() {
+    let Ok(xmllint) = which::which("xmllint") else { return }; // the walk above judges everywhere
+    let dir = tempfile::tempdir().unwrap();
+    for (name, record) in runs() {
+        let path = dir.path().join(format!("{name}.xml"));
+        std::fs::write(&path, render("junit", &record)).unwrap();
+        let output = std::process::Command::new(&xmllint).arg("--noout").arg(&path).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+// ---- the live line
+
+#[test]
+fn the_live_line_tells_scenario_case_faults_red_and_time_left() {
+    let mut script = Script::run();
+    script.scenario(KILL, None).case(&golden(KILL)).planned(KILL, "proc.kill", 412, 412);
+    let (first, second) = (address(1), address(2));
+    script.case(&killed(KILL, "0001-9c1e03", &first));
+    script.case(&Case { outcome: Outcome::NotFired, ..killed(KILL, "0002-9c1e03", &second) });
+    let mut live = Live::new();
+    let mut lines = vec![live.line()];
+    for event in &script.0 {
+        live.add(event);
+        if lines.last() != Some(&live.line()) {
+            lines.push(live.line());
+        }
+    }
+    insta::assert_snapshot!("live", lines.join("\n"));
+}
+
+#[test]
+fn a_canary_does_not_count_as_red_while_it_runs() {
+    let mut script = Script::run();
+    script.scenario("canary/parity", Some(&["parity"])).planned("canary/parity", "proc.kill", 1, 1);
+    let address = address(1);
+    script.case(&Case { outcome: Outcome::Lied, ..killed("canary/parity", "0001-9c1e03", &address) });
+    let mut live = Live::new();
+    script.0.iter().for_each(|event| live.add(event));
+    assert_eq!(live.line(), "canary/parity  case 1 of 1  1 fired  0 red");
+}
+
+#[test]
+fn every_format_has_its_own_name_and_file() {
+    let names: Vec<(&str, &str)> = REPORTS.iter().map(|report| (report.name(), report.file())).collect();
+    assert_eq!(names, [("json", "report.json"), ("junit", "junit.xml")]);
+}
