@@ -1,2 +1,6 @@
 //! `rehearse`: prove a database migration before it is real.
-fn main() {}
+
+#[tokio::main]
+async fn main() -> std::process::ExitCode {
+    rehearsal::cli::main().await
+}
