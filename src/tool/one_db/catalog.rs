@@ -27,6 +27,8 @@ pub(super) struct Column {
     pub(super) built_in: bool,
     pub(super) not_null: bool,
     pub(super) generated: bool,
+    /// GENERATED ALWAYS AS IDENTITY: can be inserted, never updated.
+    pub(super) identity: bool,
 }
 
 /// A sequence that feeds a column.
@@ -92,7 +94,7 @@ pub(super) async fn shapes(
                 FROM pg_catalog.pg_collation l WHERE l.oid = a.attcollation) ELSE '' END, \
             (t.typnamespace = 'pg_catalog'::regnamespace AND t.typtype IN ('b', 'r', 'm'))::text, \
             a.attnotnull::text, (a.attgenerated <> '')::text, \
-            pg_catalog.array_position(i.indkey::int2[], a.attnum)::text \
+            (a.attidentity = 'a')::text, pg_catalog.array_position(i.indkey::int2[], a.attnum)::text \
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
         JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
         JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
@@ -114,8 +116,9 @@ pub(super) async fn shapes(
             built_in: row.truth(6)?,
             not_null: row.truth(7)?,
             generated: row.truth(8)?,
+            identity: row.truth(9)?,
         });
-        if let Some(position) = row.0[9].as_deref().and_then(|position| position.parse().ok()) {
+        if let Some(position) = row.0[10].as_deref().and_then(|position| position.parse().ok()) {
             keys.entry(table).or_default().insert(position, row.text(4)?);
         }
     }

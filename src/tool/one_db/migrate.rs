@@ -172,9 +172,21 @@ async fn fill(run: &Run, source: &mut Session, target: &mut Session, table: &Tab
     let digest = pipe.pump(source, target).await?;
     let mut target_after = digest.rows;
     if stage.is_some() {
+        refuse_stuck(target, table).await?;
         target.execute(&table.step("upsert"), &table.upsert(STAGE)).await?;
         let sql = format!("SELECT count(*)::text FROM {}", table.target());
         target_after = target.number(&table.step("count"), &sql).await?;
     }
     Ok(Copied { source: digest, target_after })
+}
+
+async fn refuse_stuck(target: &mut Session, table: &Table) -> Result<()> {
+    let Some(sql) = table.stuck_identities(STAGE) else { return Ok(()) };
+    match target.number(&table.step("identities"), &sql).await? {
+        0 => Ok(()),
+        rows => Err(Error::refused(format!(
+            "{}: {rows} rows have another identity value in the target, which cannot be updated; use --replace-target",
+            table.name()
+        ))),
+    }
 }

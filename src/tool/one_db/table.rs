@@ -1,6 +1,6 @@
 //! One planned table and the statements about it. Text in, text out.
 
-use super::catalog::{Qualified, Sequence, Shape, ident, qualified};
+use super::catalog::{Column, Qualified, Sequence, Shape, ident, qualified};
 use super::layout::Job;
 
 /// A table of which both sides are known and fit.
@@ -29,6 +29,8 @@ struct PlannedColumn {
     name: String,
     /// Computed by the target: compared, but not written.
     generated: bool,
+    /// Can be inserted, never updated.
+    identity: bool,
 }
 
 /// A sequence of the target, and how far the source's is.
@@ -66,9 +68,13 @@ impl Table {
         sequences: Vec<PlannedSequence>,
     ) -> Table {
         let rest = target.columns.iter().map(|c| &c.name).filter(|name| !target.key.contains(name));
-        let generated = |name: &String| target.columns.iter().any(|c| c.name == *name && c.generated);
-        let columns = target.key.iter().chain(rest);
-        let columns = columns.map(|name| PlannedColumn { name: name.clone(), generated: generated(name) }).collect();
+        let is = |name: &String, what: fn(&Column) -> bool| target.columns.iter().any(|c| c.name == *name && what(c));
+        let planned = |name: &String| PlannedColumn {
+            name: name.clone(),
+            generated: is(name, |column| column.generated),
+            identity: is(name, |column| column.identity),
+        };
+        let columns = target.key.iter().chain(rest).map(planned).collect();
         let computed = |shape: &Shape| shape.columns.iter().any(|c| c.generated);
         Table {
             index,
@@ -141,7 +147,7 @@ impl Table {
 
     pub(super) fn upsert(&self, stage: &str) -> String {
         let key = self.list(|position, _| position < self.key_columns);
-        let rest = self.columns[self.key_columns..].iter().filter(|column| !column.generated);
+        let rest = self.columns[self.key_columns..].iter().filter(|column| !column.generated && !column.identity);
         let set: Vec<String> = rest.map(|c| ident(&c.name)).map(|name| format!("{name} = excluded.{name}")).collect();
         let act = if set.is_empty() { "NOTHING".to_owned() } else { format!("UPDATE SET {}", set.join(", ")) };
         let (target, columns) = (self.target(), self.written());
@@ -149,6 +155,17 @@ impl Table {
             "INSERT INTO {target} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {stage} \
             ON CONFLICT ({key}) DO {act}"
         )
+    }
+
+    /// Counts rows whose identity column would have to change, which Postgres does not allow; `None`: no such column.
+    pub(super) fn stuck_identities(&self, stage: &str) -> Option<String> {
+        let fixed = self.columns[self.key_columns..].iter().filter(|column| column.identity);
+        let differs: Vec<String> = fixed.map(|c| ident(&c.name)).map(|name| format!("t.{name} <> s.{name}")).collect();
+        let key: Vec<String> =
+            self.key_names().into_iter().map(ident).map(|name| format!("t.{name} = s.{name}")).collect();
+        let (target, key, differs) = (self.target(), key.join(" AND "), (!differs.is_empty()).then_some(differs)?);
+        let differs = differs.join(" OR ");
+        Some(format!("SELECT count(*)::text FROM {target} t JOIN {stage} s ON {key} WHERE {differs}"))
     }
 
     fn written(&self) -> String {
