@@ -4,6 +4,7 @@
 mod dataset;
 mod db;
 mod evidence;
+mod one_db;
 mod postgres_server;
 mod report;
 mod target;

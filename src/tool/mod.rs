@@ -1,0 +1,3 @@
+//! The reference migrators. They know nothing of the harness that watches them.
+
+pub mod one_db;

@@ -1,0 +1,192 @@
+//! The copy: a wave of tables at a time, each table one transaction.
+
+use super::Run;
+use super::clear;
+use super::copy::Pipe;
+use super::lane::{Lane, Lanes};
+use super::plan::{Plan, plan};
+use super::report::{Report, TableResult, TableStatus};
+use super::session::{Session, sqlstate};
+use super::table::Table;
+use crate::clock::Stopwatch;
+use crate::model::TableDigest;
+use crate::{Error, Result};
+use std::sync::Arc;
+
+const STAGE: &str = "pg_temp.one_db_stage";
+const STAGE_NAME: &str = "one_db_stage";
+const ATTEMPTS: usize = 3;
+
+/// Plans and copies; the plan is returned for the comparison.
+pub(super) async fn migrate(run: &Arc<Run>) -> Result<Arc<Plan>> {
+    let mut planned = plan(run, false).await?;
+    let plan = Arc::new(std::mem::take(&mut planned.plan));
+    // The target's snapshot has served; it must not hold back what TRUNCATE leaves.
+    let ids = planned.ids("copy");
+    planned.target.session.close().await;
+    if run.options.replace_target {
+        clear_groups(run, &plan).await?;
+    }
+    let mut lanes = Lanes::new(run, ids);
+    for wave in &plan.waves {
+        let (run, plan) = (Arc::clone(run), Arc::clone(&plan));
+        lanes
+            .each(wave, move |lane, index| {
+                let (run, plan) = (Arc::clone(&run), Arc::clone(&plan));
+                Box::pin(async move { with_retries(&run, &plan, lane, index).await })
+            })
+            .await?;
+    }
+    run.ledger.update(Report::count);
+    run.ledger.save()?;
+    drop(planned.sources);
+    Ok(plan)
+}
+
+/// Tables that refer to each other are emptied in one transaction per group, before any is filled.
+async fn clear_groups(run: &Run, plan: &Plan) -> Result<()> {
+    let groups: Vec<_> = plan.groups.iter().filter(|group| group.tables.len() > 1).collect();
+    if groups.is_empty() {
+        return Ok(());
+    }
+    let mut session = Session::open(&run.layout.target).await?;
+    for group in groups {
+        let tables: Vec<&Table> = group.tables.iter().map(|index| &plan.tables[*index]).collect();
+        let step = |step: &str| tables[0].step(&format!("group {step}"));
+        session.execute(&step("begin"), "BEGIN").await?;
+        session.execute(&step("lock timeout"), &lock_timeout(run)).await?;
+        clear::lock(&mut session, &step("lock"), &tables, true).await?;
+        group.clear(&mut session, &step("clear"), &plan.tables).await?;
+        session.execute(&step("commit"), "COMMIT").await?;
+        let names: Vec<String> = tables.iter().map(|table| table.name()).collect();
+        (run.progress)(&format!("cleared {}", names.join(", ")));
+    }
+    session.close().await;
+    Ok(())
+}
+
+fn lock_timeout(run: &Run) -> String {
+    format!("SET LOCAL lock_timeout = {}", run.options.lock_timeout.as_millis())
+}
+
+/// Once more after a lock that was not to be had, a deadlock or a lost race; all else is final.
+async fn with_retries(run: &Run, plan: &Plan, lane: &mut Lane, index: usize) -> Result<()> {
+    let table = &plan.tables[index];
+    let watch = Stopwatch::start();
+    for attempt in 1.. {
+        let result = if table.present { Ok(None) } else { copy_table(run, plan, lane, table).await.map(Some) };
+        match result {
+            Ok(copied) => {
+                run.ledger.row(table.index, |row| done(row, table, copied, &watch));
+                report_progress(run, table, &watch);
+                return Ok(());
+            }
+            Err(error) => {
+                lane.reset();
+                let again = matches!(sqlstate(&error).as_deref(), Some("55P03" | "40P01" | "40001"));
+                if !again || attempt == ATTEMPTS {
+                    run.ledger.row(table.index, |row| row.failed(&error));
+                    return Err(error);
+                }
+                (run.progress)(&format!("{}: again after: {error}", table.name()));
+            }
+        }
+    }
+    Err(Error::bug("attempts without end ended"))
+}
+
+/// What a table's transaction left: the source's digest, and rows in the target.
+struct Copied {
+    source: TableDigest,
+    target_after: u64,
+}
+
+fn done(row: &mut TableResult, table: &Table, copied: Option<Copied>, watch: &Stopwatch) {
+    row.status = TableStatus::Ok;
+    row.error = None;
+    row.duration_us += watch.elapsed_us();
+    row.checksum_form = Some(table.form.name());
+    row.target_count_after = Some(table.target_before);
+    if let Some(copied) = copied {
+        row.source_count = Some(copied.source.rows);
+        row.source_checksum = Some(copied.source.sum);
+        row.target_count = Some(copied.target_after);
+        row.target_count_after = Some(copied.target_after);
+    }
+}
+
+fn report_progress(run: &Run, table: &Table, watch: &Stopwatch) {
+    let what = if table.present { "was there already" } else { "copied" };
+    let rows = run.ledger.read(|report| report.results[table.index].source_count.unwrap_or_default());
+    (run.progress)(&format!("{what} {}: {rows} rows, {} ms", table.name(), watch.elapsed().as_millis()));
+}
+
+async fn copy_table(run: &Run, plan: &Plan, lane: &mut Lane, table: &Table) -> Result<Copied> {
+    let (source, target) = lane.sessions(run, table.job.source).await?;
+    let replace = run.options.replace_target;
+    target.execute(&table.step("begin"), "BEGIN").await?;
+    target.execute(&table.step("lock timeout"), &lock_timeout(run)).await?;
+    clear::lock(target, &table.step("lock"), &[table], replace).await?;
+    if replace {
+        clear_alone(plan, target, table).await?;
+    } else if !run.options.upsert {
+        refuse_rows(target, table).await?;
+    }
+    let copied = fill(run, source, target, table).await?;
+    for sequence in &table.sequences {
+        let step = table.step(&format!("sequence {}", sequence.sequence.column));
+        target.execute(&step, &sequence.advance(&table.target())).await?;
+    }
+    target.execute(&table.step("commit"), "COMMIT").await?;
+    Ok(copied)
+}
+
+/// A table of a larger group is empty already.
+async fn clear_alone(plan: &Plan, target: &mut Session, table: &Table) -> Result<()> {
+    let alone = |group: &&clear::Group| group.tables.len() == 1 && plan.tables[group.tables[0]].index == table.index;
+    match plan.groups.iter().find(alone) {
+        Some(group) => group.clear(target, &table.step("clear"), &plan.tables).await,
+        None => Ok(()),
+    }
+}
+
+/// Somebody may have written since the plan was made.
+async fn refuse_rows(target: &mut Session, table: &Table) -> Result<()> {
+    let sql = format!("SELECT count(*)::text FROM {}", table.target());
+    match target.number(&table.step("count"), &sql).await? {
+        0 => Ok(()),
+        rows => Err(Error::refused(format!(
+            "{}: {rows} rows appeared in the target since the plan; stop what writes there, then run again",
+            table.name()
+        ))),
+    }
+}
+
+async fn fill(run: &Run, source: &mut Session, target: &mut Session, table: &Table) -> Result<Copied> {
+    let stage = run.options.upsert.then_some(STAGE);
+    if stage.is_some() {
+        target.execute(&table.step("stage"), &table.stage(STAGE_NAME)).await?;
+    }
+    let (step, out, into) = (table.step("copy"), table.copy_out(), table.copy_in(stage));
+    let pipe = Pipe { step: &step, out: &out, into: &into, form: table.form };
+    let digest = pipe.pump(source, target).await?;
+    let mut target_after = digest.rows;
+    if stage.is_some() {
+        refuse_stuck(target, table).await?;
+        target.execute(&table.step("upsert"), &table.upsert(STAGE)).await?;
+        let sql = format!("SELECT count(*)::text FROM {}", table.target());
+        target_after = target.number(&table.step("count"), &sql).await?;
+    }
+    Ok(Copied { source: digest, target_after })
+}
+
+async fn refuse_stuck(target: &mut Session, table: &Table) -> Result<()> {
+    let Some(sql) = table.stuck_identities(STAGE) else { return Ok(()) };
+    match target.number(&table.step("identities"), &sql).await? {
+        0 => Ok(()),
+        rows => Err(Error::refused(format!(
+            "{}: {rows} rows have another identity value in the target, which cannot be updated; use --replace-target",
+            table.name()
+        ))),
+    }
+}

@@ -1,0 +1,161 @@
+//! One connection, thin: statements named by a comment, values as the server's own text, trouble with its place.
+
+use crate::{Error, Result};
+use futures_util::TryStreamExt;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgCopyIn};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
+use std::str::FromStr;
+use std::time::Duration;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Both sides speak alike, no row is hidden, no scan starts in the middle, and no patience of the server's ends us.
+const SETTINGS: [(&str, &str); 6] = [
+    ("IntervalStyle", "postgres"),
+    ("bytea_output", "hex"),
+    ("row_security", "off"),
+    ("synchronize_seqscans", "off"),
+    ("statement_timeout", "0"),
+    ("idle_in_transaction_session_timeout", "0"),
+];
+
+/// A row of values as text, in the order of the select list.
+pub(super) type TextRow = Vec<Option<String>>;
+
+/// A database that a variable names.
+#[derive(Clone)]
+pub(super) struct Endpoint {
+    pub(super) name: String,
+    pub(super) variable: String,
+    options: PgConnectOptions,
+}
+
+impl Endpoint {
+    pub(super) fn from_variable(name: &str, variable: &str) -> Result<Endpoint> {
+        let dsn = match std::env::var(variable) {
+            Ok(dsn) if !dsn.trim().is_empty() => dsn,
+            _ => return Err(Error::environment(format!("variable {variable} is not set ({name}); set it to a DSN"))),
+        };
+        // The parser's own words are dropped: they might repeat a part of the DSN.
+        let known = dsn.starts_with("postgres://") || dsn.starts_with("postgresql://");
+        let options = known.then(|| PgConnectOptions::from_str(&dsn).ok()).flatten().ok_or_else(|| {
+            Error::environment(format!(
+                "variable {variable} ({name}) does not hold a DSN like postgres://user:password@host:5432/database"
+            ))
+        })?;
+        let options = options.application_name("rehearse-one-db").options(SETTINGS).disable_statement_logging();
+        Ok(Endpoint { name: name.to_owned(), variable: variable.to_owned(), options })
+    }
+
+    /// User, host and database, never the password.
+    pub(super) fn address(&self) -> String {
+        let options = &self.options;
+        let user = options.get_username();
+        let host = options.get_socket().map_or(options.get_host().to_owned(), |path| path.display().to_string());
+        format!("{user}@{host}:{}/{}", options.get_port(), options.get_database().unwrap_or(user))
+    }
+
+    /// For messages: what, where, and the variable that says so.
+    pub(super) fn place(&self) -> String {
+        format!("{} ({}, variable {})", self.name, self.address(), self.variable)
+    }
+}
+
+/// One connection to an endpoint.
+pub(super) struct Session {
+    connection: PgConnection,
+    endpoint: Endpoint,
+}
+
+impl Session {
+    pub(super) async fn open(endpoint: &Endpoint) -> Result<Session> {
+        let cannot = || Error::environment(format!("cannot connect to {}", endpoint.place()));
+        match tokio::time::timeout(CONNECT_TIMEOUT, endpoint.options.connect()).await {
+            Ok(Ok(connection)) => Ok(Session { connection, endpoint: endpoint.clone() }),
+            Ok(Err(error)) => Err(cannot().caused_by(error)),
+            Err(_) => Err(cannot().caused_by(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()))),
+        }
+    }
+
+    /// Runs a statement for its effect.
+    pub(super) async fn execute(&mut self, step: &str, sql: &str) -> Result<()> {
+        self.rows(step, sql).await.map(drop)
+    }
+
+    /// All rows of a statement.
+    pub(super) async fn rows(&mut self, step: &str, sql: &str) -> Result<Vec<TextRow>> {
+        let query = sqlx::raw_sql(AssertSqlSafe(named(step, sql)));
+        match query.fetch_all(&mut self.connection).await {
+            Ok(rows) => rows.iter().map(|row| (0..row.len()).map(|i| text(row, i)).collect()).collect(),
+            Err(error) => Err(trouble(&self.endpoint, step, error)),
+        }
+    }
+
+    /// The only value of the only row, a number.
+    pub(super) async fn number(&mut self, step: &str, sql: &str) -> Result<u64> {
+        let rows = self.rows(step, sql).await?;
+        let value = rows.first().and_then(|row| row.first()).and_then(Option::as_deref);
+        value
+            .and_then(|value| value.parse().ok())
+            .ok_or_else(|| Error::bug(format!("{step}: expected a number, got {value:?}")))
+    }
+
+    /// Reads a COPY to its end; `each` gets the messages of the server, one for each row and some without a row.
+    pub(super) async fn copy_out(&mut self, step: &str, sql: &str, mut each: impl FnMut(&[u8])) -> Result<()> {
+        let sql = named(step, sql);
+        let read = async {
+            let mut messages = self.connection.copy_out_raw(&sql).await?;
+            while let Some(message) = messages.try_next().await? {
+                each(&message);
+            }
+            Ok(())
+        };
+        read.await.map_err(|error| trouble(&self.endpoint, step, error))
+    }
+
+    /// The raw connection, for the one place that reads and writes at once.
+    pub(super) fn connection(&mut self) -> (&mut PgConnection, &Endpoint) {
+        (&mut self.connection, &self.endpoint)
+    }
+
+    /// Says goodbye; trouble with it changes nothing.
+    pub(super) async fn close(self) {
+        self.connection.close().await.ok();
+    }
+}
+
+/// The sink of a COPY.
+pub(super) type Sink<'c> = PgCopyIn<&'c mut PgConnection>;
+
+/// A statement that carries the name of its step.
+pub(super) fn named(step: &str, sql: &str) -> String {
+    format!("/* one-db:{} */ {sql}", step.replace("*/", "* /").replace("/*", "/ *"))
+}
+
+fn text(row: &sqlx::postgres::PgRow, index: usize) -> Result<Option<String>> {
+    let value = row.try_get_raw(index).map_err(|e| Error::bug("a column of our own is missing").caused_by(e))?;
+    if sqlx::ValueRef::is_null(&value) {
+        return Ok(None);
+    }
+    value.as_str().map(|text| Some(text.to_owned())).map_err(|e| Error::bug("a value is not text").caused_by(e))
+}
+
+/// Data that the target does not take is a refusal (SQLSTATE classes 22 and 23); all else is the environment.
+pub(super) fn trouble(endpoint: &Endpoint, step: &str, error: sqlx::Error) -> Error {
+    let class = error.as_database_error().and_then(|e| e.code()).map(|code| code[..2].to_owned());
+    let message = match class.as_deref() {
+        Some("22" | "23") => return Error::refused(format!("{step}: {}", endpoint.place())).caused_by(error),
+        Some(_) => format!("{step}: {} answered with an error", endpoint.place()),
+        None => format!(
+            "{step}: lost the connection to {}; what was not committed is rolled back, run the same command again",
+            endpoint.place()
+        ),
+    };
+    Error::environment(message).caused_by(error)
+}
+
+/// The code that the server gave, if it was the server.
+pub(super) fn sqlstate(error: &Error) -> Option<String> {
+    let cause = std::error::Error::source(error)?.downcast_ref::<sqlx::Error>()?;
+    Some(cause.as_database_error()?.code()?.into_owned())
+}

@@ -1,0 +1,681 @@
+//! `rehearse tool one-db` as an operator runs it, against a server of our own.
+#![allow(clippy::disallowed_methods)] // starts the tool and a server; the library's own providers are not its judge
+
+use rstest::rstest;
+use serde_json::Value;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+const SOURCES: [&str; 5] = ["general", "relationship", "health", "switchboard", "messenger"];
+const PASSWORD: &str = "correct-horse-battery";
+
+/// Rows for a source: quotes, tabs, backslashes, NaN, negative zero, nulls; more sequence numbers used than rows.
+const SOURCE_ROWS: &str = r#"
+    insert into state select 'key '||n, jsonb_build_object('n', n, 't', E'tab\there'), 1 + n % 9, '2026-01-02 03:04:05.678901+00'
+        from generate_series(1, 40) n;
+    insert into scheduled_tasks select ('00000000-0000-4000-8000-'||lpad(n::text, 12, '0'))::uuid, 'task '||n, '* * * * *',
+        case when n % 3 > 0 then make_interval(months => n, secs => -n) end, n / 7.0, array['a"b', E'c\\d', null, '{}'], n % 2 = 0, 'infinity', null
+        from generate_series(1, 20) n;
+    insert into sessions (token, model, prompt, cost, input_tokens, output_tokens, tool_calls, temperature, transcript, started_at)
+        select ('10000000-0000-4000-8000-'||lpad(n::text, 12, '0'))::uuid, 'small', E'back\\slash\nline '||n,
+        case when n % 10 = 0 then 'NaN' else n::numeric / 3 end, n, n, array[n, null], case when n % 2 = 0 then '-0'::float8 else n / 3.0 end, '\x00ff0a09', now()
+        from generate_series(1, 300) n;
+    insert into route_inbox (id, session_id, status, body, envelope, received_at)
+        select ('20000000-0000-4000-8000-'||lpad(n::text, 12, '0'))::uuid, nullif(n % 300, 0), 'new', repeat('body ', n % 50), '{"a": [1, 1.0]}', now()
+        from generate_series(1, 500) n;
+    select setval('sessions_id_seq', 1000);
+    insert into route_inbox (id, status, body, envelope, received_at) values (gen_random_uuid(), 'new', '', '{}', now());
+    delete from route_inbox where arrival = 501;
+"#;
+const SHARED_ROWS: &str = "insert into butler_secrets select 'k'||n, '\\x01', '{}', null from generate_series(1, 7) n;";
+
+/// One cluster for the tests that run at the same time; the last of them ends it.
+struct Server {
+    process: Child,
+    folder: tempfile::TempDir,
+    binaries: PathBuf,
+    port: u16,
+    next: AtomicU32,
+}
+
+static SERVER: Mutex<Weak<Server>> = Mutex::new(Weak::new());
+
+impl Server {
+    fn shared() -> Arc<Server> {
+        let mut known = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
+        known.upgrade().unwrap_or_else(|| {
+            let server = Arc::new(Server::start());
+            *known = Arc::downgrade(&server);
+            server
+        })
+    }
+
+    fn start() -> Server {
+        let binaries = binaries();
+        let folder = tempfile::Builder::new().prefix("one-db-test-").tempdir().unwrap();
+        let account = account();
+        if let Some((uid, gid)) = account {
+            std::os::unix::fs::chown(folder.path(), Some(uid), Some(gid)).unwrap();
+        }
+        let run = |program: &str| {
+            let mut command = Command::new(binaries.join(program));
+            command.current_dir(folder.path()).env_clear().env("LC_ALL", "C").env("TZ", "UTC");
+            if let Some((uid, gid)) = account {
+                command.uid(uid).gid(gid);
+            }
+            command
+        };
+        let initdb =
+            ["-D", "data", "-U", "postgres", "-A", "trust", "-N", "--no-locale", "-E", "UTF8", "--wal-segsize=1"];
+        let made = run("initdb").args(initdb).output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        fs::write(
+            folder.path().join("data/pg_hba.conf"),
+            "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n",
+        )
+        .unwrap();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let settings = [
+            "fsync=off",
+            "listen_addresses=127.0.0.1",
+            "max_connections=200",
+            "autovacuum=off",
+            "full_page_writes=off",
+        ];
+        let process = run("postgres")
+            .args(["-D", "data", "-p", &port.to_string(), "-k"])
+            .arg(folder.path())
+            .args(settings.iter().flat_map(|setting| ["-c", setting]))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let server = Server { process, folder, binaries, port, next: AtomicU32::new(0) };
+        until("the server to answer", || server.psql("postgres", "select 1").is_some());
+        server.template();
+        server
+    }
+
+    fn template(&self) {
+        let fixture = |name: &str| fs::read_to_string(Path::new("fixtures/butlers").join(name)).unwrap();
+        for (database, schema, rows) in [
+            ("t_source", "source.sql", SOURCE_ROWS),
+            ("t_shared", "shared.sql", SHARED_ROWS),
+            ("t_one", "target.sql", ""),
+        ] {
+            self.sql("postgres", &format!("create database {database}"));
+            self.sql(database, &fixture(schema));
+            self.sql(database, rows);
+        }
+        // Sources are only read; a test that writes into one takes a copy.
+        for name in SOURCES {
+            self.sql("postgres", &format!("create database {name} template t_source strategy file_copy"));
+        }
+        self.sql("postgres", "create database shared template t_shared strategy file_copy");
+        self.sql("postgres", &format!("create role guarded login superuser password '{PASSWORD}'"));
+    }
+
+    fn command(&self, program: &str, database: &str) -> Command {
+        let mut command = Command::new(self.binaries.join(program));
+        command.args(["-h"]).arg(self.folder.path()).args([
+            "-p",
+            &self.port.to_string(),
+            "-U",
+            "postgres",
+            "-d",
+            database,
+        ]);
+        command
+    }
+
+    fn psql(&self, database: &str, sql: &str) -> Option<String> {
+        let args = ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", sql];
+        let output = self.command("psql", database).args(args).output().unwrap();
+        output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim_end().to_owned())
+    }
+
+    fn sql(&self, database: &str, sql: &str) -> String {
+        self.psql(database, sql).unwrap_or_else(|| panic!("psql failed in {database}: {sql}"))
+    }
+
+    /// All of a database as text: rows, sequences, catalog.
+    fn dump(&self, database: &str) -> String {
+        let output = self.command("pg_dump", database).args(["--inserts", "--rows-per-insert=1"]).output().unwrap();
+        assert!(output.status.success());
+        let text = String::from_utf8(output.stdout).unwrap();
+        // Copying order is physical order, and recent versions print a random word.
+        let mut lines: Vec<&str> = text.lines().filter(|line| !line.contains("restrict ")).collect();
+        lines.sort_unstable();
+        lines.join("\n")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let pid = rustix::process::Pid::from_child(&self.process);
+        rustix::process::kill_process(pid, rustix::process::Signal::QUIT).ok();
+        self.process.wait().ok();
+    }
+}
+
+fn binaries() -> PathBuf {
+    let mut found: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path().join("bin")))
+        .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()))
+        .filter(|folder| folder.join("initdb").exists() && folder.join("psql").exists())
+        .collect();
+    found.sort();
+    found.pop().expect("these tests need the Postgres server binaries: install postgresql")
+}
+
+/// Postgres refuses root.
+fn account() -> Option<(u32, u32)> {
+    if !rustix::process::getuid().is_root() {
+        return None;
+    }
+    let passwd = fs::read_to_string("/etc/passwd").unwrap();
+    let line = passwd.lines().find(|line| line.starts_with("postgres:") || line.starts_with("nobody:")).unwrap();
+    let fields: Vec<&str> = line.split(':').collect();
+    Some((fields[2].parse().unwrap(), fields[3].parse().unwrap()))
+}
+
+fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < Duration::from_secs(30), "waited too long for {what}");
+        std::thread::yield_now();
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+}
+
+/// A target of its own for each test, and the sources that it wants to change; the others are shared.
+struct Stage {
+    server: Arc<Server>,
+    number: u32,
+    own: Vec<&'static str>,
+    reports: tempfile::TempDir,
+}
+
+impl Stage {
+    fn new() -> Stage {
+        Stage::with(&[])
+    }
+
+    fn with(sources: &[&'static str]) -> Stage {
+        let server = Server::shared();
+        let number = server.next.fetch_add(1, Ordering::Relaxed);
+        let own = sources.iter().copied().chain(["one"]).collect();
+        let stage = Stage { server, number, own, reports: tempfile::tempdir().unwrap() };
+        for name in &stage.own {
+            let template = if *name == "one" { "t_one" } else { "t_source" };
+            let database = stage.database(name);
+            let sql = format!("create database {database} template {template} strategy file_copy");
+            // Two tests that copy a template at the same time disturb each other for a moment.
+            until("a copy of the template", || stage.server.psql("postgres", &sql).is_some());
+        }
+        stage
+    }
+
+    fn database(&self, name: &str) -> String {
+        if self.own.contains(&name) { format!("{name}_{}", self.number) } else { name.to_owned() }
+    }
+
+    fn dsn(&self, name: &str) -> String {
+        let folder = self.server.folder.path().display();
+        format!("postgres://postgres@localhost:{}/{}?host={folder}", self.server.port, self.database(name))
+    }
+
+    fn sql(&self, name: &str, sql: &str) -> String {
+        self.server.sql(&self.database(name), sql)
+    }
+
+    fn dump(&self, name: &str) -> String {
+        self.server.dump(&self.database(name))
+    }
+
+    fn dumps(&self) -> Vec<String> {
+        SOURCES.iter().chain(&["shared", "one"]).map(|name| self.dump(name)).collect()
+    }
+
+    /// The tool with all variables set, and a report.
+    fn tool(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rehearse"));
+        command.args(["tool", "one-db"]).args(args).arg("--report-path").arg(self.report_path());
+        command.env("BUTLERS_DATABASE_URL", self.dsn("one"));
+        command.env("BUTLER_SHARED_DATABASE_URL", self.dsn("shared"));
+        for name in SOURCES {
+            command.env(format!("BUTLER_{}_DATABASE_URL", name.to_uppercase()), self.dsn(name));
+        }
+        command
+    }
+
+    fn report_path(&self) -> PathBuf {
+        self.reports.path().join("new-folder/report.json")
+    }
+
+    fn report(&self) -> Value {
+        serde_json::from_slice(&fs::read(self.report_path()).unwrap()).unwrap()
+    }
+
+    /// Runs the tool, expects this exit code and a report that agrees with it.
+    #[track_caller]
+    fn expect(&self, code: i32, args: &[&str]) -> Seen {
+        Seen::new(self.tool(args).output().unwrap()).expect(code, &self.report())
+    }
+
+    fn spawn(&self, args: &[&str]) -> Child {
+        self.tool(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    fn waits_for_lock(&self) -> bool {
+        let sql =
+            "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
+        self.sql("one", sql) != "0"
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        for name in &self.own {
+            let database = self.database(name);
+            self.server.psql("postgres", &format!("drop database if exists {database} with (force)"));
+        }
+    }
+}
+
+/// What the tool said.
+#[derive(Debug)]
+struct Seen {
+    code: Option<i32>,
+    #[expect(dead_code, reason = "for the message of a failed assertion")]
+    stdout: String,
+    stderr: String,
+}
+
+impl Seen {
+    fn new(output: Output) -> Seen {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Seen { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    #[track_caller]
+    fn expect(self, code: i32, report: &Value) -> Seen {
+        assert_eq!(self.code, Some(code), "{self:#?}\n{report:#}");
+        assert!(!format!("{self:?}{report}").contains(PASSWORD), "{self:#?}");
+        let rows = report["results"].as_array().unwrap();
+        let bad = rows.iter().filter(|row| row["status"] == "error" || row["status"] == "mismatch").count();
+        assert_eq!(report["status"], if code == 0 { "ok" } else { "error" });
+        assert_eq!(report["summary"]["tables_failed"], bad);
+        assert!(code != 0 || bad == 0);
+        assert_eq!(report["error"].is_null(), code == 0);
+        self
+    }
+}
+
+/// A session that holds a lock until it is released.
+struct Holder(Child);
+
+impl Holder {
+    fn lock(stage: &Stage, table: &str) -> Holder {
+        let script = format!("begin; lock table {table} in share mode; \\echo held\n");
+        let mut psql = stage.server.command("psql", &stage.database("one"));
+        let mut child = psql.args(["-X", "-q"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        std::io::Write::write_all(child.stdin.as_mut().unwrap(), script.as_bytes()).unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "held\n");
+        Holder(child)
+    }
+
+    fn release(mut self) {
+        drop(self.0.stdin.take());
+        self.0.wait().unwrap();
+    }
+}
+
+#[test]
+fn the_runbook_from_plan_to_rollback_and_again() {
+    let stage = Stage::new();
+    let untouched = stage.dumps();
+
+    stage.expect(0, &["plan"]);
+    assert_eq!(stage.report()["results"][0]["status"], "planned");
+    assert_eq!(stage.report()["results"][0]["source_count"], 40);
+    stage.expect(0, &["migrate", "--dry-run"]);
+    assert_eq!(stage.report()["dry_run"], true);
+    assert_eq!(stage.dumps(), untouched, "plan and dry run write nothing");
+
+    stage.expect(0, &["run", "--replace-target"]);
+    let report = stage.report();
+    assert_eq!((&report["action"], &report["job_count"]), (&Value::from("run"), &Value::from(21)));
+    assert_eq!(report["summary"]["rows"], 5 * (40 + 20 + 300 + 500) + 7);
+    for row in report["results"].as_array().unwrap() {
+        assert_eq!(row["status"], "ok");
+        assert_eq!(row["source_checksum"], row["target_checksum"]);
+        assert_eq!(row["target_count_after"], row["source_count"]);
+    }
+    let done = stage.dump("one");
+    let sequences = "select nextval('general.sessions_id_seq'), nextval('general.route_inbox_arrival_seq')";
+    assert_eq!(stage.sql("one", sequences), "1001|502", "as the source would go on");
+
+    stage.expect(0, &["rollback", "--confirm-rollback", "ROLLBACK"]);
+    assert!(stage.report()["results"].as_array().unwrap().iter().all(|row| row["target_count_after"] == 0));
+    assert_eq!(stage.dumps(), untouched, "a rollback leaves what was before, and the sources");
+    stage.expect(0, &["rollback", "--confirm-rollback", "ROLLBACK"]);
+    assert_eq!(stage.dumps(), untouched, "twice is as once");
+
+    stage.expect(0, &["run"]);
+    assert_eq!(stage.dump("one"), done);
+    for again in [&["run"][..], &["run", "--replace-target"], &["migrate", "--upsert"], &["verify"]] {
+        stage.expect(0, again);
+        assert_eq!(stage.dump("one"), done, "{again:?} changes nothing");
+    }
+}
+
+#[rstest]
+#[case::no_table_in_the_source("general", "drop table state", &["plan"], "general.state: table \"public\".\"state\" is missing")]
+#[case::no_table_in_the_target("one", "drop table general.state", &["plan"], "general.state: the table is missing")]
+#[case::no_column("one", "alter table health.state drop column version", &["plan"], "column version is missing in the target")]
+#[case::one_more_column("one", "alter table health.state add column more int", &["plan"], "column more is missing in the source")]
+#[case::other_type("one", "alter table health.state alter version type bigint", &["plan"], "column version is integer in the source and bigint")]
+#[case::no_key("one", "alter table health.state drop constraint state_pkey", &["plan"], "no primary key in the target")]
+#[case::nulls_that_do_not_fit("one", "alter table health.scheduled_tasks alter grace set not null", &["plan"], "column grace is null in 6 rows")]
+#[case::rows_in_the_way("one", "insert into health.state (key) values ('x')", &["plan"], "1 rows are in the target already and the source has 40")]
+#[case::rows_in_the_way_of_a_run("one", "insert into health.state (key) values ('x')", &["run"], "use --replace-target, --upsert or rollback")]
+#[case::rows_in_the_way_of_a_dry_run("one", "insert into health.state (key) values ('x')", &["migrate", "--dry-run"], "1 rows")]
+#[case::a_cascade_that_reaches_further(
+    "one",
+    "insert into general.sessions (token, model, prompt, cost, input_tokens, output_tokens, started_at) values (gen_random_uuid(), '', '', 1, 1, 1, now()); \
+     create table public.note (session_id bigint references general.sessions on delete cascade); insert into public.note values (1)",
+    &["run", "--replace-target"],
+    "a cascade would reach 1 rows of \"public\".\"note\""
+)]
+#[case::a_rollback_that_reaches_further(
+    "one",
+    "insert into general.sessions (token, model, prompt, cost, input_tokens, output_tokens, started_at) values (gen_random_uuid(), '', '', 1, 1, 1, now()); \
+     create table public.note (session_id bigint references general.sessions); insert into public.note values (1)",
+    &["rollback", "--confirm-rollback", "ROLLBACK"],
+    "this would orphan 1 rows of \"public\".\"note\""
+)]
+#[case::no_word("one", "", &["rollback"], "confirm it with --confirm-rollback ROLLBACK")]
+#[case::another_word("one", "", &["rollback", "--confirm-rollback", "rollback"], "confirm it with --confirm-rollback ROLLBACK")]
+#[case::a_source_twice("one", "", &["plan", "--source-env", "a=BUTLER_HEALTH_DATABASE_URL", "--source-env", "b=BUTLER_HEALTH_DATABASE_URL"], "are the same database")]
+#[case::a_name_twice("one", "", &["plan", "--source-env", "a=BUTLER_HEALTH_DATABASE_URL", "--source-env", "a=BUTLER_GENERAL_DATABASE_URL"], "source `a` is given twice")]
+#[case::a_schema_twice("one", "", &["plan", "--source-env", "shared=BUTLER_HEALTH_DATABASE_URL"], "source `shared` is given twice")]
+#[case::a_constraint_of_the_target("one", "alter table health.state add check (key <> 'key 7')", &["run"], "23514")]
+fn the_migration_says_no(#[case] database: &str, #[case] trap: &str, #[case] args: &[&str], #[case] says: &str) {
+    let stage = Stage::with(if database == "general" { &["general"] } else { &[] });
+    stage.sql(database, trap);
+    let before = stage.dump("one");
+    let seen = stage.expect(1, args);
+    let says_so = seen.stderr.contains(says) || (says == "23514" && seen.stderr.contains("violates check constraint"));
+    assert!(says_so, "{seen:#?}");
+    if says != "23514" {
+        assert_eq!(stage.dump("one"), before, "nothing is changed");
+    }
+}
+
+#[rstest]
+#[case::unset("BUTLER_HEALTH_DATABASE_URL", None, "variable BUTLER_HEALTH_DATABASE_URL is not set")]
+#[case::empty("BUTLERS_DATABASE_URL", Some(" "), "variable BUTLERS_DATABASE_URL is not set")]
+#[case::not_a_dsn("BUTLER_HEALTH_DATABASE_URL", Some("mysql://u:correct-horse-battery@h/d"), "does not hold a DSN")]
+#[case::bad_port(
+    "BUTLER_HEALTH_DATABASE_URL",
+    Some("postgres://u:correct-horse-battery@h:99999/d"),
+    "does not hold a DSN"
+)]
+#[case::refused(
+    "BUTLER_HEALTH_DATABASE_URL",
+    Some("postgres://u:correct-horse-battery@127.0.0.1:1/d"),
+    "variable BUTLER_HEALTH_DATABASE_URL"
+)]
+#[case::wrong_password(
+    "BUTLER_HEALTH_DATABASE_URL",
+    Some("postgres://guarded:no-correct-horse-battery@127.0.0.1:{port}/postgres"),
+    "guarded@127.0.0.1"
+)]
+#[case::no_database(
+    "BUTLERS_DATABASE_URL",
+    Some("postgres://guarded:correct-horse-battery@127.0.0.1:{port}/nowhere"),
+    "variable BUTLERS_DATABASE_URL"
+)]
+fn a_bad_variable_is_named_and_its_password_is_not(
+    #[case] variable: &str,
+    #[case] value: Option<&str>,
+    #[case] says: &str,
+) {
+    let stage = Stage::new();
+    let before = stage.dump("one");
+    let mut tool = stage.tool(&["run"]);
+    match value {
+        None => tool.env_remove(variable),
+        Some(value) => tool.env(variable, value.replace("{port}", &stage.server.port.to_string())),
+    };
+    let seen = Seen::new(tool.output().unwrap()).expect(2, &stage.report());
+    assert!(seen.stderr.contains(says), "{seen:#?}");
+    assert_eq!(stage.dump("one"), before);
+}
+
+#[test]
+fn the_target_is_no_source_however_it_is_spelled() {
+    let stage = Stage::new();
+    let before = stage.dump("one");
+    let other = format!(
+        "postgresql://guarded:{PASSWORD}@127.0.0.1:{}/{}?application_name=x",
+        stage.server.port,
+        stage.database("one")
+    );
+    let mut tool = stage.tool(&["run", "--replace-target"]);
+    let seen = Seen::new(tool.env("BUTLER_HEALTH_DATABASE_URL", other).output().unwrap()).expect(1, &stage.report());
+    assert!(seen.stderr.contains("are the same database"), "{seen:#?}");
+    assert_eq!(stage.dump("one"), before);
+}
+
+#[rstest]
+#[case(&["run", "--no-such-flag"])]
+#[case(&["run", "--source-env", "general"])]
+#[case(&["run", "--replace-target", "--upsert"])]
+#[case(&["leap"])]
+#[case(&["run", "--jobs", "0"])]
+fn a_wrong_command_line_is_usage(#[case] args: &[&str]) {
+    let output = Command::new(env!("CARGO_BIN_EXE_rehearse")).args(["tool", "one-db"]).args(args).output().unwrap();
+    assert_eq!(output.status.code(), Some(64), "{output:?}");
+}
+
+#[test]
+fn an_unwritable_report_stops_before_any_data_moves() {
+    let stage = Stage::new();
+    let before = stage.dump("one");
+    fs::write(stage.report_path().parent().unwrap(), "a file in the way").unwrap();
+    let seen = Seen::new(stage.tool(&["run"]).output().unwrap());
+    assert_eq!(seen.code, Some(2), "{seen:#?}");
+    assert!(seen.stderr.contains("cannot write report"), "{seen:#?}");
+    assert_eq!(stage.dump("one"), before);
+}
+
+#[test]
+fn verify_names_the_rows_that_differ() {
+    let stage = Stage::new();
+    stage.expect(0, &["run"]);
+    stage.sql(
+        "one",
+        "delete from health.state where key = 'key 3'; insert into health.state (key) values ('mine'); \
+         update health.state set version = 99 where key in ('key 5', 'key 6'); \
+         update general.sessions set temperature = '0' where id = 2",
+    );
+    let seen = stage.expect(1, &["verify"]);
+    assert!(seen.stderr.contains("PARITY CHECK FAILED: 2 of 21 tables differ"), "{seen:#?}");
+    let report = stage.report();
+    let row = |name: &str| {
+        let rows = report["results"].as_array().unwrap();
+        rows.iter().find(|row| format!("{}.{}", row["schema"], row["table"]).replace('"', "") == name).unwrap().clone()
+    };
+    let state = row("health.state");
+    assert_eq!(
+        (&state["status"], &state["source_count"], &state["target_count"]),
+        (&"mismatch".into(), &40.into(), &40.into())
+    );
+    assert_eq!(state["differences"]["missing_keys"], serde_json::json!(["key=key 3"]));
+    assert_eq!(state["differences"]["extra_keys"], serde_json::json!(["key=mine"]));
+    assert_eq!(state["differences"]["changed_keys"], serde_json::json!(["key=key 5", "key=key 6"]));
+    assert_eq!(row("general.sessions")["differences"]["changed_keys"], serde_json::json!(["id=2"]), "-0 is not 0");
+    stage.expect(0, &["run", "--replace-target"]);
+}
+
+#[test]
+fn a_write_into_the_source_while_copying_is_seen() {
+    let stage = Stage::with(&["general"]);
+    let holder = Holder::lock(&stage, "general.state");
+    let child = stage.spawn(&["run", "--lock-timeout", "60000"]);
+    until("the tool to wait", || stage.waits_for_lock());
+    assert_eq!(stage.report()["status"], "running");
+    stage.sql("general", "insert into state (key) values ('late')");
+    holder.release();
+    let seen = Seen::new(child.wait_with_output().unwrap()).expect(1, &stage.report());
+    assert!(seen.stderr.contains("PARITY CHECK FAILED: 1 of 21 tables differ (general.state)"), "{seen:#?}");
+    stage.expect(0, &["run", "--replace-target"]);
+}
+
+#[test]
+fn the_second_of_two_refuses_and_the_first_goes_on() {
+    let stage = Stage::new();
+    let holder = Holder::lock(&stage, "general.state");
+    let first = stage.spawn(&["run", "--lock-timeout", "60000"]);
+    until("the tool to wait", || stage.waits_for_lock());
+    let other = tempfile::tempdir().unwrap();
+    let mut second = Command::new(env!("CARGO_BIN_EXE_rehearse"));
+    second.args(["tool", "one-db", "run", "--lock-timeout", "100", "--report-path"]).arg(other.path().join("r.json"));
+    second.envs(stage.tool(&[]).get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))));
+    let seen = Seen::new(second.output().unwrap());
+    assert_eq!(seen.code, Some(1), "{seen:#?}");
+    assert!(seen.stderr.contains("another one-db migration is at work"), "{seen:#?}");
+    holder.release();
+    Seen::new(first.wait_with_output().unwrap()).expect(0, &stage.report());
+}
+
+#[rstest]
+#[case(rustix::process::Signal::TERM, "SIGTERM")]
+#[case(rustix::process::Signal::INT, "SIGINT")]
+fn a_signal_rolls_back_and_says_so(#[case] signal: rustix::process::Signal, #[case] name: &str) {
+    let stage = Stage::new();
+    let holder = Holder::lock(&stage, "general.state");
+    let child = stage.spawn(&["run", "--jobs", "1", "--lock-timeout", "60000"]);
+    until("the tool to wait", || stage.waits_for_lock());
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), signal).unwrap();
+    let seen = Seen::new(child.wait_with_output().unwrap()).expect(2, &stage.report());
+    assert!(seen.stderr.contains(&format!("ended by {name}: open transactions are rolled back")), "{seen:#?}");
+    holder.release();
+    stage.expect(0, &["run"]);
+}
+
+#[test]
+fn a_lock_that_is_not_to_be_had_is_the_environment() {
+    let stage = Stage::new();
+    let holder = Holder::lock(&stage, "general.state");
+    let seen = stage.expect(2, &["run", "--lock-timeout", "50"]);
+    assert!(seen.stderr.contains("general.state: again after"), "{seen:#?}");
+    assert!(seen.stderr.contains("lock timeout"), "{seen:#?}");
+    holder.release();
+    stage.expect(0, &["run"]);
+}
+
+#[rstest]
+#[case::plain(&["run"], &[0, 1, 3, 5, 9, 15])]
+#[case::replacing(&["run", "--replace-target"], &[1, 2, 4, 6, 8, 12])]
+#[case::adding(&["run", "--upsert"], &[2, 6])]
+fn killed_anywhere_a_rerun_ends_as_if_nothing_had_been(#[case] args: &[&str], #[case] kills: &[usize]) {
+    let stage = Stage::new();
+    let two =
+        ["--source-env", "general=BUTLER_GENERAL_DATABASE_URL", "--source-env", "health=BUTLER_HEALTH_DATABASE_URL"];
+    let (run, rollback) = ([args, &two].concat(), [&["rollback", "--confirm-rollback", "ROLLBACK"][..], &two].concat());
+    stage.expect(0, &run);
+    let golden = stage.dump("one");
+    for lines in kills {
+        stage.expect(0, &rollback);
+        fs::remove_file(stage.report_path()).unwrap();
+        let mut child = stage.spawn(&run);
+        let mut progress = BufReader::new(child.stderr.take().unwrap()).lines();
+        progress.by_ref().take(*lines).for_each(drop);
+        child.kill().unwrap();
+        let ended = child.wait().unwrap().code();
+        if stage.report_path().exists() {
+            assert_eq!(stage.report()["status"], if ended == Some(0) { "ok" } else { "running" });
+        }
+        stage.expect(0, &run);
+        assert_eq!(stage.dump("one"), golden, "killed after {lines} lines");
+    }
+}
+
+#[test]
+fn a_connection_that_is_lost_is_the_environment_and_a_rerun_converges() {
+    let stage = Stage::new();
+    let holder = Holder::lock(&stage, "health.scheduled_tasks");
+    let child = stage.spawn(&["run", "--lock-timeout", "60000"]);
+    until("the tool to wait", || stage.waits_for_lock());
+    let kill = "select pg_terminate_backend(pid) from pg_stat_activity where wait_event_type = 'Lock' \
+                and application_name = 'rehearse-one-db' and datname = current_database()";
+    stage.sql("one", kill);
+    let seen = Seen::new(child.wait_with_output().unwrap()).expect(2, &stage.report());
+    assert!(seen.stderr.contains("health.scheduled_tasks lock"), "{seen:#?}");
+    holder.release();
+    stage.expect(0, &["run"]);
+}
+
+#[test]
+fn rows_from_elsewhere_that_refer_to_nothing_stay_as_they_are() {
+    let stage = Stage::new();
+    stage.sql("one", &fs::read_to_string("fixtures/butlers/referenced.sql").unwrap());
+    stage.expect(0, &["run"]);
+    let done = stage.dump("one");
+    stage.expect(0, &["run", "--replace-target"]);
+    assert_eq!(stage.dump("one"), done);
+    stage.expect(0, &["rollback", "--confirm-rollback", "ROLLBACK"]);
+    assert_eq!(stage.sql("one", "select count(*) from public.session_annotations"), "2");
+}
+
+#[test]
+fn upsert_keeps_rows_of_others_and_overwrites_its_own() {
+    let stage = Stage::new();
+    stage.sql("one", "insert into health.state (key, version) values ('mine', 7), ('key 1', 77)");
+    stage.expect(0, &["run", "--upsert"]);
+    let found = stage.sql("one", "select key, version from health.state where key in ('mine', 'key 1') order by 1");
+    assert_eq!(found, "key 1|2\nmine|7");
+}
+
+#[test]
+fn a_rollback_says_what_was_written_since() {
+    let stage = Stage::new();
+    stage.expect(0, &["run"]);
+    stage.sql("one", "insert into health.state (key) values ('since')");
+    let seen = stage.expect(0, &["rollback", "--confirm-rollback", "ROLLBACK"]);
+    assert!(seen.stderr.contains("1 extra (key=since)"), "{seen:#?}");
+}
+
+#[test]
+fn memory_does_not_grow_with_the_rows() {
+    let stage = Stage::with(&["general"]);
+    let peak_kb = |rows: u32| {
+        stage.sql("general", "truncate state");
+        stage.sql("general", &format!("insert into state select n::text, '{{}}' from generate_series(1, {rows}) n"));
+        let holder = Holder::lock(&stage, "shared.butler_secrets");
+        let child = stage.spawn(&["migrate", "--replace-target", "--lock-timeout", "60000"]);
+        let copied = format!("select count(*) = {rows} from general.state");
+        until("the copy and the wait", || stage.waits_for_lock() && stage.sql("one", &copied) == "t");
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        holder.release();
+        Seen::new(child.wait_with_output().unwrap()).expect(0, &stage.report());
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
+    };
+    let (small, large) = (peak_kb(10_000), peak_kb(200_000));
+    assert!(large < small + 8 * 1024, "{small} kB, then {large} kB");
+}
