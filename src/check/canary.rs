@@ -38,7 +38,9 @@ fn canary_verdict(scenario: &ScenarioRecord, expect: &ExpectRecord) -> (Verdict,
             let word = expect.outcome.map_or(String::new(), |outcome| format!(" ({outcome})"));
             (Verdict::Pass, format!("turned red as planned: {}{word}", list(&red)))
         }
-        (false, _) => (Verdict::Fail, format!("a canary: must turn red {}, turned red {}", list(&expected), list(&red))),
+        (false, _) => {
+            (Verdict::Fail, format!("a canary: must turn red {}, turned red {}", list(&expected), list(&red)))
+        }
         (true, false) => {
             let word = expect.outcome.map_or("", Outcome::word);
             (Verdict::Fail, format!("a canary: no case is {word}; the cases are {}", list(&words)))

@@ -5,7 +5,7 @@ use crate::engine::{self, Entry, Library};
 use crate::registry::Registry;
 use crate::{Error, Result};
 use clap::Args;
-use comfy_table::{Table, presets};
+use comfy_table::Table;
 use std::process::ExitCode;
 
 #[derive(Args)]
@@ -19,7 +19,7 @@ pub(super) fn run(args: &ListArgs) -> Result<ExitCode> {
     let registry = Registry::builtin();
     let (library, entries) = select(&registry, unpack.path(), &args.scenarios)?;
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
+    table.load_style(comfy_table::presets::NOTHING);
     for entry in &entries {
         table.add_row([entry.name.clone(), about(&registry, &library, entry)]);
     }

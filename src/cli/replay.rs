@@ -30,7 +30,12 @@ pub(super) async fn run(args: ReplayArgs) -> Result<ExitCode> {
     let mut scenarios = parsed(entries)?;
     scenarios.iter_mut().for_each(|scenario| scenario.seed = token.seed);
     let finished = rehearsal.run_until(&library, &scenarios, interrupted()).await?;
-    finished.record.scenarios.iter().flat_map(|scenario| what_changed(&token, scenario)).for_each(|line| say_aside(&line));
+    finished
+        .record
+        .scenarios
+        .iter()
+        .flat_map(|scenario| what_changed(&token, scenario))
+        .for_each(|line| say_aside(&line));
     Ok(conclude(&finished, false))
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// Arguments of `rehearse tool`.
 #[derive(Debug, Args)]
-pub struct ToolArgs {
+pub(super) struct ToolArgs {
     #[command(subcommand)]
     flow: Flow,
 }
@@ -101,7 +101,7 @@ fn source(text: &str) -> Result<(String, String), String> {
 
 impl ToolArgs {
     /// Runs the migrator and prints what came of it.
-    pub async fn run(self) -> ExitCode {
+    pub(super) async fn run(self) -> ExitCode {
         let Flow::OneDb { command } = self.flow;
         let (action, dry_run, confirm, args) = match command {
             OneDb::Plan(args) => (Action::Plan, false, None, args),

@@ -1,12 +1,12 @@
 //! One case from its fresh databases to its word: the golden run, or the injured one with its recovery.
 
 use crate::clock::Stopwatch;
+use crate::engine::Traces;
 use crate::engine::context::{CaseLog, Rehearsed};
 use crate::engine::observe::{self, Which};
 use crate::engine::recovery::Course;
 use crate::engine::stage::Stage;
 use crate::engine::step::{self, Injury};
-use crate::engine::Traces;
 use crate::model::{Body, CaseEvents, Moment, Phase, Role, Step};
 use crate::{Error, Result};
 use std::collections::BTreeMap;

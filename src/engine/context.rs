@@ -76,11 +76,6 @@ impl<'a> CaseLog<'a> {
         Ok(())
     }
 
-    pub(super) fn note(&mut self, text: impl Into<String>) -> Result<()> {
-        let case = Some(self.case());
-        self.record(Body::Note { case, text: text.into() })
-    }
-
     /// Asks the checks and writes down what became of the case.
     pub(super) fn finish(
         &mut self,

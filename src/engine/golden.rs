@@ -26,10 +26,8 @@ pub(super) async fn run(context: &Rehearsed<'_>) -> Result<Golden> {
     let (first, second) = tokio::join!(recorded(context, &mut one), recorded(context, &mut two));
     let golden = one.events.clone();
     let (first_trouble, second_trouble) = (trouble(&first), trouble(&second));
-    let verdicts = [
-        finish(context, &mut one, &golden, first_trouble)?,
-        finish(context, &mut two, &golden, second_trouble)?,
-    ];
+    let verdicts =
+        [finish(context, &mut one, &golden, first_trouble)?, finish(context, &mut two, &golden, second_trouble)?];
     let (first, second) = (first.unwrap_or_default(), second.unwrap_or_default());
     if let (Some(one_stage), Some(other)) = (&first.stage, &second.stage) {
         suggest_volatile(context, &two, &golden, one_stage, other).await?;

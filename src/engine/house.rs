@@ -130,3 +130,12 @@ impl From<Missing> for Error {
 fn is_found(program: &str, beside: Option<&PathBuf>) -> bool {
     which::which(program).is_ok() || beside.is_some_and(|folder| folder.join(program).is_file())
 }
+
+/// What cannot be done on this platform, in a sentence; nothing on Linux, where everything can.
+pub fn platform_limits() -> Option<&'static str> {
+    match std::env::consts::OS {
+        "linux" => None,
+        "macos" => Some("macOS: processes that leave their group are not found; /dev/shm is not used"),
+        _ => Some("this platform is not promised: Linux in full, macOS nearly, nothing else"),
+    }
+}

@@ -7,6 +7,7 @@
 //! step        one child process, and the fault that waits for it
 //! stage       the databases, proxies and directories of one case
 //! observe     what the databases hold
+//! planning    from a scenario to its data and its plan
 //! points      recorded traces -> points to visit (pure)
 //! recovery    which steps lead out (pure)
 //! house       what all cases share: session, servers, templates
@@ -19,6 +20,7 @@ mod golden;
 mod house;
 mod library;
 mod observe;
+mod planning;
 mod points;
 pub mod proxy;
 mod recovery;
@@ -28,8 +30,9 @@ mod stage;
 mod step;
 mod tool_digest;
 
-pub use house::{House, Missing, missing};
+pub use house::{House, Missing, missing, platform_limits};
 pub use library::{Entry, Library, SOURCE_SHA256};
+pub use planning::plan;
 pub use points::{Points, Recorded, Tier, Traces};
 pub use recovery::{Course, course};
 pub use rehearsal::{Finished, Options, Rehearsal};

@@ -118,7 +118,12 @@ fn process_text(pid: u32) -> String {
 }
 
 /// The columns in which a table differs between two stages, sorted.
-pub(super) async fn differing_columns(one: &Stage<'_>, other: &Stage<'_>, endpoint: &str, table: &str) -> Result<Vec<String>> {
+pub(super) async fn differing_columns(
+    one: &Stage<'_>,
+    other: &Stage<'_>,
+    endpoint: &str,
+    table: &str,
+) -> Result<Vec<String>> {
     let (one, other) = (columns(one, endpoint, table).await?, columns(other, endpoint, table).await?);
     Ok(one.into_iter().filter(|(column, digest)| other.get(column) != Some(digest)).map(|(column, _)| column).collect())
 }

@@ -44,7 +44,8 @@ mod tests {
 
     fn course_of(during: &str, more: &str) -> Course {
         let step = |name: &str, role: &str| format!("[[step]]\nname = \"{name}\"\nrole = \"{role}\"\nargv = [\"x\"]\n");
-        let steps = [("plan", "prepare"), ("try", "dry-run"), ("run", "apply"), ("look", "verify"), ("undo", "rollback")];
+        let steps =
+            [("plan", "prepare"), ("try", "dry-run"), ("run", "apply"), ("look", "verify"), ("undo", "rollback")];
         let steps: String = steps.iter().map(|(name, role)| step(name, role)).collect();
         let fault = format!("[[fault]]\nkind = \"proc.kill\"\nduring = \"{during}\"\nat = \"sweep\"\n");
         let text = format!("format = 1\nabout = \"x\"\ndataset = \"d\"\n{steps}{fault}{more}");

@@ -2,12 +2,12 @@
 
 use crate::engine::context::Run;
 use crate::engine::points::Tier;
-use crate::engine::{House, Library, missing, scenario};
+use crate::engine::{House, Library, Missing, missing, planning, scenario};
 use crate::evidence::{self, Bundle, Journal, Observer};
 use crate::model::{Address, Body, FaultSpec, RunRecord, Scenario, States, Verdict};
 use crate::process::Executable;
 use crate::registry::Registry;
-use crate::{Result, flow};
+use crate::{Error, Result};
 use std::path::PathBuf;
 use std::sync::Mutex;
 
@@ -152,7 +152,7 @@ impl Rehearsal {
             for scenario in scenarios {
                 asked += usize::from(rehearse_or_say_why(&run, library, scenario, &self.options).await?);
             }
-            Ok(asked)
+            Ok::<usize, Error>(asked)
         };
         let asked = tokio::select! {
             asked = all => asked?,
@@ -168,7 +168,7 @@ impl Rehearsal {
 /// Trouble ends the scenario, not the run. Answers whether the scenario counts: one that was allowed to be left out
 /// does not.
 async fn rehearse_or_say_why(run: &Run, library: &Library, scenario: &Scenario, options: &Options) -> Result<bool> {
-    let absent = absent(run, library, scenario)?;
+    let absent = absent(run, library, scenario);
     let (allowed, absent): (Vec<_>, Vec<_>) =
         absent.into_iter().partition(|absent| options.allow_missing.contains(&absent.what));
     let result = match (allowed.first(), absent.first()) {
@@ -187,11 +187,10 @@ async fn rehearse_or_say_why(run: &Run, library: &Library, scenario: &Scenario, 
     Ok(true)
 }
 
-fn absent(run: &Run, library: &Library, scenario: &Scenario) -> Result<Vec<super::Missing>> {
-    let Ok((_, folder)) = scenario::find_dataset(library, scenario) else { return Ok(Vec::new()) };
-    let profile = std::fs::read_to_string(folder.join("profile.toml")).ok();
-    let plan = flow::plan(&run.registry.flows, scenario, profile.as_deref());
-    Ok(plan.map(|plan| missing(&plan, &scenario.needs)).unwrap_or_default())
+/// What the scenario needs and this machine has not; a scenario that is wrong says so when it is rehearsed.
+fn absent(run: &Run, library: &Library, scenario: &Scenario) -> Vec<Missing> {
+    let plan = planning::plan(&run.registry, library, scenario);
+    plan.map(|plan| missing(&plan, &scenario.needs)).unwrap_or_default()
 }
 
 /// `asked`: how many scenarios had to be rehearsed. One that is missing is unknown, and so is none at all.

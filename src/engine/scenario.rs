@@ -1,9 +1,9 @@
 //! One scenario: the golden run, the points that it shows, a case for each, and the verdict.
 
-use crate::dataset::Dataset;
 use crate::engine::case;
 use crate::engine::context::{CaseLog, Rehearsed, Run};
 use crate::engine::golden::{self, Golden};
+use crate::engine::planning::{self, Prepared};
 use crate::engine::points::Recorded;
 use crate::engine::recovery::course;
 use crate::engine::stage::Stage;
@@ -11,13 +11,11 @@ use crate::engine::step::Injury;
 use crate::engine::tool_digest::tool_sha256;
 use crate::engine::{Library, Options};
 use crate::model::{
-    Address, At, Body, CaseEvents, ExpectRecord, FaultPoint, FaultSpec, Scenario, Token,
-    TokenDigests, Verdict,
+    Address, At, Body, CaseEvents, ExpectRecord, FaultPoint, FaultSpec, Scenario, Token, TokenDigests, Verdict,
 };
-use crate::{Error, Result, check, flow};
+use crate::{Error, Result, check};
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 /// A case that is to be run.
 struct Planned<'a> {
@@ -33,9 +31,7 @@ struct Planned<'a> {
 /// # Errors
 /// The harness could not begin or could not write; trouble inside a case is that case's, and unknown.
 pub(super) async fn rehearse(run: &Run, library: &Library, scenario: &Scenario, options: &Options) -> Result<()> {
-    let (dataset, dataset_dir) = find_dataset(library, scenario)?;
-    let profile = std::fs::read_to_string(dataset_dir.join("profile.toml")).ok();
-    let plan = flow::plan(&run.registry.flows, scenario, profile.as_deref())?;
+    let Prepared { dataset, dataset_dir, plan } = planning::prepare(&run.registry, library, scenario)?;
     let fixtures_dir = dataset_dir.parent().unwrap_or(&dataset_dir).to_owned();
     let tool_sha256 = tool_sha256(scenario, &plan, &library.root, &fixtures_dir)?;
     let mut context = Rehearsed {
@@ -60,15 +56,6 @@ pub(super) async fn rehearse(run: &Run, library: &Library, scenario: &Scenario, 
     finish(run, scenario)
 }
 
-/// The dataset at its size, and its folder.
-pub(super) fn find_dataset(library: &Library, scenario: &Scenario) -> Result<(Dataset, PathBuf)> {
-    let dataset = Dataset::find(&library.fixtures, &scenario.dataset, scenario.seed)?;
-    let folders = library.fixtures.iter().map(|fixtures| fixtures.join(&dataset.name));
-    let folder = folders.into_iter().find(|folder| folder.is_dir());
-    let folder = folder.ok_or_else(|| Error::bug(format!("dataset `{}` has no folder", dataset.name)))?;
-    Ok((dataset, folder))
-}
-
 fn started(context: &Rehearsed<'_>, tool_sha256: &str) -> Body {
     let scenario = context.scenario;
     Body::ScenarioStarted {
@@ -79,10 +66,10 @@ fn started(context: &Rehearsed<'_>, tool_sha256: &str) -> Body {
         seed: scenario.seed,
         dataset_sha256: context.dataset.digest(),
         tool_sha256: tool_sha256.to_owned(),
-        expect: scenario.expect.as_ref().map(|expect| ExpectRecord {
-            red: expect.red.iter().cloned().collect(),
-            outcome: expect.outcome,
-        }),
+        expect: scenario
+            .expect
+            .as_ref()
+            .map(|expect| ExpectRecord { red: expect.red.iter().cloned().collect(), outcome: expect.outcome }),
     }
 }
 
@@ -143,12 +130,7 @@ async fn run_cases(
     Ok(())
 }
 
-async fn run_case(
-    context: &Rehearsed<'_>,
-    golden: &CaseEvents,
-    planned: Planned<'_>,
-    tool_sha256: &str,
-) -> Result<()> {
+async fn run_case(context: &Rehearsed<'_>, golden: &CaseEvents, planned: Planned<'_>, tool_sha256: &str) -> Result<()> {
     let address = Address::one(planned.point.clone());
     let short = crate::model::canonical::sha256_hex(address.to_string().as_bytes());
     let name = format!("{}/{:04}-{}", context.scenario.name, planned.ordinal, &short[..6]);

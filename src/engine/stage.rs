@@ -83,7 +83,8 @@ impl<'a> Stage<'a> {
         match &holding.place {
             Place::Sqlite { path } => Ok(path.to_string_lossy().into_owned()),
             Place::Postgres { database, proxy } => {
-                let cluster = self.context.run.house.cluster().ok_or_else(|| Error::bug("a clone without a cluster"))?;
+                let cluster =
+                    self.context.run.house.cluster().ok_or_else(|| Error::bug("a clone without a cluster"))?;
                 let (role, password) = (cluster.tool_role(), cluster.tool_password());
                 let name = database.as_ref().map_or("", |database| database.name());
                 Ok(format!("postgres://{role}:{password}@127.0.0.1:{}/{name}", proxy.port()))
@@ -129,7 +130,10 @@ impl<'a> Stage<'a> {
             let bytes = fs::read(&path).map_err(|error| Error::io("read", &path, error))?;
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if !bytes.is_empty() {
-                self.context.run.bundle.write(&format!("cases/{case}/{name}.log"), &limited(&self.redactor().mask(&bytes)))?;
+                self.context
+                    .run
+                    .bundle
+                    .write(&format!("cases/{case}/{name}.log"), &limited(&self.redactor().mask(&bytes)))?;
             }
         }
         Ok(())
@@ -194,7 +198,10 @@ async fn hold(context: &Rehearsed<'_>, target: &TargetSpec, number: u32, dir: &P
             let (socket, port) = pool.cluster().socket();
             let upstream = socket.join(format!(".s.PGSQL.{port}"));
             let rules = ProxyRules { forbidden_role: Some(crate::target::ADMIN_ROLE.to_owned()) };
-            Place::Postgres { database: Some(database), proxy: Proxy::start(&target.endpoint(), upstream, rules).await? }
+            Place::Postgres {
+                database: Some(database),
+                proxy: Proxy::start(&target.endpoint(), upstream, rules).await?,
+            }
         }
         Origin::Sqlite(template) => {
             let path = dir.join("files").join(format!("{leaf}.sqlite"));
@@ -207,7 +214,8 @@ async fn hold(context: &Rehearsed<'_>, target: &TargetSpec, number: u32, dir: &P
 
 /// Names of clones are of `[a-z0-9_]` and unique in the session.
 fn database_name(number: u32, leaf: &str) -> String {
-    let plain: String = leaf.to_ascii_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    let plain: String =
+        leaf.to_ascii_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     format!("c{number}_{}", &plain[..plain.len().min(30)])
 }
 

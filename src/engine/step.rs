@@ -107,7 +107,10 @@ fn arm(stage: &Stage<'_>, log: &mut CaseLog<'_>, injury: &Injury) -> Result<Arme
     let place = injury.address.first().place.clone();
     let proxy = stage.proxy(&place.endpoint).ok_or_else(|| {
         let known = stage.context.plan.endpoints().join(", ");
-        Error::environment(format!("no endpoint `{}` that a fault of this kind can strike; there are: {known}", place.endpoint))
+        Error::environment(format!(
+            "no endpoint `{}` that a fault of this kind can strike; there are: {known}",
+            place.endpoint
+        ))
     })?;
     log.record(Body::FaultArmed { case: log.case(), address: injury.address.clone() })?;
     let act = match injury.hazard {
@@ -142,7 +145,11 @@ fn prepare(stage: &Stage<'_>, step: &Step, phase: Phase) -> Result<Spawn> {
 }
 
 /// Nothing is inherited but `PATH`: a case must not depend on whose shell it runs in.
-fn environment(stage: &Stage<'_>, step: &Step, values: &BTreeMap<String, String>) -> Result<BTreeMap<OsString, OsString>> {
+fn environment(
+    stage: &Stage<'_>,
+    step: &Step,
+    values: &BTreeMap<String, String>,
+) -> Result<BTreeMap<OsString, OsString>> {
     let mut env = BTreeMap::from([
         ("PATH".into(), stage.context.run.house.path()),
         ("HOME".into(), stage.folder("home").into()),

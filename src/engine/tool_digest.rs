@@ -41,7 +41,8 @@ fn declared_files(patterns: &[String], root: &Path) -> Result<BTreeSet<PathBuf>>
     for pattern in patterns {
         let whole = root.join(pattern);
         let malformed = |why: String| Error::environment(format!("[tool] inputs: `{pattern}` {why}"));
-        let found = glob::glob(&whole.to_string_lossy()).map_err(|error| malformed(format!("is malformed: {error}")))?;
+        let found =
+            glob::glob(&whole.to_string_lossy()).map_err(|error| malformed(format!("is malformed: {error}")))?;
         let before = files.len();
         files.extend(found.flatten().filter(|path| path.is_file()));
         if files.len() == before {

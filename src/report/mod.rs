@@ -7,6 +7,7 @@ mod diagnosis;
 mod json;
 mod junit;
 mod live;
+mod plan;
 mod tally;
 mod terminal;
 mod words;
@@ -14,6 +15,7 @@ mod words;
 pub use json::Json;
 pub use junit::Junit;
 pub use live::Live;
+pub use plan::plan;
 pub use tally::{CheckTally, KindTally, ParityTally, Tally};
 pub use terminal::summary;
 

@@ -88,7 +88,11 @@ impl Profile {
         }
     }
 
-    fn parse(text: &str) -> Result<Profile> {
+    /// Reads the text of a profile.
+    ///
+    /// # Errors
+    /// Environment: it says something unknown, or is not of this flow.
+    pub fn parse(text: &str) -> Result<Profile> {
         let mut profile: Profile = toml::from_str(text).map_err(|e| Error::environment(e.to_string()))?;
         if profile.format != 1 || profile.flow != "one-db" {
             return Err(Error::environment("expected format = 1 and flow = \"one-db\""));
