@@ -1,6 +1,6 @@
 //! The one word for what became of a case: a function of its history and of what the checks answered.
 
-use crate::model::{CheckResult, History, Outcome, Phase, StepEnd, Verdict};
+use crate::model::{CheckResult, History, Outcome, Phase, Rerun, StepEnd, Verdict};
 
 /// The word for a case that the harness finished.
 pub fn classify(history: &History, checks: &[CheckResult]) -> Outcome {
@@ -22,7 +22,10 @@ pub fn classify(history: &History, checks: &[CheckResult]) -> Outcome {
     if let Some(StepEnd { success: true, .. }) = struck_at {
         return if wrong { Outcome::Silent } else { leak_or(Outcome::Absorbed, red("nothing-left-behind")) };
     }
-    let way_out = || ends.iter().filter(|end| end.phase != Phase::Injured);
+    // A tool may refuse to run twice, if the scenario says so.
+    let refuses = history.scenario.rerun == Rerun::Refuses;
+    let counts = |end: &&StepEnd| end.phase != Phase::Injured && !(refuses && end.phase == Phase::Rerun);
+    let way_out = || ends.iter().filter(counts);
     let recovered = ends.iter().filter(|end| end.phase == Phase::Recovery).all(|end| end.success);
     match (recovered, wrong) {
         (true, true) if struck_at.is_some() => Outcome::Lied,

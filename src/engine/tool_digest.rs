@@ -54,11 +54,12 @@ fn declared_files(patterns: &[String], root: &Path) -> Result<BTreeSet<PathBuf>>
 
 /// Files in the repository that a command line names; programs of the system are not part of the tool.
 fn named_files(plan: &Plan, root: &Path, fixtures: &Path) -> BTreeSet<PathBuf> {
-    let path = |part: &String| {
+    let path = |part: &str| {
         let text = part.replace("{fixtures}", &fixtures.to_string_lossy()).replace("{root}", &root.to_string_lossy());
         root.join(text)
     };
-    let parts = plan.steps.iter().flat_map(|step| &step.argv).filter(|part| part.contains('/') || part.contains('.'));
+    let words = plan.steps.iter().flat_map(|step| &step.argv).flat_map(|part| part.split_whitespace());
+    let words = words.filter(|word| word.contains('/') || word.contains('.'));
     let inside = |path: &PathBuf| path.is_file() && (path.starts_with(root) || path.starts_with(fixtures));
-    parts.map(path).filter(inside).collect()
+    words.map(path).filter(inside).collect()
 }
