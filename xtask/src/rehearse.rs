@@ -1,0 +1,56 @@
+//! `cargo xtask rehearse`: builds `rehearse`, then executes it in the caller's directory.
+//!
+//! Arguments go to `rehearse run`; after `--` they are a whole command of `rehearse`.
+#![allow(clippy::disallowed_methods)] // the one place of this crate that starts programs
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+/// Builds and executes; returns only if one of the two cannot be done.
+pub(crate) fn run(arguments: Vec<OsString>) -> ExitCode {
+    match build() {
+        Ok(binary) => {
+            let error = Command::new(&binary).args(command_line(arguments)).exec();
+            say(&format!("cannot execute {}: {error}", binary.display()));
+            ExitCode::from(70)
+        }
+        Err(why) => {
+            say(&why);
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn command_line(arguments: Vec<OsString>) -> Vec<OsString> {
+    match arguments.first() {
+        Some(first) if first == "--" => arguments.into_iter().skip(1).collect(),
+        _ => [OsString::from("run")].into_iter().chain(arguments).collect(),
+    }
+}
+
+/// The path of the executable that cargo built, as cargo says it.
+fn build() -> Result<PathBuf, String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
+    let mut command = Command::new(cargo);
+    command.args(["build", "--package", "rehearsal", "--bin", "rehearse", "--manifest-path", manifest]);
+    command.args(["--message-format", "json-render-diagnostics"]).stderr(std::process::Stdio::inherit());
+    let output = command.output().map_err(|error| format!("cannot start cargo: {error}"))?;
+    if !output.status.success() {
+        return Err("`rehearse` does not build; see above".to_owned());
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let executable = text.lines().rev().find_map(|line| {
+        let (_, rest) = line.split_once("\"executable\":\"")?;
+        rest.split_once('"').map(|(path, _)| PathBuf::from(path))
+    });
+    executable.ok_or_else(|| "cargo named no executable".to_owned())
+}
+
+/// A line for people.
+pub(crate) fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
