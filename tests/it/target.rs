@@ -23,8 +23,9 @@ struct Scratch {
 
 impl Scratch {
     fn new() -> Scratch {
-        // Short, for sockets live below it, and open to the server's user.
-        let dir = tempfile::Builder::new().prefix("rh").tempdir_in("/tmp").unwrap();
+        // Short, for sockets live below it; in memory, where there is one; open to the server's user.
+        let parent = if Path::new("/dev/shm").is_dir() { "/dev/shm" } else { "/tmp" };
+        let dir = tempfile::Builder::new().prefix("rh").tempdir_in(parent).unwrap();
         std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
         let base = Base::at(dir.path().join("b"));
         Scratch { dir, base }
