@@ -4,7 +4,7 @@
 //! itself leaves something behind; the next [`Session::open`](super::Session::open) finds it.
 
 use super::base::Base;
-use super::{cluster, lock};
+use super::{cluster, lock, postmaster};
 use crate::clock::Stopwatch;
 use crate::process::{Executable, Spawn, kill_marked};
 use crate::{Error, Result};
@@ -96,7 +96,7 @@ pub fn leftovers(base: &Base) -> Leftovers {
 pub(super) fn reap(base: &Base) -> Result<()> {
     let alive = end_dead_sessions(base)?;
     if alive.is_empty() {
-        cluster::end_in(base.dir());
+        postmaster::end_in(base.dir());
         for dir in [base.sessions(), base.clusters(), base.sqlite()] {
             remove(&dir)?;
         }
@@ -137,7 +137,7 @@ fn end_dead_sessions(base: &Base) -> Result<BTreeSet<String>> {
             alive.insert(name(&dir));
         } else {
             kill_marked(&name(&dir), None)?;
-            cluster::end_in(&dir);
+            postmaster::end_in(&dir);
             remove(&dir)?;
         }
     }
@@ -150,7 +150,7 @@ fn ended(base: &Base) -> Result<bool> {
     if !end_dead_sessions(base)?.is_empty() {
         return Ok(false);
     }
-    cluster::end_in(base.dir());
+    postmaster::end_in(base.dir());
     for dir in [base.sessions(), base.clusters(), base.sqlite()] {
         remove(&dir)?;
     }

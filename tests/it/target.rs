@@ -378,6 +378,7 @@ async fn a_cluster_that_is_not_whole_is_replaced(#[case] is_killed: bool) {
     let session = scratch.session();
     scratch.join(&session).await;
     let old = scratch.postmaster();
+    assert_eq!(memory_segments_of(old), usize::from(cfg!(target_os = "linux")));
     if is_killed {
         kill(old, Signal::KILL).unwrap();
     } else {
