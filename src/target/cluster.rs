@@ -107,10 +107,14 @@ pub(super) fn drop_orphans(base: &Base) {
     let ready = clusters.map(|entry| Place { dir: entry.path() }).filter(|place| place.running().is_some());
     for place in ready {
         let is_alive = |session: &str| base.sessions().join(session).exists();
-        let _ = block_on(super::pool::drop_orphans(admin(&place.socket(), "postgres"), is_alive));
+        let dropped = super::pool::drop_orphans(admin(&place.socket(), "postgres"), is_alive);
+        // A server may have been stopped on purpose, and the supervisor has others to look after.
+        let _ = block_on(async { tokio::time::timeout(PATIENCE_TO_DROP, dropped).await });
     }
 }
 
+/// How long a server may take to drop the databases of dead sessions.
+const PATIENCE_TO_DROP: Duration = Duration::from_secs(10);
 /// How long a server may take to start.
 const PATIENCE_TO_START: Duration = Duration::from_secs(60);
 /// Part of the name of the socket and of nothing else: there is no TCP.

@@ -129,19 +129,21 @@ pub(super) fn ensure(executable: &Executable, base: &Base) -> Result<()> {
     Ok(())
 }
 
-// The sessions that are alive; the others are gone after this.
+// The sessions that are alive; the others are gone after this, or as many of them as can be.
 fn end_dead_sessions(base: &Base) -> Result<BTreeSet<String>> {
-    let mut alive = BTreeSet::new();
-    for dir in entries(&base.sessions()) {
-        if lock::is_held(&dir.join("lock")) {
-            alive.insert(name(&dir));
-        } else {
-            kill_marked(&name(&dir), None)?;
-            postmaster::end_in(&dir);
-            remove(&dir)?;
-        }
+    let (alive, dead): (Vec<PathBuf>, Vec<PathBuf>) =
+        entries(&base.sessions()).into_iter().partition(|dir| lock::is_held(&dir.join("lock")));
+    let troubles: Vec<Error> = dead.iter().filter_map(|dir| end_session(dir).err()).collect();
+    match troubles.into_iter().next() {
+        Some(first) => Err(first),
+        None => Ok(alive.iter().map(|dir| name(dir)).collect()),
     }
-    Ok(alive)
+}
+
+fn end_session(dir: &Path) -> Result<()> {
+    kill_marked(&name(dir), None)?;
+    postmaster::end_in(dir);
+    remove(dir)
 }
 
 // The decision to end, under the lock under which sessions are made.

@@ -153,6 +153,14 @@ async fn a_signal_reaches_the_whole_group() {
 }
 
 #[test]
+fn a_test_harness_never_takes_itself_for_rehearse() {
+    match Executable::find() {
+        Ok(found) => assert_eq!(found.path().file_stem().unwrap(), "rehearse"),
+        Err(error) => assert!(error.to_string().contains("set REHEARSE_BIN"), "{error}"),
+    }
+}
+
+#[test]
 fn a_program_that_is_not_there_is_named() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let error = runtime.block_on(async { Spawn::new(["/no/such/program", "secret"], "/").start().unwrap_err() });
