@@ -10,16 +10,17 @@ use std::time::Duration;
 pub(super) fn end_in(dir: &Path) {
     let servers = || processes_in(dir, &["postgres", "initdb"]);
     let data_dirs = data_dirs(dir);
-    for data in &data_dirs {
-        let postmaster = PidFile::read(data).filter(|file| works_in(file.pid, data, &["postgres"]));
-        let _ = postmaster.map(|file| kill(file.pid, Signal::QUIT));
-    }
+    let patience = match is_initialising(dir, &data_dirs) {
+        true => PATIENCE_TO_INITIALISE,
+        false => PATIENCE_TO_QUIT,
+    };
+    data_dirs.iter().for_each(|data| quit(data));
     let watch = Stopwatch::start();
     while !servers().is_empty() {
-        if watch.elapsed() > PATIENCE_TO_QUIT || data_dirs.is_empty() {
+        if watch.elapsed() > patience || data_dirs.is_empty() {
             servers().iter().for_each(|pid| drop(kill(*pid, Signal::KILL)));
         }
-        if watch.elapsed() > 4 * PATIENCE_TO_QUIT {
+        if watch.elapsed() > 4 * patience {
             break; // in the kernel's hands
         }
         std::thread::sleep(Duration::from_millis(2));
@@ -29,20 +30,37 @@ pub(super) fn end_in(dir: &Path) {
 
 /// How long a server may take to leave without being killed.
 const PATIENCE_TO_QUIT: Duration = Duration::from_millis(700);
+/// How long an `initdb` whose starter died may go on, which is not long: a killed one would leave POSIX shared memory
+/// that nobody can tell from another server's.
+const PATIENCE_TO_INITIALISE: Duration = Duration::from_secs(5);
+
+fn quit(data: &Path) {
+    let postmaster = PidFile::read(data).filter(|file| !file.is_single && works_in(file.pid, data, &["postgres"]));
+    let _ = postmaster.map(|file| kill(file.pid, Signal::QUIT));
+}
+
+fn is_initialising(dir: &Path, data_dirs: &[PathBuf]) -> bool {
+    let is_single = |data: &PathBuf| PidFile::read(data).is_some_and(|file| file.is_single);
+    data_dirs.iter().any(is_single) || !processes_in(dir, &["initdb"]).is_empty()
+}
+
 /// What `postmaster.pid` says.
 pub(super) struct PidFile {
     pub(super) pid: u32,
+    is_single: bool,
     memory: Option<u32>,
     pub(super) is_ready: bool,
 }
 
 impl PidFile {
     // Lines: pid, data directory, start time, port, socket directory, address, "key id" of the memory, status.
+    // A server without a postmaster (`--single`, `--boot`) writes its pid with a minus.
     pub(super) fn read(data: &Path) -> Option<PidFile> {
         let text = std::fs::read_to_string(data.join("postmaster.pid")).ok()?;
         let lines: Vec<&str> = text.lines().map(str::trim).collect();
         let memory = lines.get(6).and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
-        Some(PidFile { pid: lines.first()?.parse().ok()?, memory, is_ready: lines.get(7) == Some(&"ready") })
+        let pid: i32 = lines.first()?.parse().ok()?;
+        Some(PidFile { pid: pid.unsigned_abs(), is_single: pid < 0, memory, is_ready: lines.get(7) == Some(&"ready") })
     }
 }
 
