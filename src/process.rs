@@ -5,23 +5,24 @@
 
 #![allow(clippy::disallowed_methods)] // this is the place that the rule speaks of
 
+mod child;
 mod executable;
 mod marked;
 
+pub use child::{Child, Detached};
 pub use executable::Executable;
 pub use marked::{Marker, kill_descendants, kill_marked, marked, processes_in, works_in};
 pub use rustix::process::Signal;
 
 use crate::{Error, Result};
-use rustix::process::{Pid, WaitOptions, kill_process_group, waitpgid};
-use std::collections::{BTreeMap, BTreeSet};
+use rustix::process::{Pid, kill_process_group};
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::OpenOptions;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 /// A child to be: everything it will know is said here, nothing is inherited.
 #[derive(Clone)]
@@ -93,13 +94,7 @@ impl Spawn {
     /// # Panics
     /// Outside a tokio runtime.
     pub fn start(&self) -> Result<Child> {
-        adopt_orphans();
-        let mut command = tokio::process::Command::from(self.command()?);
-        let mut ours = ours();
-        let inner = command.spawn().map_err(|error| self.cannot_start(error))?;
-        let pid = inner.id().expect("a child that nobody waited for has a pid");
-        ours.insert(pid);
-        Ok(Child { inner, pid, ended: None })
+        Child::spawn(self.command()?).map_err(|error| self.cannot_start(error))
     }
 
     /// Starts a child that outlives us; nobody has to wait for it.
@@ -107,9 +102,7 @@ impl Spawn {
     /// # Errors
     /// As in [`Spawn::start`].
     pub fn start_detached(&self) -> Result<Detached> {
-        reap_detached();
-        let child = self.command()?.spawn().map_err(|error| self.cannot_start(error))?;
-        Ok(Detached { child: Some(child) })
+        Detached::spawn(self.command()?).map_err(|error| self.cannot_start(error))
     }
 
     fn command(&self) -> Result<Command> {
@@ -137,80 +130,6 @@ impl fmt::Debug for Spawn {
             .field("ids", &self.ids)
             .field("marker", &self.marker)
             .finish_non_exhaustive()
-    }
-}
-
-/// A running child and its process group. Dropped before its end, the group is killed.
-#[derive(Debug)]
-pub struct Child {
-    inner: tokio::process::Child,
-    pid: u32,
-    ended: Option<Exit>,
-}
-
-impl Child {
-    /// The process, and the process group, of the child.
-    pub fn pid(&self) -> u32 {
-        self.pid
-    }
-
-    /// Waits for the end; asked again, answers the same. A wait that is dropped loses nothing.
-    ///
-    /// # Errors
-    /// Somebody else waited for the child.
-    pub async fn wait(&mut self) -> Result<Exit> {
-        if let Some(exit) = self.ended {
-            return Ok(exit);
-        }
-        let status = self.inner.wait().await;
-        let status = status.map_err(|error| Error::bug(format!("nobody ended child {}", self.pid)).caused_by(error))?;
-        let exit = Exit::from(status);
-        self.ended = Some(exit);
-        ours().remove(&self.pid);
-        reap_group(self.pid);
-        Ok(exit)
-    }
-
-    /// Sends a signal to the whole group, also after the child's own end; a group that is gone is fine.
-    ///
-    /// # Errors
-    /// The group belongs to another user.
-    pub fn kill_group(&self, signal: Signal) -> Result<()> {
-        kill_group(self.pid, signal)
-    }
-}
-
-impl Drop for Child {
-    fn drop(&mut self) {
-        if self.ended.is_none() {
-            let _ = self.kill_group(Signal::KILL); // tokio reaps in the background
-            ours().remove(&self.pid);
-        }
-    }
-}
-
-/// A child that outlives us. Dropping it does nothing to it.
-#[derive(Debug)]
-pub struct Detached {
-    child: Option<std::process::Child>,
-}
-
-impl Detached {
-    /// Process and process group.
-    pub fn pid(&self) -> u32 {
-        self.child.as_ref().map_or(0, std::process::Child::id)
-    }
-
-    /// How it ended, if it did already.
-    pub fn ended(&mut self) -> Option<Exit> {
-        let status = self.child.as_mut()?.try_wait().ok()??;
-        Some(Exit::from(status))
-    }
-}
-
-impl Drop for Detached {
-    fn drop(&mut self) {
-        detached().extend(self.child.take());
     }
 }
 
@@ -310,36 +229,4 @@ fn pid(process: u32) -> Result<Pid> {
     // 0 and 1 would be ourselves and everybody.
     let raw = i32::try_from(process).ok().filter(|raw| *raw > 1);
     raw.and_then(Pid::from_raw).ok_or_else(|| Error::bug(format!("{process} is not a process of ours")))
-}
-
-// Children that a [`Child`] waits for. Nobody else may reap them: tokio waits for each by its own pid and would find
-// it gone. For the same reason we never wait for "any child", only for pids and groups that we know.
-fn ours() -> MutexGuard<'static, BTreeSet<u32>> {
-    static OURS: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
-    OURS.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn detached() -> MutexGuard<'static, Vec<std::process::Child>> {
-    static DETACHED: Mutex<Vec<std::process::Child>> = Mutex::new(Vec::new());
-    DETACHED.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn reap_detached() {
-    detached().retain_mut(|child| matches!(child.try_wait(), Ok(None)));
-}
-
-// Orphans of the group became our children (see `adopt_orphans`) and would stay as zombies until our end.
-fn reap_group(group: u32) {
-    let Ok(group) = pid(group) else { return };
-    while let Ok(Some(_)) = waitpgid(group, WaitOptions::NOHANG) {}
-}
-
-// Orphans come to us instead of to init, so that what a tool leaves behind can be reaped. Linux only; elsewhere init
-// reaps them.
-fn adopt_orphans() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        #[cfg(target_os = "linux")]
-        let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
-    });
 }

@@ -2,7 +2,8 @@
 //!
 //! Not found: a process that cleared its environment, and one that began outside of us (a daemon that was asked).
 
-use super::{Signal, kill, ours, pid};
+use super::child::ours;
+use super::{Signal, kill, pid};
 use crate::{Error, Result};
 use rustix::process::{WaitOptions, waitpid};
 use std::collections::BTreeSet;

@@ -4,10 +4,11 @@ use super::base::{Base, own_dir, server_ids, set_mode};
 use super::binaries::{Binaries, environment};
 use super::copy::{copy_tree, give};
 use super::image::{ADMIN_ROLE, TOOL_ROLE, image, key};
+use super::postmaster::{PidFile, end_in};
 use super::session::{Session, random};
 use super::{binaries, lock};
 use crate::clock::Stopwatch;
-use crate::process::{Detached, Signal, Spawn, kill, processes_in, run, works_in};
+use crate::process::{Detached, Spawn, works_in};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
@@ -100,39 +101,20 @@ impl fmt::Debug for Cluster {
     }
 }
 
-/// Ends every server that works below a directory, and frees the shared memory of those that were killed before.
-pub(super) fn end_in(dir: &Path) {
-    let servers = || processes_in(dir, &["postgres", "initdb"]);
-    let data_dirs = data_dirs(dir);
-    for data in &data_dirs {
-        let postmaster = PidFile::read(data).filter(|file| works_in(file.pid, data, &["postgres"]));
-        let _ = postmaster.map(|file| kill(file.pid, Signal::QUIT));
-    }
-    let watch = Stopwatch::start();
-    while !servers().is_empty() {
-        if watch.elapsed() > PATIENCE_TO_QUIT || data_dirs.is_empty() {
-            servers().iter().for_each(|pid| drop(kill(*pid, Signal::KILL)));
-        }
-        if watch.elapsed() > 4 * PATIENCE_TO_QUIT {
-            break; // in the kernel's hands
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    data_dirs.iter().filter_map(|data| PidFile::read(data)).for_each(free_memory);
-}
-
 /// Drops the databases whose session has no directory any more. Troubles are left for the end of the cluster.
 pub(super) fn drop_orphans(base: &Base) {
     let clusters = std::fs::read_dir(base.clusters()).into_iter().flatten().flatten();
     let ready = clusters.map(|entry| Place { dir: entry.path() }).filter(|place| place.running().is_some());
     for place in ready {
         let is_alive = |session: &str| base.sessions().join(session).exists();
-        let _ = block_on(super::pool::drop_orphans(admin(&place.socket(), "postgres"), is_alive));
+        let dropped = super::pool::drop_orphans(admin(&place.socket(), "postgres"), is_alive);
+        // A server may have been stopped on purpose, and the supervisor has others to look after.
+        let _ = block_on(async { tokio::time::timeout(PATIENCE_TO_DROP, dropped).await });
     }
 }
 
-/// How long a server may take to leave without being killed.
-const PATIENCE_TO_QUIT: Duration = Duration::from_millis(700);
+/// How long a server may take to drop the databases of dead sessions.
+const PATIENCE_TO_DROP: Duration = Duration::from_secs(10);
 /// How long a server may take to start.
 const PATIENCE_TO_START: Duration = Duration::from_secs(60);
 /// Part of the name of the socket and of nothing else: there is no TCP.
@@ -283,48 +265,6 @@ fn admin(socket: &Path, database: &str) -> PgConnectOptions {
 
 /// By what our own connections are known.
 pub(super) const APPLICATION: &str = "rehearse";
-
-/// What `postmaster.pid` says.
-struct PidFile {
-    pid: u32,
-    memory: Option<u32>,
-    is_ready: bool,
-}
-
-impl PidFile {
-    // Lines: pid, data directory, start time, port, socket directory, address, "key id" of the memory, status.
-    fn read(data: &Path) -> Option<PidFile> {
-        let text = std::fs::read_to_string(data.join("postmaster.pid")).ok()?;
-        let lines: Vec<&str> = text.lines().map(str::trim).collect();
-        let memory = lines.get(6).and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
-        Some(PidFile { pid: lines.first()?.parse().ok()?, memory, is_ready: lines.get(7) == Some(&"ready") })
-    }
-}
-
-// A postmaster that is killed leaves its (tiny) System V segment. Only if it is surely the one: made by that process,
-// used by nobody. Elsewhere than on Linux it stays until the next boot.
-fn free_memory(file: PidFile) {
-    let Some(id) = file.memory.map(|id| id.to_string()) else { return };
-    let segments = std::fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
-    let is_its_own = segments.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).any(|fields| {
-        // key shmid perms size cpid lpid nattch ...
-        fields.get(1) == Some(&id.as_str())
-            && fields.get(4) == Some(&file.pid.to_string().as_str())
-            && fields.get(6) == Some(&"0")
-    });
-    if is_its_own {
-        let _ = run(&["ipcrm".into(), "-m".into(), id.into()], Path::new("/"), &environment(), None, "");
-    }
-}
-
-// `<dir>/data`, `<dir>/clusters/*/data`, `<dir>/sessions/*/clusters/*/data`.
-fn data_dirs(dir: &Path) -> Vec<PathBuf> {
-    let below = |dir: PathBuf| std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut clusters: Vec<PathBuf> = below(dir.join("clusters")).collect();
-    clusters.extend(below(dir.join("sessions")).flat_map(|session| below(session.join("clusters"))));
-    clusters.push(dir.to_owned());
-    clusters.into_iter().map(|cluster| cluster.join("data")).filter(|data| data.is_dir()).collect()
-}
 
 // Waiting for a lock, copying and starting block, so they are no work for the caller's runtime.
 async fn in_background<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {

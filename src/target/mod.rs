@@ -17,6 +17,7 @@ mod copy;
 mod image;
 mod lock;
 mod pool;
+mod postmaster;
 mod session;
 mod sqlite;
 mod supervisor;

@@ -1,7 +1,7 @@
 //! One process, or one run in it: a name, a directory, and a lock that says that the owner lives.
 
 use super::base::{Base, own_dir};
-use super::{lock, supervisor};
+use super::{lock, postmaster, supervisor};
 use crate::process::{Executable, Marker, kill_marked};
 use crate::{Error, Result};
 use std::fs::File;
@@ -82,7 +82,7 @@ impl Drop for Session {
     fn drop(&mut self) {
         let _ = kill_marked(&self.id, None);
         if self.clusters().exists() {
-            super::cluster::end_in(&self.dir);
+            postmaster::end_in(&self.dir);
         }
         let _ = std::fs::remove_dir_all(&self.dir);
     }

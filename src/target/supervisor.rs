@@ -4,7 +4,7 @@
 //! itself leaves something behind; the next [`Session::open`](super::Session::open) finds it.
 
 use super::base::Base;
-use super::{cluster, lock};
+use super::{cluster, lock, postmaster};
 use crate::clock::Stopwatch;
 use crate::process::{Executable, Spawn, kill_marked};
 use crate::{Error, Result};
@@ -96,7 +96,7 @@ pub fn leftovers(base: &Base) -> Leftovers {
 pub(super) fn reap(base: &Base) -> Result<()> {
     let alive = end_dead_sessions(base)?;
     if alive.is_empty() {
-        cluster::end_in(base.dir());
+        postmaster::end_in(base.dir());
         for dir in [base.sessions(), base.clusters(), base.sqlite()] {
             remove(&dir)?;
         }
@@ -129,19 +129,21 @@ pub(super) fn ensure(executable: &Executable, base: &Base) -> Result<()> {
     Ok(())
 }
 
-// The sessions that are alive; the others are gone after this.
+// The sessions that are alive; the others are gone after this, or as many of them as can be.
 fn end_dead_sessions(base: &Base) -> Result<BTreeSet<String>> {
-    let mut alive = BTreeSet::new();
-    for dir in entries(&base.sessions()) {
-        if lock::is_held(&dir.join("lock")) {
-            alive.insert(name(&dir));
-        } else {
-            kill_marked(&name(&dir), None)?;
-            cluster::end_in(&dir);
-            remove(&dir)?;
-        }
+    let (alive, dead): (Vec<PathBuf>, Vec<PathBuf>) =
+        entries(&base.sessions()).into_iter().partition(|dir| lock::is_held(&dir.join("lock")));
+    let troubles: Vec<Error> = dead.iter().filter_map(|dir| end_session(dir).err()).collect();
+    match troubles.into_iter().next() {
+        Some(first) => Err(first),
+        None => Ok(alive.iter().map(|dir| name(dir)).collect()),
     }
-    Ok(alive)
+}
+
+fn end_session(dir: &Path) -> Result<()> {
+    kill_marked(&name(dir), None)?;
+    postmaster::end_in(dir);
+    remove(dir)
 }
 
 // The decision to end, under the lock under which sessions are made.
@@ -150,7 +152,7 @@ fn ended(base: &Base) -> Result<bool> {
     if !end_dead_sessions(base)?.is_empty() {
         return Ok(false);
     }
-    cluster::end_in(base.dir());
+    postmaster::end_in(base.dir());
     for dir in [base.sessions(), base.clusters(), base.sqlite()] {
         remove(&dir)?;
     }

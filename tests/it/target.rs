@@ -23,8 +23,9 @@ struct Scratch {
 
 impl Scratch {
     fn new() -> Scratch {
-        // Short, for sockets live below it, and open to the server's user.
-        let dir = tempfile::Builder::new().prefix("rh").tempdir_in("/tmp").unwrap();
+        // Short, for sockets live below it; in memory, where there is one; open to the server's user.
+        let parent = if Path::new("/dev/shm").is_dir() { "/dev/shm" } else { "/tmp" };
+        let dir = tempfile::Builder::new().prefix("rh").tempdir_in(parent).unwrap();
         std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
         let base = Base::at(dir.path().join("b"));
         Scratch { dir, base }
@@ -149,6 +150,14 @@ async fn a_signal_reaches_the_whole_group() {
     child.kill_group(Signal::KILL).unwrap();
     assert_eq!(child.wait().await.unwrap(), Exit { code: None, signal: Some(9) });
     child.kill_group(Signal::KILL).unwrap(); // nobody is there, and that is fine
+}
+
+#[test]
+fn a_test_harness_never_takes_itself_for_rehearse() {
+    match Executable::find() {
+        Ok(found) => assert_eq!(found.path().file_stem().unwrap(), "rehearse"),
+        Err(error) => assert!(error.to_string().contains("set REHEARSE_BIN"), "{error}"),
+    }
 }
 
 #[test]
@@ -377,6 +386,7 @@ async fn a_cluster_that_is_not_whole_is_replaced(#[case] is_killed: bool) {
     let session = scratch.session();
     scratch.join(&session).await;
     let old = scratch.postmaster();
+    assert_eq!(memory_segments_of(old), usize::from(cfg!(target_os = "linux")));
     if is_killed {
         kill(old, Signal::KILL).unwrap();
     } else {

@@ -1,0 +1,90 @@
+//! Servers as processes: who they are, and how they end.
+
+use super::binaries::environment;
+use crate::clock::Stopwatch;
+use crate::process::{Signal, kill, processes_in, run, works_in};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Ends every server that works below a directory, and frees the shared memory of those that were killed before.
+pub(super) fn end_in(dir: &Path) {
+    let servers = || processes_in(dir, &["postgres", "initdb"]);
+    let data_dirs = data_dirs(dir);
+    let patience = match is_initialising(dir, &data_dirs) {
+        true => PATIENCE_TO_INITIALISE,
+        false => PATIENCE_TO_QUIT,
+    };
+    data_dirs.iter().for_each(|data| quit(data));
+    let watch = Stopwatch::start();
+    while !servers().is_empty() {
+        if watch.elapsed() > patience || data_dirs.is_empty() {
+            servers().iter().for_each(|pid| drop(kill(*pid, Signal::KILL)));
+        }
+        if watch.elapsed() > 4 * patience {
+            break; // in the kernel's hands
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    data_dirs.iter().filter_map(|data| PidFile::read(data)).for_each(free_memory);
+}
+
+/// How long a server may take to leave without being killed.
+const PATIENCE_TO_QUIT: Duration = Duration::from_millis(700);
+/// How long an `initdb` whose starter died may go on, which is not long: a killed one would leave POSIX shared memory
+/// that nobody can tell from another server's.
+const PATIENCE_TO_INITIALISE: Duration = Duration::from_secs(5);
+
+fn quit(data: &Path) {
+    let postmaster = PidFile::read(data).filter(|file| !file.is_single && works_in(file.pid, data, &["postgres"]));
+    let _ = postmaster.map(|file| kill(file.pid, Signal::QUIT));
+}
+
+fn is_initialising(dir: &Path, data_dirs: &[PathBuf]) -> bool {
+    let is_single = |data: &PathBuf| PidFile::read(data).is_some_and(|file| file.is_single);
+    data_dirs.iter().any(is_single) || !processes_in(dir, &["initdb"]).is_empty()
+}
+
+/// What `postmaster.pid` says.
+pub(super) struct PidFile {
+    pub(super) pid: u32,
+    is_single: bool,
+    memory: Option<u32>,
+    pub(super) is_ready: bool,
+}
+
+impl PidFile {
+    // Lines: pid, data directory, start time, port, socket directory, address, "key id" of the memory, status.
+    // A server without a postmaster (`--single`, `--boot`) writes its pid with a minus.
+    pub(super) fn read(data: &Path) -> Option<PidFile> {
+        let text = std::fs::read_to_string(data.join("postmaster.pid")).ok()?;
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        let memory = lines.get(6).and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
+        let pid: i32 = lines.first()?.parse().ok()?;
+        Some(PidFile { pid: pid.unsigned_abs(), is_single: pid < 0, memory, is_ready: lines.get(7) == Some(&"ready") })
+    }
+}
+
+// A postmaster that is killed leaves its (tiny) System V segment. Only if it is surely the one: made by that process,
+// used by nobody. Elsewhere than on Linux it stays until the next boot.
+fn free_memory(file: PidFile) {
+    let Some(id) = file.memory.map(|id| id.to_string()) else { return };
+    let segments = std::fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
+    let is_its_own = segments.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).any(|fields| {
+        // key shmid perms size cpid lpid nattch ...
+        fields.get(1) == Some(&id.as_str())
+            && fields.get(4) == Some(&file.pid.to_string().as_str())
+            && fields.get(6) == Some(&"0")
+    });
+    if is_its_own {
+        let _ = run(&["ipcrm".into(), "-m".into(), id.into()], Path::new("/"), &environment(), None, "");
+    }
+}
+
+// `<dir>/data`, `<dir>/clusters/*/data`, `<dir>/sessions/*/clusters/*/data`.
+fn data_dirs(dir: &Path) -> Vec<PathBuf> {
+    let below = |dir: PathBuf| std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut clusters: Vec<PathBuf> = below(dir.join("clusters")).collect();
+    clusters.extend(below(dir.join("sessions")).flat_map(|session| below(session.join("clusters"))));
+    clusters.push(dir.to_owned());
+    clusters.into_iter().map(|cluster| cluster.join("data")).filter(|data| data.is_dir()).collect()
+}
