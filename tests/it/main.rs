@@ -6,5 +6,6 @@ mod db;
 mod evidence;
 mod one_db;
 mod postgres_server;
+mod proxy;
 mod report;
 mod target;

@@ -1,0 +1,8 @@
+//! The Postgres proxy, in front of a real server.
+#![allow(clippy::unwrap_used)] // what the tests share panics as they do
+
+mod client;
+mod counting;
+mod server;
+mod striking;
+mod transparent;
