@@ -42,7 +42,10 @@ impl Live {
                 let progress = Progress { canary: expect.is_some(), ..Progress::default() };
                 self.scenarios.insert(scenario.clone(), progress);
             }
-            Body::ScenarioPlanned { scenario, coverage, .. } => self.progress(scenario).planned += coverage.visited,
+            Body::ScenarioPlanned { scenario, coverage, .. } => {
+                let progress = self.progress(scenario);
+                progress.planned = progress.planned.saturating_add(coverage.visited);
+            }
             Body::CaseStarted { case, scenario, address: Some(_), .. } => {
                 let now_us = self.now_us;
                 self.current = scenario.clone();

@@ -125,14 +125,9 @@ fn red_scenarios(record: &RunRecord, paint: &Paint) -> String {
                 (why, _) => why.to_owned(),
             };
             let name = paint.verdict(verdict, &verdict.to_string().to_uppercase());
-            format!("\n{name}  {}\n", plain(&scenario.scenario)) + &line("", &why) + &command(&after_scenario(scenario))
+            format!("\n{name}  {}\n", plain(&scenario.scenario)) + &line("", &why) + &command(&run_again(scenario))
         })
         .collect()
-}
-
-/// A scenario without cases lacks something that it runs on.
-fn after_scenario(scenario: &ScenarioRecord) -> String {
-    if scenario.cases.is_empty() { "rehearse doctor".to_owned() } else { run_again(scenario) }
 }
 
 /// The cases that are not green and were not planned to be red.

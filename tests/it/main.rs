@@ -1,4 +1,6 @@
 //! Integration tests.
 
 mod evidence;
+mod journal;
+mod redact;
 mod report;
