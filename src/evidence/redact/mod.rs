@@ -170,11 +170,27 @@ enum Until {
 /// bytes could change an answer, it is [`At::More`], unless `last` says that there are none.
 trait Pattern {
     fn at(&self, text: &[u8], last: bool) -> At;
+
+    /// Whether something may begin with these two bytes; the quick answer, because almost nowhere does anything begin.
+    fn may_begin(&self, first: u8, second: Option<u8>) -> bool;
+
+    /// How many bytes at the beginning of `text` are surely none of a secret's.
+    fn plain_bytes(&self, text: &[u8]) -> usize {
+        let mut at = 0;
+        while at < text.len() && !self.may_begin(text[at], text.get(at + 1).copied()) {
+            at += 1;
+        }
+        at
+    }
 }
 
 impl<P: Pattern + ?Sized> Pattern for Arc<P> {
     fn at(&self, text: &[u8], last: bool) -> At {
         (**self).at(text, last)
+    }
+
+    fn may_begin(&self, first: u8, second: Option<u8>) -> bool {
+        (**self).may_begin(first, second)
     }
 }
 
@@ -202,6 +218,12 @@ impl<P: Pattern> Stream<P> {
                     break;
                 }
                 self.until = None;
+                continue;
+            }
+            let plain = self.pattern.plain_bytes(rest);
+            if plain > 0 {
+                shown.extend_from_slice(&rest[..plain]);
+                at += plain;
                 continue;
             }
             match self.pattern.at(rest, last) {
@@ -248,6 +270,10 @@ impl Until {
 fn positions(pattern: &impl Pattern, text: &[u8]) -> Vec<usize> {
     let (mut found, mut at) = (Vec::new(), 0);
     while at < text.len() {
+        at += pattern.plain_bytes(&text[at..]);
+        if at == text.len() {
+            break;
+        }
         match pattern.at(&text[at..], true) {
             At::Secret { keep, until, certain } => {
                 let begin = at + keep;
