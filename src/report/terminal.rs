@@ -1,7 +1,7 @@
 //! What a person sees at the end of a run: the verdict, a line per scenario, what is red and how to repeat it.
 
 use super::case::{run_again, short_name, word};
-use super::diagnosis::{WIDTH, command, diagnosis, line};
+use super::diagnosis::{WIDTH, command, diagnosis, line, lines};
 use super::tally::{CheckTally, KindTally, ParityTally, Tally};
 use super::words::{count, cut, duration, plain, plural};
 use crate::model::{CaseRecord, RunRecord, ScenarioRecord, States, Verdict};
@@ -25,7 +25,7 @@ pub fn summary(record: &RunRecord, states: &States, bundle: &str, colour: bool) 
     }
     text += "\n";
     text.extend(scenario_lines(&record.scenarios, &paint));
-    text.extend(record.notes.iter().map(|note| line("note", note)));
+    text.extend(record.notes.iter().map(|note| lines("note", note)));
     text += &red_cases(record, bundle, &paint);
     text += &red_scenarios(record, &paint);
     text + "\n" + &ending(record, tally.verdict, bundle, &paint)
@@ -116,7 +116,7 @@ fn as_planned(scenario: &ScenarioRecord) -> String {
 /// Scenarios that are not green, and not only because of the cases that follow.
 fn red_scenarios(record: &RunRecord, paint: &Paint) -> String {
     let red = record.scenarios.iter().filter(|scenario| scenario.verdict != Some(Verdict::Pass));
-    red.filter(|scenario| scenario.expect.is_some() || shown_cases(scenario).next().is_none())
+    red.filter(|scenario| !scenario.why.is_empty() || shown_cases(scenario).next().is_none())
         .map(|scenario| {
             let verdict = scenario.verdict.unwrap_or(Verdict::Unknown);
             let why = match (scenario.why.as_str(), &scenario.expect) {
@@ -125,7 +125,7 @@ fn red_scenarios(record: &RunRecord, paint: &Paint) -> String {
                 (why, _) => why.to_owned(),
             };
             let name = paint.verdict(verdict, &verdict.to_string().to_uppercase());
-            format!("\n{name}  {}\n", plain(&scenario.scenario)) + &line("", &why) + &command(&run_again(scenario))
+            format!("\n{name}  {}\n", plain(&scenario.scenario)) + &lines("", &why) + &command(&run_again(scenario))
         })
         .collect()
 }

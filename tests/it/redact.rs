@@ -148,3 +148,35 @@ fn a_bundle_masks_what_it_finds_and_spares_the_journal() {
     assert_eq!(read("claims/run.json"), r#"{"a":"-----BEGIN PRIVATE KEY-----***","b":1}"#);
     assert_eq!(read("events.jsonl"), "hunter2hunter");
 }
+
+/// The encodings as other people's code writes them.
+fn encodings(secret: &str) -> Vec<String> {
+    let json = serde_json::to_string(secret).unwrap();
+    let percent = |keep: &str| -> String {
+        let one = |byte: u8| match byte.is_ascii_alphanumeric() || keep.as_bytes().contains(&byte) {
+            true => char::from(byte).to_string(),
+            false => format!("%{byte:02X}"),
+        };
+        secret.bytes().map(one).collect()
+    };
+    let xml = secret.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
+    let hex = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+    vec![secret.to_owned(), json[1..json.len() - 1].to_owned(), percent("-._~"), percent("-._~/+'"), xml, hex]
+}
+
+proptest! {
+    #[test]
+    fn no_encoding_of_any_secret_gets_through(
+        secret in "[a-zA-Z0-9 /&%+\"'<\\\\\u{e9}\u{1f600}]{4,12}",
+        before in "[a-z&%\\\\ ]{0,6}",
+    ) {
+        let redactor = Redactor::new([&secret]);
+        for encoded in encodings(&secret) {
+            let text = format!("{before}{encoded}.");
+            let masked = String::from_utf8_lossy(&redactor.mask(text.as_bytes())).into_owned();
+            prop_assert!(masked.contains("***") && !masked.contains(&encoded), "{text} gave {masked}");
+            prop_assert!(!redactor.find(text.as_bytes()).is_empty(), "{text}");
+            prop_assert_eq!(redactor.find(masked.as_bytes()), [0usize; 0], "{}", masked);
+        }
+    }
+}
