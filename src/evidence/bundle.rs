@@ -1,5 +1,6 @@
 //! A run's directory: where each file of the evidence lies, and the sums that close it.
 
+use super::redact::{self, Hit, Redactor};
 use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::DatabaseState;
@@ -115,6 +116,20 @@ impl Bundle<Open> {
     pub fn path(&self, path: &str) -> Result<PathBuf> {
         check_path(path)?;
         Ok(self.root.join(path))
+    }
+
+    /// Looks for secrets in all that is written so far, and masks them, but for the journal: a masked line would break
+    /// its chain, so it masks before it writes ([`Journal::redacting`](super::Journal::redacting)).
+    ///
+    /// To be asked before `run.finished`: a run with a hit is inconclusive. Sorted by file and offset.
+    ///
+    /// # Errors
+    /// The environment: a file cannot be read or written.
+    pub fn mask_secrets(&self, redactor: &Redactor) -> Result<Vec<Hit>> {
+        let hits = redact::mask_files(&self.root, redactor, EVENTS)?;
+        let relative =
+            |hit: Hit| Hit { file: hit.file.strip_prefix(&self.root).unwrap_or(&hit.file).to_owned(), ..hit };
+        Ok(hits.into_iter().map(relative).collect())
     }
 
     /// Closes the bundle with `SHA256SUMS` over every file but itself, `attest/` and `signoffs/`, sorted by path.

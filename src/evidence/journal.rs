@@ -3,6 +3,7 @@
 //! The chain binds every line but the last one; that one is bound by `SHA256SUMS`. A journal that was cut at a line's
 //! end is told by the missing `run.finished`.
 
+use super::redact::Redactor;
 use crate::clock::{self, Stopwatch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::canonical::sha256_hex;
@@ -18,6 +19,7 @@ pub type Observer = Box<dyn FnMut(&Event) + Send>;
 /// The one writer of `events.jsonl`.
 pub struct Journal {
     path: PathBuf,
+    redactor: Option<Redactor>,
     writer: Mutex<Writer>,
 }
 
@@ -49,7 +51,14 @@ impl Journal {
             observer,
             failed: false,
         };
-        Journal { path: path.to_owned(), writer: Mutex::new(writer) }
+        Journal { path: path.to_owned(), redactor: None, writer: Mutex::new(writer) }
+    }
+
+    /// Masks secrets in the texts of every event from here on, before it is written or shown to anybody.
+    #[must_use]
+    pub fn redacting(mut self, redactor: Redactor) -> Journal {
+        self.redactor = Some(redactor);
+        self
     }
 
     /// Writes the next line; what must not be lost (a fault that struck, the end of a case or run) is synced.
@@ -57,6 +66,7 @@ impl Journal {
     /// # Errors
     /// The environment: the line could not be written. From then on every call fails, so that there is no gap.
     pub fn append(&self, body: Body) -> Result<()> {
+        let body = self.redact(body)?;
         let mut writer = self.lock();
         if writer.failed {
             return Err(self.error("an earlier line of the journal is not written"));
@@ -80,6 +90,15 @@ impl Journal {
     /// Microseconds since the run started.
     pub fn elapsed_us(&self) -> u64 {
         self.lock().watch.elapsed_us()
+    }
+
+    fn redact(&self, body: Body) -> Result<Body> {
+        let Some(redactor) = &self.redactor else { return Ok(body) };
+        let what = "a secret of this run is spelled like a word of the journal, such as `pass`; give it another value";
+        let clash = |e: serde_json::Error| self.error(what).caused_by(e);
+        let mut value = serde_json::to_value(&body).map_err(clash)?;
+        redactor.mask_json(&mut value);
+        serde_json::from_value(value).map_err(clash)
     }
 
     fn error(&self, what: &str) -> Error {

@@ -10,4 +10,4 @@ pub use bundle::{Bundle, EVENTS, Open, SUMS, Sealed};
 pub use capture::{CAPTURE_LIMIT, Capture, Captured};
 pub use journal::{Journal, Observer, read, read_intact};
 pub use outcome::{outcome, outcome_sha256};
-pub use redact::{Filter, Hit, MASK, MIN_SECRET_BYTES, Redactor, scan};
+pub use redact::{Filter, Hit, MASK, MIN_SECRET_BYTES, Redactor, mask_files, scan};

@@ -7,6 +7,7 @@ use crate::model::{Body, CaseRecord, Outcome, Phase, ScenarioRecord, Verdict};
 pub(super) fn word(case: &CaseRecord) -> (&'static str, &'static str) {
     let outcome = case.outcome.unwrap_or(Outcome::Unfinished);
     match case.verdict() {
+        Verdict::Pass if case.address.is_none() => ("PASS", "the uninterrupted run ended as it should"),
         verdict if outcome.verdict() == verdict => (outcome.word(), outcome.meaning()),
         Verdict::Fail => ("FAIL", "a check speaks against it"),
         _ => ("UNKNOWN", "a check could not be answered, so nothing was proved"),
@@ -26,9 +27,17 @@ pub(super) fn next_command(scenario: &ScenarioRecord, case: &CaseRecord) -> Stri
     }
 }
 
-/// The command that runs the scenario again and keeps what it can be looked into.
+/// The command that runs the scenario again and keeps the databases; without any case, the one that says what is missing.
 pub(super) fn run_again(scenario: &ScenarioRecord) -> String {
-    format!("rehearse run {} --keep failed", scenario.scenario)
+    match scenario.cases.is_empty() {
+        true => "rehearse doctor".to_owned(),
+        false => format!("rehearse run {} --keep failed", scenario.scenario),
+    }
+}
+
+/// How long it took; nothing while it is not finished.
+pub(super) fn took_us(case: &CaseRecord) -> Option<u64> {
+    case.outcome.map(|_| case.duration_us)
 }
 
 /// The first event that should not have happened, or did not happen.

@@ -17,7 +17,7 @@ pub(super) fn diagnosis(scenario: &ScenarioRecord, case: &CaseRecord) -> String 
         text += &line("at", label);
     }
     if let Some(error) = &case.error {
-        text += &line("error", error);
+        text += &lines("error", error);
     }
     text.extend(case.red().map(check));
     if let Some(event) = first_bad_event(case) {
@@ -34,6 +34,12 @@ pub(super) fn command(command: &str) -> String {
 /// A heading and its text, wrapped.
 pub(super) fn line(heading: &str, text: &str) -> String {
     wrap(&head(heading), &plain(text), MARGIN, WIDTH)
+}
+
+/// As [`line`], but the line ends of `text` stay: it may hold something to paste.
+pub(super) fn lines(heading: &str, text: &str) -> String {
+    let headings = std::iter::once(heading).chain(std::iter::repeat(""));
+    text.lines().zip(headings).map(|(text, heading)| line(heading, text)).collect()
 }
 
 fn head(heading: &str) -> String {

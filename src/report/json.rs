@@ -96,7 +96,7 @@ fn scenario(scenario: &ScenarioRecord) -> Value {
         "expect": scenario.expect,
         "verdict": scenario.verdict,
         "why": scenario.why,
-        "duration_us": scenario.duration_us,
+        "duration_us": scenario.verdict.map(|_| scenario.duration_us),
         "faults": faults.collect::<Vec<_>>(),
         "cases": scenario.cases.values().map(|one| of_case(scenario, one)).collect::<Vec<_>>(),
     })
@@ -117,7 +117,7 @@ fn of_case(scenario: &ScenarioRecord, one: &CaseRecord) -> Value {
         "checks": one.checks,
         "first_bad_event": red.then(|| case::first_bad_event(one)).flatten(),
         "error": one.error,
-        "duration_us": one.duration_us,
+        "duration_us": case::took_us(one),
         "next_command": case::next_command(scenario, one),
     })
 }

@@ -3,7 +3,7 @@
 //! A failed case is a `failure`, an unknown one an `error`; a canary that turned red as planned is neither.
 //! Absent on purpose: timestamps and hosts, and `skipped`, because what was not shown is not harmless.
 
-use super::case::{log, run_again, short_name, word};
+use super::case::{log, run_again, short_name, took_us, word};
 use super::diagnosis::diagnosis;
 use super::{Report, Tally};
 use crate::model::{CaseRecord, RunRecord, ScenarioRecord, States, Verdict};
@@ -61,7 +61,7 @@ fn suite(scenario: &ScenarioRecord) -> Suite {
     }
     Suite {
         name: scenario.scenario.clone(),
-        duration_us: scenario.duration_us,
+        duration_us: scenario.verdict.map_or(0, |_| scenario.duration_us),
         properties: vec![
             ("about", scenario.about.clone()),
             ("dataset", scenario.dataset.clone()),
@@ -85,7 +85,7 @@ fn test(scenario: &ScenarioRecord, case: &CaseRecord) -> Test {
     output.extend(log(case).into_iter().map(|line| line + "\n"));
     let bad = (red && scenario.expect.is_none())
         .then(|| (case.verdict(), kind.to_owned(), meaning.to_owned(), diagnosis(scenario, case)));
-    Test { name, duration_us: case.duration_us, bad, output }
+    Test { name, duration_us: took_us(case).unwrap_or(0), bad, output }
 }
 
 fn whole(scenario: &ScenarioRecord, verdict: Verdict) -> Test {
@@ -161,7 +161,7 @@ impl Test {
             let (kind, message) = (attribute(kind), attribute(message));
             xml += &format!(
                 "      <{element} type=\"{kind}\" message=\"{message}\">{}</{element}>\n",
-                bounded(&content(body))
+                bounded(&content(body.trim_start()))
             );
         }
         if !self.output.is_empty() {

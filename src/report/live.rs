@@ -22,6 +22,7 @@ struct Progress {
     done: u64,
     /// When the first injured case began: before it, nothing is known of how long one takes.
     began_us: Option<u64>,
+    last_done_us: u64,
     /// Cases that run now.
     running: BTreeSet<String>,
 }
@@ -41,7 +42,10 @@ impl Live {
                 let progress = Progress { canary: expect.is_some(), ..Progress::default() };
                 self.scenarios.insert(scenario.clone(), progress);
             }
-            Body::ScenarioPlanned { scenario, coverage, .. } => self.progress(scenario).planned += coverage.visited,
+            Body::ScenarioPlanned { scenario, coverage, .. } => {
+                let progress = self.progress(scenario);
+                progress.planned = progress.planned.saturating_add(coverage.visited);
+            }
             Body::CaseStarted { case, scenario, address: Some(_), .. } => {
                 let now_us = self.now_us;
                 self.current = scenario.clone();
@@ -61,8 +65,12 @@ impl Live {
 
     fn finish(&mut self, case: &str, verdict: Verdict) {
         let scenario = case.rsplit_once('/').map_or(case, |(scenario, _)| scenario).to_owned();
+        let now_us = self.now_us;
         let progress = self.progress(&scenario);
-        progress.done += u64::from(progress.running.remove(case));
+        if progress.running.remove(case) {
+            progress.done += 1;
+            progress.last_done_us = now_us;
+        }
         // A canary turns red on purpose; its scenario says whether it did.
         let red = verdict != Verdict::Pass && !progress.canary;
         self.red += u64::from(red);
@@ -93,11 +101,11 @@ impl Progress {
         }
     }
 
-    /// From the rate so far; nothing before the first case is done or after the last one.
+    /// From the rate of the cases that are done, less the time since; nothing while there is no rate or none are left.
     fn left_us(&self, now_us: u64) -> Option<u64> {
-        let elapsed_us = now_us.saturating_sub(self.began_us?);
-        let left = self.planned.checked_sub(self.done).filter(|left| *left > 0)?;
-        let us = u128::from(elapsed_us) * u128::from(left) / u128::from(self.done.max(1));
-        (self.done > 0).then(|| u64::try_from(us).unwrap_or(u64::MAX))
+        let worked_us = u128::from(self.last_done_us.checked_sub(self.began_us?)?);
+        let left = u128::from(self.planned.checked_sub(self.done).filter(|left| *left > 0)?);
+        let all_us = u64::try_from((worked_us * left).checked_div(u128::from(self.done))?).ok()?;
+        Some(all_us.saturating_sub(now_us.saturating_sub(self.last_done_us)))
     }
 }

@@ -85,8 +85,8 @@ fn kinds(scenarios: &[&ScenarioRecord]) -> BTreeMap<String, KindTally> {
     let mut kinds: BTreeMap<String, KindTally> = BTreeMap::new();
     for (kind, _, coverage) in scenarios.iter().flat_map(|scenario| &scenario.faults) {
         let tally = kinds.entry(base(kind).to_owned()).or_default();
-        tally.visited += coverage.visited;
-        tally.classes += coverage.classes;
+        tally.visited = tally.visited.saturating_add(coverage.visited);
+        tally.classes = tally.classes.saturating_add(coverage.classes);
     }
     for case in scenarios.iter().flat_map(|scenario| scenario.injured()) {
         let Some(address) = &case.address else { continue };

@@ -1,12 +1,14 @@
 //! What a person sees at the end of a run: the verdict, a line per scenario, what is red and how to repeat it.
 
 use super::case::{run_again, short_name, word};
-use super::diagnosis::{WIDTH, command, diagnosis, line};
+use super::diagnosis::{WIDTH, command, diagnosis, line, lines};
 use super::tally::{CheckTally, KindTally, ParityTally, Tally};
 use super::words::{count, cut, duration, plain, plural};
 use crate::model::{CaseRecord, RunRecord, ScenarioRecord, States, Verdict};
 use owo_colors::{OwoColorize, Style};
 
+/// Kinds that have a word of their own in the headline, and come first in it.
+const COMMON_KINDS: [(&str, &str); 2] = [("proc.kill", "crash"), ("net.reset", "reset")];
 const MAX_RED_CASES: usize = 10;
 const MAX_NAME: usize = 44;
 
@@ -16,21 +18,24 @@ const MAX_NAME: usize = 44;
 pub fn summary(record: &RunRecord, states: &States, bundle: &str, colour: bool) -> String {
     let tally = Tally::of(record, states);
     let paint = Paint { colour };
-    let mut text = paint.verdict(tally.verdict, tally.verdict.headline()) + &headline(&tally) + "\n";
+    let word = tally.verdict.headline();
+    let mut text = paint.verdict(tally.verdict, word) + &headline(word, &tally) + "\n";
     if record.verdict.is_none() {
         text += "the run did not finish: what was not reached is unknown\n";
     }
     text += "\n";
     text.extend(scenario_lines(&record.scenarios, &paint));
-    text.extend(record.notes.iter().map(|note| line("note", note)));
-    text += &red_scenarios(record, &paint);
+    text.extend(record.notes.iter().map(|note| lines("note", note)));
     text += &red_cases(record, bundle, &paint);
-    text + "\n" + &ending(record, bundle)
+    text += &red_scenarios(record, &paint);
+    text + "\n" + &ending(record, tally.verdict, bundle, &paint)
 }
 
-/// The parts that were really asked.
-fn headline(tally: &Tally) -> String {
-    let mut parts: Vec<String> = tally.kinds.iter().map(|(kind, tally)| kind_part(kind, tally)).collect();
+/// The parts that were really asked, in lines of at most 100 columns, the first one after `word`.
+fn headline(word: &str, tally: &Tally) -> String {
+    let mut kinds: Vec<(&String, &KindTally)> = tally.kinds.iter().collect();
+    kinds.sort_by_key(|(kind, _)| COMMON_KINDS.iter().position(|common| common.0 == *kind).unwrap_or(usize::MAX));
+    let mut parts: Vec<String> = kinds.into_iter().map(|(kind, tally)| kind_part(kind, tally)).collect();
     parts.extend(tally.parity.map(|parity| parity_part(&parity)));
     parts.extend(tally.rollback.map(|rollback| rollback_part(&rollback)));
     if tally.canaries.1 > 0 {
@@ -39,15 +44,20 @@ fn headline(tally: &Tally) -> String {
     if parts.is_empty() {
         parts.push("nothing was asked".to_owned());
     }
-    parts.iter().map(|part| format!("  {part}")).collect()
+    let (mut text, mut column) = (String::new(), word.len());
+    for part in parts {
+        if column + 2 + part.len() > WIDTH {
+            text += &format!("\n{:1$}", "", word.len());
+            column = word.len();
+        }
+        text += &format!("  {part}");
+        column += 2 + part.len();
+    }
+    text
 }
 
 fn kind_part(kind: &str, tally: &KindTally) -> String {
-    let name = match kind {
-        "proc.kill" => "crash",
-        "net.reset" => "reset",
-        other => other,
-    };
+    let name = COMMON_KINDS.iter().find(|common| common.0 == kind).map_or(kind, |common| common.1);
     let mut asides = Vec::new();
     if tally.visited < tally.classes {
         asides.push(format!("sampled {} of {}", count(tally.visited), count(tally.classes)));
@@ -106,7 +116,7 @@ fn as_planned(scenario: &ScenarioRecord) -> String {
 /// Scenarios that are not green, and not only because of the cases that follow.
 fn red_scenarios(record: &RunRecord, paint: &Paint) -> String {
     let red = record.scenarios.iter().filter(|scenario| scenario.verdict != Some(Verdict::Pass));
-    red.filter(|scenario| scenario.expect.is_some() || shown_cases(scenario).next().is_none())
+    red.filter(|scenario| !scenario.why.is_empty() || shown_cases(scenario).next().is_none())
         .map(|scenario| {
             let verdict = scenario.verdict.unwrap_or(Verdict::Unknown);
             let why = match (scenario.why.as_str(), &scenario.expect) {
@@ -115,7 +125,7 @@ fn red_scenarios(record: &RunRecord, paint: &Paint) -> String {
                 (why, _) => why.to_owned(),
             };
             let name = paint.verdict(verdict, &verdict.to_string().to_uppercase());
-            format!("\n{name}  {}\n", plain(&scenario.scenario)) + &line("", &why) + &command(&run_again(scenario))
+            format!("\n{name}  {}\n", plain(&scenario.scenario)) + &lines("", &why) + &command(&run_again(scenario))
         })
         .collect()
 }
@@ -144,13 +154,22 @@ fn red_case(scenario: &ScenarioRecord, case: &CaseRecord, paint: &Paint) -> Stri
     format!("\n{}{head}\n", paint.verdict(case.verdict(), word(case).0)) + &diagnosis(scenario, case)
 }
 
-fn ending(record: &RunRecord, bundle: &str) -> String {
-    let took = duration(record.duration_us);
-    let mut text = line("took", &took) + &format!("  {:<10}{bundle}\n", "evidence");
+/// What stays on the screen when the rest has scrolled away.
+fn ending(record: &RunRecord, verdict: Verdict, bundle: &str, paint: &Paint) -> String {
+    let mut text = line("took", &duration(record.duration_us)) + &format!("  {:<10}{bundle}\n", "evidence");
     if !record.outcome_sha256.is_empty() {
         text += &line("outcome", &record.outcome_sha256);
     }
-    text + &format!("  {:<10}cd {bundle} && sha256sum -c --strict SHA256SUMS\n", "verify")
+    text += &format!("  {:<10}cd {} && sha256sum -c --strict SHA256SUMS\n", "verify", shell_word(bundle));
+    let word = paint.verdict(verdict, verdict.headline());
+    text + &format!("  {:<10}{word}, exit code {}\n", "verdict", verdict.exit_code())
+}
+
+fn shell_word(path: &str) -> String {
+    match path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._/-".contains(&byte)) {
+        true => path.to_owned(),
+        false => format!("'{}'", path.replace('\'', "'\\''")),
+    }
 }
 
 struct Paint {

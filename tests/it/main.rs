@@ -4,8 +4,10 @@
 mod dataset;
 mod db;
 mod evidence;
+mod journal;
 mod one_db;
 mod postgres_server;
 mod proxy;
+mod redact;
 mod report;
 mod target;

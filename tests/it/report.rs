@@ -202,7 +202,9 @@ fn red_run() -> RunRecord {
     let (steps, label) = ([(Phase::Injured, 137), (Phase::Recovery, 1)], "drop  table\t\"z\u{fc}ge\" \u{1b}[31m<&>");
     let stuck = killed(KILL, "0004-41d07a", "proc.kill@pg.target:commit.1");
     script.case(&Case { outcome: Outcome::Stuck, steps: &steps, label, checks: &bad[1..], ..stuck });
-    script.end(KILL, Verdict::Fail, "");
+    let why =
+        "two golden runs differ; if that is right, paste\n[[volatile]]\ntable = \"general.runs\"\ncolumns = [\"at\"]";
+    script.end(KILL, Verdict::Fail, why);
     script.scenario("reset/fetch", None).end("reset/fetch", Verdict::Unknown, "postgres 17 was not found on this host");
     script.finish(Verdict::Fail)
 }

@@ -9,6 +9,7 @@ mod shapes;
 
 use crate::error::{Error, Result};
 use secrets::Secrets;
+use serde_json::Value;
 use shapes::Shapes;
 use std::fmt;
 use std::fs;
@@ -45,6 +46,16 @@ impl Redactor {
         let mut masked = filter.push(text);
         masked.extend(filter.finish());
         masked
+    }
+
+    /// `value` with every secret in its texts masked; keys stay.
+    pub fn mask_json(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => *text = String::from_utf8_lossy(&self.mask(text.as_bytes())).into_owned(),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.mask_json(item)),
+            Value::Object(map) => map.values_mut().for_each(|item| self.mask_json(item)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
     }
 
     /// A filter for one stream.
@@ -116,6 +127,21 @@ pub fn scan(dir: &Path, redactor: &Redactor) -> Result<Vec<Hit>> {
     Ok(hits)
 }
 
+/// Masks what [`scan`] finds, in place, but not in `spared`, a file of `dir` that must not change. Gives all that it found.
+///
+/// # Errors
+/// The environment: a file or directory cannot be read or written.
+pub fn mask_files(dir: &Path, redactor: &Redactor, spared: &str) -> Result<Vec<Hit>> {
+    let hits = scan(dir, redactor)?;
+    let mut files: Vec<&PathBuf> = hits.iter().map(|hit| &hit.file).filter(|file| **file != dir.join(spared)).collect();
+    files.dedup();
+    for file in files {
+        let text = fs::read(file).map_err(|e| Error::io("read", file, e))?;
+        fs::write(file, redactor.mask(&text)).map_err(|e| Error::io("mask a secret in", file, e))?;
+    }
+    Ok(hits)
+}
+
 /// What a pattern says of the bytes at one position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum At {
@@ -144,11 +170,27 @@ enum Until {
 /// bytes could change an answer, it is [`At::More`], unless `last` says that there are none.
 trait Pattern {
     fn at(&self, text: &[u8], last: bool) -> At;
+
+    /// Whether something may begin with these two bytes; the quick answer, because almost nowhere does anything begin.
+    fn may_begin(&self, first: u8, second: Option<u8>) -> bool;
+
+    /// How many bytes at the beginning of `text` are surely none of a secret's.
+    fn plain_bytes(&self, text: &[u8]) -> usize {
+        let mut at = 0;
+        while at < text.len() && !self.may_begin(text[at], text.get(at + 1).copied()) {
+            at += 1;
+        }
+        at
+    }
 }
 
 impl<P: Pattern + ?Sized> Pattern for Arc<P> {
     fn at(&self, text: &[u8], last: bool) -> At {
         (**self).at(text, last)
+    }
+
+    fn may_begin(&self, first: u8, second: Option<u8>) -> bool {
+        (**self).may_begin(first, second)
     }
 }
 
@@ -178,6 +220,12 @@ impl<P: Pattern> Stream<P> {
                 self.until = None;
                 continue;
             }
+            let plain = self.pattern.plain_bytes(rest);
+            if plain > 0 {
+                shown.extend_from_slice(&rest[..plain]);
+                at += plain;
+                continue;
+            }
             match self.pattern.at(rest, last) {
                 At::No => {
                     shown.push(rest[0]);
@@ -204,7 +252,11 @@ impl Until {
             Until::Length(length) => return (length.min(text.len()), true),
             Until::Quote(quote) => text.iter().position(|byte| *byte == quote || *byte == b'\n'),
             Until::Word => text.iter().position(|byte| shapes::ends_word(*byte)),
-            Until::PemEnd => shapes::find(text, shapes::PEM_END),
+            // Keys hold no quotes and no tags: one that is cut off must not take the rest of a JSON or XML text along.
+            Until::PemEnd => {
+                let foreign = text.iter().position(|byte| b"\"'<>`".contains(byte));
+                shapes::find(text, shapes::PEM_END).into_iter().chain(foreign).min()
+            }
         };
         match (end, self) {
             (Some(end), _) => (end, true),
@@ -218,6 +270,10 @@ impl Until {
 fn positions(pattern: &impl Pattern, text: &[u8]) -> Vec<usize> {
     let (mut found, mut at) = (Vec::new(), 0);
     while at < text.len() {
+        at += pattern.plain_bytes(&text[at..]);
+        if at == text.len() {
+            break;
+        }
         match pattern.at(&text[at..], true) {
             At::Secret { keep, until, certain } => {
                 let begin = at + keep;

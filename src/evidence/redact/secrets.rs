@@ -2,11 +2,15 @@
 
 use super::{At, MIN_SECRET_BYTES, Pattern, Until};
 use crate::model::canonical::hex;
+use std::collections::BTreeSet;
 
 /// The secrets of a run, each as the sequences of bytes that may stand for it.
 pub(super) struct Secrets {
     spellings: Vec<Spelling>,
-    first_bytes: [bool; 256],
+    /// Per first byte, the spellings that may begin with it.
+    by_first: Vec<Vec<usize>>,
+    /// Per pair of first bytes, whether any spelling may begin with them.
+    pairs: Vec<bool>,
 }
 
 /// One unit after the other; of each unit, the forms that it may take.
@@ -28,16 +32,36 @@ impl Secrets {
                 spellings.extend(base64_cores(secret.as_bytes()));
             }
         }
-        let mut first_bytes = [false; 256];
-        for form in spellings.iter().flat_map(|spelling| &spelling[0]) {
-            first_bytes[usize::from(form.bytes[0].to_ascii_lowercase())] = true;
-            first_bytes[usize::from(form.bytes[0])] = true;
-            if form.any_case {
-                first_bytes[usize::from(form.bytes[0].to_ascii_uppercase())] = true;
+        let (mut by_first, mut pairs) = (vec![Vec::new(); 256], vec![false; 1 << 16]);
+        for (index, spelling) in spellings.iter().enumerate() {
+            for (first, second) in beginnings(spelling) {
+                pairs[pair(first, second)] = true;
+                if by_first[usize::from(first)].last() != Some(&index) {
+                    by_first[usize::from(first)].push(index);
+                }
             }
         }
-        Secrets { spellings, first_bytes }
+        Secrets { spellings, by_first, pairs }
     }
+}
+
+fn pair(first: u8, second: u8) -> usize {
+    usize::from(first) << 8 | usize::from(second)
+}
+
+/// The pairs of bytes with which a secret of two bytes or more may begin.
+fn beginnings(spelling: &Spelling) -> BTreeSet<(u8, u8)> {
+    let mut pairs = BTreeSet::new();
+    for form in &spelling[0] {
+        let seconds: Vec<u8> = match form.bytes.get(1) {
+            Some(_) => form.cases(1).to_vec(),
+            None => spelling.get(1).into_iter().flatten().flat_map(|next| next.cases(0)).collect(),
+        };
+        for first in form.cases(0) {
+            pairs.extend(seconds.iter().map(|second| (first, *second)));
+        }
+    }
+    pairs
 }
 
 impl Pattern for Secrets {
@@ -54,14 +78,19 @@ impl Pattern for Secrets {
         }
         At::Secret { keep: 0, until: Until::Length(end), certain: true }
     }
+
+    fn may_begin(&self, first: u8, second: Option<u8>) -> bool {
+        match second {
+            Some(second) => self.pairs[pair(first, second)],
+            None => !self.by_first[usize::from(first)].is_empty(),
+        }
+    }
 }
 
 impl Secrets {
     fn longest(&self, text: &[u8]) -> (usize, bool) {
-        if !self.first_bytes[usize::from(text[0])] {
-            return (0, false);
-        }
-        let matches = self.spellings.iter().map(|spelling| match_length(spelling, text));
+        let candidates = &self.by_first[usize::from(text[0])];
+        let matches = candidates.iter().map(|index| match_length(&self.spellings[*index], text));
         matches.fold((0, false), |(length, open), (other, also)| (length.max(other), open | also))
     }
 }
@@ -87,6 +116,12 @@ fn match_length(spelling: &Spelling, text: &[u8]) -> (usize, bool) {
 }
 
 impl Form {
+    /// The byte at `index` as it may be written.
+    fn cases(&self, index: usize) -> [u8; 2] {
+        let byte = self.bytes[index];
+        if self.any_case { [byte.to_ascii_lowercase(), byte.to_ascii_uppercase()] } else { [byte, byte] }
+    }
+
     fn agrees(&self, text: &[u8]) -> bool {
         let own = &self.bytes[..text.len()];
         own == text || (self.any_case && own.eq_ignore_ascii_case(text))

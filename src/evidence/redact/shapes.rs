@@ -23,6 +23,14 @@ impl Pattern for Shapes {
         // Without more text to come, what is still open is settled by what is there.
         if here == At::More && last { settle(text) } else { here }
     }
+
+    fn may_begin(&self, first: u8, second: Option<u8>) -> bool {
+        match (first, second) {
+            (b':' | b'-' | b'p' | b'P', None) | (b':', Some(b'/')) | (b'-', Some(b'-')) => true,
+            (b'p' | b'P', Some(second)) => matches!(second, b'a' | b'A'),
+            _ => false,
+        }
+    }
 }
 
 /// An open shape at the end of the stream: only a value of `password=` may end there.
