@@ -1,5 +1,6 @@
 //! `rehearse tool one-db` as an operator runs it, against a server of our own.
-#![allow(clippy::disallowed_methods)] // starts the tool and a server; the library's own providers are not its judge
+// Starts the tool and a server by itself: the library's own providers are not its judge.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 
 use rstest::rstest;
 use serde_json::Value;

@@ -36,6 +36,11 @@ impl Planned {
         SnapshotIds { phase, sources: self.sources.iter().map(|s| s.id.clone()).collect(), target: None }
     }
 
+    pub(super) async fn close(self) {
+        Snapshot::close(self.sources).await;
+        self.target.session.close().await;
+    }
+
     /// What a rollback would reach or orphan.
     pub(super) async fn refuse_reach(&mut self, run: &Run) -> Result<()> {
         let reached = clear::reached(&mut self.target.session, &self.outside).await?;
