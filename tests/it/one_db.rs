@@ -428,7 +428,7 @@ fn the_migration_says_no(#[case] database: &str, #[case] trap: &str, #[case] arg
 #[rstest]
 #[case::unset("BUTLER_HEALTH_DATABASE_URL", None, "variable BUTLER_HEALTH_DATABASE_URL is not set")]
 #[case::empty("BUTLERS_DATABASE_URL", Some(" "), "variable BUTLERS_DATABASE_URL is not set")]
-#[case::not_a_dsn("BUTLER_HEALTH_DATABASE_URL", Some("mysql://u:correct-horse-battery@h/d"), "does not hold a DSN")]
+#[case::not_a_dsn("BUTLER_HEALTH_DATABASE_URL", Some("mysql://u:correct-horse-battery@h/d"), "variable BUTLER_HEALTH_DATABASE_URL (health): a database URL begins with")]
 #[case::bad_port(
     "BUTLER_HEALTH_DATABASE_URL",
     Some("postgres://u:correct-horse-battery@h:99999/d"),

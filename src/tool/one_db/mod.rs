@@ -8,6 +8,7 @@ mod catalog;
 mod clear;
 mod copy;
 mod differ;
+mod fit;
 mod lane;
 mod layout;
 mod migrate;
