@@ -1,7 +1,7 @@
 //! `rehearse tool`: the reference migrators, with the commands and flags of their runbooks.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // only the command line prints
 
-use crate::tool::one_db::{self, Action, Options, Outcome, Report, Status, TableResult};
+use crate::tool::one_db::{self, Action, Options, Outcome, Report, Status, TableResult, TableStatus};
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -151,6 +151,9 @@ fn print(outcome: &Outcome, format: Format) -> ExitCode {
 
 fn print_text(report: &Report) {
     report.results.iter().for_each(|row| println!("{}", line(row)));
+    if report.results.iter().any(|row| row.status == TableStatus::Mismatch) {
+        println!("PARITY CHECK FAILED");
+    }
     let summary = report.summary;
     let status = if report.status == Status::Ok { "ok" } else { "error" };
     println!(

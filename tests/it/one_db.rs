@@ -1,5 +1,6 @@
 //! `rehearse tool one-db` as an operator runs it, against a server of our own.
-#![allow(clippy::disallowed_methods)] // starts the tool and a server; the library's own providers are not its judge
+// Starts the tool and a server by itself: the library's own providers are not its judge.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 
 use rstest::rstest;
 use serde_json::Value;
@@ -427,7 +428,7 @@ fn the_migration_says_no(#[case] database: &str, #[case] trap: &str, #[case] arg
 #[rstest]
 #[case::unset("BUTLER_HEALTH_DATABASE_URL", None, "variable BUTLER_HEALTH_DATABASE_URL is not set")]
 #[case::empty("BUTLERS_DATABASE_URL", Some(" "), "variable BUTLERS_DATABASE_URL is not set")]
-#[case::not_a_dsn("BUTLER_HEALTH_DATABASE_URL", Some("mysql://u:correct-horse-battery@h/d"), "does not hold a DSN")]
+#[case::not_a_dsn("BUTLER_HEALTH_DATABASE_URL", Some("mysql://u:correct-horse-battery@h/d"), "variable BUTLER_HEALTH_DATABASE_URL (health): a database URL begins with")]
 #[case::bad_port(
     "BUTLER_HEALTH_DATABASE_URL",
     Some("postgres://u:correct-horse-battery@h:99999/d"),
@@ -678,4 +679,129 @@ fn memory_does_not_grow_with_the_rows() {
     };
     let (small, large) = (peak_kb(10_000), peak_kb(200_000));
     assert!(large < small + 8 * 1024, "{small} kB, then {large} kB");
+}
+
+/// How the connection ends at a message of the client.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Cut {
+    /// The server never sees the message.
+    Before,
+    /// The server acts on it, the client never hears.
+    After,
+}
+
+/// Between the tool and a server: counts the client's messages over all connections and cuts all of them at the n-th.
+struct Cutter {
+    port: u16,
+    seen: Arc<AtomicU32>,
+}
+
+impl Cutter {
+    fn start(server: &Server, at: u32, cut: Cut) -> Cutter {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let seen = Arc::new(AtomicU32::new(0));
+        let (count, socket) = (Arc::clone(&seen), server.folder.path().join(format!(".s.PGSQL.{}", server.port)));
+        // The threads end when the tool and the server close their ends, the listener with the process.
+        std::thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let upstream = std::os::unix::net::UnixStream::connect(&socket).unwrap();
+                let (back_from, mut back_to) = (upstream.try_clone().unwrap(), client.try_clone().unwrap());
+                let muted = Arc::new(std::sync::atomic::AtomicBool::new(false));
+                let (count, mute) = (Arc::clone(&count), Arc::clone(&muted));
+                std::thread::spawn(move || forward(client, upstream, &count, at, cut, &mute));
+                std::thread::spawn(move || answer(back_from, &mut back_to, &muted));
+            }
+        });
+        Cutter { port, seen }
+    }
+}
+
+fn forward(
+    mut client: std::net::TcpStream,
+    mut upstream: std::os::unix::net::UnixStream,
+    count: &AtomicU32,
+    at: u32,
+    cut: Cut,
+    mute: &std::sync::atomic::AtomicBool,
+) {
+    use std::io::{Read, Write};
+    let mut started = false;
+    loop {
+        // The startup message has no type byte.
+        let mut head = vec![0; if started { 5 } else { 4 }];
+        if client.read_exact(&mut head).is_err() {
+            upstream.shutdown(std::net::Shutdown::Both).ok();
+            return;
+        }
+        let length = u32::from_be_bytes(head[head.len() - 4..].try_into().unwrap()) as usize;
+        let mut body = vec![0; length - 4];
+        client.read_exact(&mut body).ok();
+        let number = if started { count.fetch_add(1, Ordering::SeqCst) + 1 } else { 0 };
+        started = true;
+        let struck = number >= at && head[0] != b'X';
+        if struck && (cut == Cut::Before || number > at) {
+            client.shutdown(std::net::Shutdown::Both).ok();
+            upstream.shutdown(std::net::Shutdown::Both).ok();
+            return;
+        }
+        mute.store(struck, Ordering::SeqCst);
+        if upstream.write_all(&[head, body].concat()).is_err() {
+            client.shutdown(std::net::Shutdown::Both).ok();
+            return;
+        }
+    }
+}
+
+/// Passes the server's bytes on; once muted, its next words end the client's connection instead.
+fn answer(
+    mut upstream: std::os::unix::net::UnixStream,
+    client: &mut std::net::TcpStream,
+    muted: &std::sync::atomic::AtomicBool,
+) {
+    use std::io::{Read, Write};
+    let mut bytes = vec![0; 65536];
+    while let Ok(read @ 1..) = upstream.read(&mut bytes) {
+        if muted.load(Ordering::SeqCst) || client.write_all(&bytes[..read]).is_err() {
+            break;
+        }
+    }
+    client.shutdown(std::net::Shutdown::Both).ok();
+}
+
+#[rstest]
+#[case::lost_before(&["run", "--replace-target"], Cut::Before, 9)]
+#[case::answer_lost(&["run", "--replace-target"], Cut::After, 9)]
+#[case::answer_lost_without_replacing(&["run"], Cut::After, 11)]
+fn cut_at_any_message_a_rerun_ends_as_if_nothing_had_been(
+    #[case] args: &[&str],
+    #[case] cut: Cut,
+    #[case] step: usize,
+) {
+    let stage = Stage::new();
+    let one = ["--source-env", "health=BUTLER_HEALTH_DATABASE_URL"];
+    let (run, rollback) = ([args, &one].concat(), [&["rollback", "--confirm-rollback", "ROLLBACK"][..], &one].concat());
+    let through = |port: u16| {
+        let mut tool = stage.tool(&run);
+        let dsn = |name: &str| format!("postgres://postgres@127.0.0.1:{port}/{}", stage.database(name));
+        tool.env("BUTLERS_DATABASE_URL", dsn("one")).env("BUTLER_HEALTH_DATABASE_URL", dsn("health"));
+        tool.env("BUTLER_SHARED_DATABASE_URL", dsn("shared"));
+        Seen::new(tool.output().unwrap())
+    };
+    let whole = Cutter::start(&stage.server, u32::MAX, cut);
+    through(whole.port).expect(0, &stage.report());
+    let (golden, messages) = (stage.dump("one"), whole.seen.load(Ordering::SeqCst));
+    assert!(messages > 100, "{messages} messages are too few to be all");
+    for at in (1..=messages).step_by(step) {
+        stage.expect(0, &rollback);
+        let cutter = Cutter::start(&stage.server, at, cut);
+        let seen = through(cutter.port);
+        assert!(cutter.seen.load(Ordering::SeqCst) >= at);
+        // The farewells at the end may be cut without harm; all else must be said.
+        let code = if seen.code == Some(0) { 0 } else { 2 };
+        assert!(code == 2 || at + 20 > messages, "message {at} of {messages}: {seen:#?}");
+        seen.expect(code, &stage.report());
+        stage.expect(0, &run);
+        assert_eq!(stage.dump("one"), golden, "cut at message {at}, {cut:?}");
+    }
 }

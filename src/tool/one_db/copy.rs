@@ -102,19 +102,17 @@ mod tests {
     use super::*;
     use rstest::rstest;
 
-    const HEADER: [u8; BINARY_HEADER] = [7; BINARY_HEADER];
-
-    fn rows(form: Form, messages: &[Vec<u8>]) -> Vec<Vec<u8>> {
-        let mut rows = Rows::new(form);
-        messages.iter().filter_map(|message| rows.row(message).map(<[u8]>::to_vec)).collect()
+    fn header_then(row: &[u8]) -> Vec<u8> {
+        [&[7; BINARY_HEADER], row].concat()
     }
 
     #[rstest]
-    #[case::header_with_the_first_row(&[&[&HEADER[..], b"a"].concat(), b"b", &BINARY_TRAILER], &[b"a", b"b"])]
-    #[case::header_alone(&[&HEADER, b"a", &BINARY_TRAILER], &[b"a"])]
-    #[case::no_row(&[&[&HEADER[..], &BINARY_TRAILER].concat()], &[])]
-    fn header_and_trailer_are_no_rows(#[case] messages: &[&[u8]], #[case] expected: &[&[u8]]) {
-        let messages: Vec<Vec<u8>> = messages.iter().map(|m| m.to_vec()).collect();
-        assert_eq!(rows(Form::Binary, &messages), expected);
+    #[case::header_with_the_first_row(vec![header_then(b"a"), b"b".to_vec(), BINARY_TRAILER.to_vec()], "ab")]
+    #[case::header_alone(vec![header_then(b""), b"a".to_vec(), BINARY_TRAILER.to_vec()], "a")]
+    #[case::no_row(vec![header_then(&BINARY_TRAILER)], "")]
+    fn header_and_trailer_are_no_rows(#[case] messages: Vec<Vec<u8>>, #[case] expected: &str) {
+        let mut rows = Rows::new(Form::Binary);
+        let found: Vec<u8> = messages.iter().filter_map(|message| rows.row(message)).flatten().copied().collect();
+        assert_eq!(found, expected.as_bytes());
     }
 }

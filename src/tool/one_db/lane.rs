@@ -30,8 +30,17 @@ impl Snapshot {
         let mut session = Session::open(endpoint).await?;
         session.execute(&format!("{label} begin"), BEGIN).await?;
         let sql = format!("SET TRANSACTION SNAPSHOT {}", catalog::literal(id));
-        session.execute(&format!("{label} join snapshot"), &sql).await?;
+        let gone =
+            |e| Error::environment(format!("the snapshot of {} is gone; run again", endpoint.place())).caused_by(e);
+        session.execute(&format!("{label} join snapshot"), &sql).await.map_err(gone)?;
         Ok(session)
+    }
+
+    /// Ends snapshots in peace, so that no server log speaks of a lost client.
+    pub(super) async fn close(snapshots: Vec<Snapshot>) {
+        for snapshot in snapshots {
+            snapshot.session.close().await;
+        }
     }
 }
 
@@ -117,6 +126,15 @@ impl Lanes {
             });
         }
         self.gather(tasks).await
+    }
+
+    /// Says goodbye on all connections.
+    pub(super) async fn close(self) {
+        for lane in self.0 {
+            for session in lane.sources.into_values().chain(lane.target) {
+                session.close().await;
+            }
+        }
     }
 
     async fn gather(&mut self, mut tasks: JoinSet<(Lane, Result<()>)>) -> Result<()> {

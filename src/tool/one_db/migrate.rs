@@ -3,7 +3,7 @@
 use super::Run;
 use super::clear;
 use super::copy::Pipe;
-use super::lane::{Lane, Lanes};
+use super::lane::{Lane, Lanes, Snapshot};
 use super::plan::{Plan, plan};
 use super::report::{Report, TableResult, TableStatus};
 use super::session::{Session, sqlstate};
@@ -39,7 +39,8 @@ pub(super) async fn migrate(run: &Arc<Run>) -> Result<Arc<Plan>> {
     }
     run.ledger.update(Report::count);
     run.ledger.save()?;
-    drop(planned.sources);
+    lanes.close().await;
+    Snapshot::close(planned.sources).await;
     Ok(plan)
 }
 

@@ -8,6 +8,7 @@ mod catalog;
 mod clear;
 mod copy;
 mod differ;
+mod fit;
 mod lane;
 mod layout;
 mod migrate;
@@ -154,17 +155,24 @@ async fn act(run: &Arc<Run>) -> Result<()> {
     match run.options.action {
         Action::Rollback => rollback::rollback(run).await,
         Action::Verify => {
-            let plan = Arc::new(plan::shapes(run).await?.plan);
+            let mut planned = plan::shapes(run).await?;
+            let plan = Arc::new(std::mem::take(&mut planned.plan));
+            planned.close().await;
             verify::verify(run, &plan).await
         }
-        Action::Plan => plan::plan(run, true).await.map(drop),
-        Action::Migrate if run.options.dry_run => plan::plan(run, true).await.map(drop),
+        Action::Plan => plan_only(run).await,
+        Action::Migrate if run.options.dry_run => plan_only(run).await,
         Action::Migrate => migrate::migrate(run).await.map(drop),
         Action::Run => {
             let plan = migrate::migrate(run).await?;
             verify::verify(run, &plan).await
         }
     }
+}
+
+async fn plan_only(run: &Arc<Run>) -> Result<()> {
+    plan::plan(run, true).await?.close().await;
+    Ok(())
 }
 
 /// Two at once: the second refuses. The lock belongs to a connection of its own, so a dead holder frees it; its

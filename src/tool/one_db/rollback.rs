@@ -1,5 +1,6 @@
 //! The rollback: the named tables are emptied, their sequences start anew, nothing else is touched.
 
+use super::lane::Snapshot;
 use super::plan::{self, Planned};
 use super::report::{Report, TableStatus};
 use super::session::Session;
@@ -30,7 +31,7 @@ pub(super) async fn rollback(run: &Arc<Run>) -> Result<()> {
     planned.refuse_reach(run).await?;
     announce(run, &mut planned).await?;
     let Planned { plan, sources, target, .. } = planned;
-    drop(sources);
+    Snapshot::close(sources).await;
     target.session.close().await;
     run.ledger.save()?;
 

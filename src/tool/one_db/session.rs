@@ -1,10 +1,10 @@
 //! One connection, thin: statements named by a comment, values as the server's own text, trouble with its place.
 
+use crate::db::Dsn;
 use crate::{Error, Result};
 use futures_util::TryStreamExt;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgCopyIn};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
-use std::str::FromStr;
 use std::time::Duration;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -27,6 +27,8 @@ pub(super) type TextRow = Vec<Option<String>>;
 pub(super) struct Endpoint {
     pub(super) name: String,
     pub(super) variable: String,
+    /// User, host and database, never the password.
+    pub(super) address: String,
     options: PgConnectOptions,
 }
 
@@ -36,28 +38,14 @@ impl Endpoint {
             Ok(dsn) if !dsn.trim().is_empty() => dsn,
             _ => return Err(Error::environment(format!("variable {variable} is not set ({name}); set it to a DSN"))),
         };
-        // The parser's own words are dropped: they might repeat a part of the DSN.
-        let known = dsn.starts_with("postgres://") || dsn.starts_with("postgresql://");
-        let options = known.then(|| PgConnectOptions::from_str(&dsn).ok()).flatten().ok_or_else(|| {
-            Error::environment(format!(
-                "variable {variable} ({name}) does not hold a DSN like postgres://user:password@host:5432/database"
-            ))
-        })?;
-        let options = options.application_name("rehearse-one-db").options(SETTINGS).disable_statement_logging();
-        Ok(Endpoint { name: name.to_owned(), variable: variable.to_owned(), options })
-    }
-
-    /// User, host and database, never the password.
-    pub(super) fn address(&self) -> String {
-        let options = &self.options;
-        let user = options.get_username();
-        let host = options.get_socket().map_or(options.get_host().to_owned(), |path| path.display().to_string());
-        format!("{user}@{host}:{}/{}", options.get_port(), options.get_database().unwrap_or(user))
+        let dsn = Dsn::parse(dsn.trim()).map_err(|e| e.within(format!("variable {variable} ({name})")))?;
+        let options = dsn.options().application_name("rehearse-one-db").options(SETTINGS);
+        Ok(Endpoint { name: name.to_owned(), variable: variable.to_owned(), address: dsn.to_string(), options })
     }
 
     /// For messages: what, where, and the variable that says so.
     pub(super) fn place(&self) -> String {
-        format!("{} ({}, variable {})", self.name, self.address(), self.variable)
+        format!("{} ({}, variable {})", self.name, self.address, self.variable)
     }
 }
 

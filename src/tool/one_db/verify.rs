@@ -22,7 +22,8 @@ pub(super) async fn verify(run: &Arc<Run>, plan: &Arc<Plan>) -> Result<()> {
             Box::pin(async move { compare(&run, &plan.tables[index], lane).await })
         })
         .await?;
-    drop(snapshots);
+    lanes.close().await;
+    Snapshot::close(snapshots).await;
     run.ledger.update(Report::count);
     let failed: Vec<String> = run.ledger.read(|report| {
         report.results.iter().filter(|row| row.status == TableStatus::Mismatch).map(TableResult::name).collect()

@@ -1,0 +1,183 @@
+//! Whether the two sides of each table fit: columns, types, keys, nulls, sequences.
+
+use super::Run;
+use super::catalog::{self, Qualified, Sequence, Shape, qualified};
+use super::lane::Snapshot;
+use super::session::Session;
+use super::table::{PlannedSequence, Table};
+use crate::{Error, Result};
+use std::collections::BTreeMap;
+
+/// One planned table for each job.
+///
+/// # Errors
+/// Refused, with all that does not fit.
+pub(super) async fn fit_all(run: &Run, sources: &mut [Snapshot], target: &mut Session) -> Result<Vec<Table>> {
+    let jobs = &run.layout.jobs;
+    let targets: Vec<Qualified> = jobs.iter().map(|job| (job.schema.clone(), job.table.clone())).collect();
+    let target_shapes = catalog::shapes(target, "plan target catalog", &targets).await?;
+    let target_sequences = catalog::sequences(target, "plan target sequences", &targets).await?;
+    let (mut tables, mut problems) = (Vec::new(), Problems::default());
+    for (index, snapshot) in sources.iter_mut().enumerate() {
+        let own: Vec<usize> = (0..jobs.len()).filter(|job| jobs[*job].source == index).collect();
+        let names: Vec<Qualified> =
+            own.iter().map(|job| (jobs[*job].source_schema.clone(), jobs[*job].table.clone())).collect();
+        let label = format!("plan {}", run.layout.sources[index].name);
+        let session = &mut snapshot.session;
+        let shapes = catalog::shapes(session, &format!("{label} catalog"), &names).await?;
+        let sequences = catalog::sequences(session, &format!("{label} sequences"), &names).await?;
+        for (job, name) in own.into_iter().zip(&names) {
+            let sides = (shapes.get(name), target_shapes.get(&targets[job]));
+            let (Some(source), Some(target_shape)) = sides else {
+                missing(&mut problems, job, sides, run, name);
+                continue;
+            };
+            misfits(source, target_shape).into_iter().for_each(|problem| problems.add(job, problem));
+            null_problems(session, &mut problems, job, name, source, target_shape).await?;
+            let fed = planned_sequences(session, &target_sequences, &sequences, &targets[job], name).await?;
+            tables.push(Table::new(job, &jobs[job], source, target_shape, fed));
+        }
+    }
+    shared_sequences(&tables, &mut problems);
+    problems.refuse(run)?;
+    Ok(tables)
+}
+
+fn missing(problems: &mut Problems, job: usize, sides: (Option<&Shape>, Option<&Shape>), run: &Run, name: &Qualified) {
+    let job_data = &run.layout.jobs[job];
+    if sides.0.is_none() {
+        let place = run.layout.sources[job_data.source].place();
+        problems.add(job, format!("table {} is missing in {place}", qualified(name)));
+    }
+    if sides.1.is_none() {
+        problems.add(job, format!("the table is missing in {}; bootstrap the schema first", run.layout.target.place()));
+    }
+}
+
+/// Names and types must be equal; the order of the columns may differ.
+fn misfits(source: &Shape, target: &Shape) -> Vec<String> {
+    let mut problems = Vec::new();
+    let by_name = |shape: &Shape| -> BTreeMap<String, catalog::Column> {
+        shape.columns.iter().map(|column| (column.name.clone(), column.clone())).collect()
+    };
+    let (sources, targets) = (by_name(source), by_name(target));
+    for (name, column) in &sources {
+        match targets.get(name) {
+            None => problems.push(format!("column {name} is missing in the target")),
+            Some(other) if other.type_name != column.type_name => problems.push(format!(
+                "column {name} is {} in the source and {} in the target",
+                column.type_name, other.type_name
+            )),
+            Some(_) => {}
+        }
+    }
+    let surplus = targets.keys().filter(|name| !sources.contains_key(*name));
+    problems.extend(surplus.map(|name| format!("column {name} is missing in the source")));
+    problems.extend(key_problem(source, target));
+    if target.inherited && !target.partitioned {
+        problems.push("other tables inherit from it in the target, and would be emptied with it".to_owned());
+    }
+    problems
+}
+
+fn key_problem(source: &Shape, target: &Shape) -> Option<String> {
+    let sorted = |shape: &Shape| {
+        let mut key = shape.key.clone();
+        key.sort();
+        key
+    };
+    match (source.key.is_empty(), target.key.is_empty()) {
+        (true, _) => Some("no primary key in the source".to_owned()),
+        (_, true) => Some("no primary key in the target".to_owned()),
+        _ if sorted(source) != sorted(target) => Some(format!(
+            "the primary key is ({}) in the source and ({}) in the target",
+            source.key.join(", "),
+            target.key.join(", ")
+        )),
+        _ => None,
+    }
+}
+
+async fn null_problems(
+    session: &mut Session,
+    problems: &mut Problems,
+    job: usize,
+    name: &Qualified,
+    source: &Shape,
+    target: &Shape,
+) -> Result<()> {
+    for column in source.columns.iter().filter(|column| !column.not_null) {
+        if !target.columns.iter().any(|other| other.name == column.name && other.not_null) {
+            continue;
+        }
+        let sql =
+            format!("SELECT count(*)::text FROM {} WHERE {} IS NULL", qualified(name), catalog::ident(&column.name));
+        let nulls = session.number(&format!("plan {}.{} nulls", name.1, column.name), &sql).await?;
+        if nulls > 0 {
+            problems.add(job, format!("column {} is null in {nulls} rows, and NOT NULL in the target", column.name));
+        }
+    }
+    Ok(())
+}
+
+async fn planned_sequences(
+    session: &mut Session,
+    targets: &[Sequence],
+    sources: &[Sequence],
+    target: &Qualified,
+    source: &Qualified,
+) -> Result<Vec<PlannedSequence>> {
+    let mut planned = Vec::new();
+    for sequence in targets.iter().filter(|sequence| sequence.table == *target) {
+        let twin = sources.iter().find(|other| other.table == *source && other.column == sequence.column);
+        let source_last = match twin {
+            Some(twin) => {
+                let step = format!("plan {}.{} sequence", source.1, twin.column);
+                let last = catalog::last_value(session, &step, twin).await?;
+                Some(last + twin.increment - sequence.increment)
+            }
+            None => None,
+        };
+        planned.push(PlannedSequence { sequence: sequence.clone(), source_last });
+    }
+    Ok(planned)
+}
+
+/// Two tables that are copied at the same time cannot both move one sequence.
+fn shared_sequences(tables: &[Table], problems: &mut Problems) {
+    let mut seen: BTreeMap<&Qualified, String> = BTreeMap::new();
+    for table in tables {
+        for planned in &table.sequences {
+            if let Some(other) = seen.insert(&planned.sequence.name, table.name()) {
+                let name = qualified(&planned.sequence.name);
+                problems.add(table.index, format!("sequence {name} also serves {other}; that is not supported"));
+            }
+        }
+    }
+}
+
+/// Problems by job, in the order found.
+#[derive(Default)]
+pub(super) struct Problems(Vec<(usize, String)>);
+
+impl Problems {
+    pub(super) fn add(&mut self, job: usize, problem: impl Into<String>) {
+        self.0.push((job, problem.into()));
+    }
+
+    pub(super) fn refuse(self, run: &Run) -> Result<()> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        let line = |(job, problem): &(usize, String)| format!("{}: {problem}", run.layout.jobs[*job].name());
+        let text: Vec<String> = self.0.iter().map(line).collect();
+        for (job, problem) in &self.0 {
+            run.ledger.row(*job, |row| {
+                let all = row.error.take().map_or(problem.clone(), |before| format!("{before}; {problem}"));
+                row.failed(all);
+            });
+        }
+        Err(Error::refused(format!("the plan does not hold, nothing was changed:\n  {}", text.join("\n  "))))
+    }
+}
+
