@@ -90,13 +90,13 @@ impl Bundle<Open> {
     /// As [`Bundle::path`], and the environment; also when the file exists: evidence is not overwritten.
     pub fn write(&self, path: &str, bytes: &[u8]) -> Result<()> {
         let path = self.path(path)?;
-        if let Some(dir) = path.parent() {
-            fs::create_dir_all(dir).map_err(|e| Error::io("create", dir, e))?;
-        }
-        write_new(&path, bytes)
+        make_parent(&path).and_then(|()| write_new(&path, bytes)).map_err(|e| Error::io("write", &path, e))?;
+        Ok(())
     }
 
-    /// Writes `states/<digest>.json` unless it is there; `digest` is [`canonical::sha256`] of the state.
+    /// Writes `states/<digest>.json` unless it is there; several threads may come with one state.
+    ///
+    /// `digest` is [`canonical::sha256`] of the state.
     ///
     /// # Errors
     /// The environment; a bug if the digest is another state's.
@@ -106,7 +106,11 @@ impl Bundle<Open> {
             return Err(Error::bug(format!("state {digest} has the digest of something else")));
         }
         let path = self.path(&format!("states/{digest}.json"))?;
-        if path.exists() { Ok(()) } else { self.write(&format!("states/{digest}.json"), &bytes) }
+        match make_parent(&path).and_then(|()| write_new(&path, &bytes)) {
+            Err(e) if e.kind() == Io::AlreadyExists => Ok(()),
+            Err(e) => Err(Error::io("write", &path, e)),
+            Ok(_) => Ok(()),
+        }
     }
 
     /// The place of a file or directory by its path in the bundle, which need not exist.
@@ -141,10 +145,14 @@ impl Bundle<Open> {
     pub fn seal(self) -> Result<Bundle<Sealed>> {
         let mut sums = String::new();
         for path in files(&self.root)? {
-            let bytes = fs::read(self.root.join(&path)).map_err(|e| Error::io("read", &self.root.join(&path), e))?;
+            let file = self.root.join(&path);
+            let sealed = File::open(&file).and_then(|file| file.sync_data()).and_then(|()| fs::read(&file));
+            let bytes = sealed.map_err(|e| Error::io("read", &file, e))?;
             sums.push_str(&format!("{}  {path}\n", sha256_hex(&bytes)));
         }
-        write_new(&self.root.join(SUMS), sums.as_bytes())?;
+        let path = self.root.join(SUMS);
+        let written = write_new(&path, sums.as_bytes()).and_then(|file| file.sync_data());
+        written.map_err(|e| Error::io("write", &path, e))?;
         Ok(Bundle { root: self.root, run: self.run, state: PhantomData })
     }
 
@@ -205,10 +213,15 @@ fn run_id(now_utc: &str) -> String {
     now_utc.replace(['-', ':', 'Z'], "").replace('.', "-")
 }
 
-fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
-    let write = |mut file: File| file.write_all(bytes).and_then(|()| file.sync_data());
-    let file = OpenOptions::new().write(true).create_new(true).open(path);
-    file.and_then(write).map_err(|e| Error::io("write", path, e))
+fn make_parent(path: &Path) -> std::io::Result<()> {
+    path.parent().map_or(Ok(()), fs::create_dir_all)
+}
+
+/// Not synced: a kill loses nothing that was written, and only sealing must outlive the machine.
+fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<File> {
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    file.write_all(bytes)?;
+    Ok(file)
 }
 
 /// All files that the sums cover, by their paths in the bundle, sorted by bytes.

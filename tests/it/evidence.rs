@@ -120,6 +120,17 @@ fn a_sealed_bundle_is_verified_by_coreutils_and_by_its_own_readme() {
 }
 
 #[test]
+fn many_threads_may_come_with_one_state() {
+    let out = tempfile::tempdir().unwrap();
+    let bundle = Bundle::create(out.path()).unwrap();
+    let digest = canonical::sha256(&state()).unwrap();
+    std::thread::scope(|scope| {
+        (0..8).for_each(|_| drop(scope.spawn(|| bundle.write_state(&digest, &state()).unwrap())));
+    });
+    assert_eq!(fs::read_dir(bundle.path("states").unwrap()).unwrap().count(), 1);
+}
+
+#[test]
 fn runs_lie_side_by_side_sorted_by_time_and_latest_is_the_last_one() {
     let out = tempfile::tempdir().unwrap();
     let runs: Vec<String> = (0..5).map(|_| Bundle::create(out.path()).unwrap().run().to_owned()).collect();
