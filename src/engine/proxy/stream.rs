@@ -10,6 +10,9 @@ use tokio::net::{TcpStream, UnixStream};
 /// Room for one read; also the most that is in flight in one direction, a larger statement apart.
 const READ_BYTES: usize = 256 * 1024;
 
+/// A read of this size is followed by another at once.
+const BULK_BYTES: usize = 4 * 1024;
+
 pub(super) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
@@ -18,13 +21,29 @@ pub(super) enum Stream {
 impl Stream {
     /// Appends what has arrived to `buffer`, waiting for at least one byte; 0 is the end of the stream. Cancel safe.
     pub(super) async fn read(&self, buffer: &mut BytesMut) -> io::Result<usize> {
+        // A stream that never waits would keep its thread from all others.
+        tokio::task::coop::consume_budget().await;
         make_room(buffer);
         loop {
             match self.try_read(buffer) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.readable().await?,
+                Ok(read) if read >= BULK_BYTES => return Ok(read + self.read_more(buffer)),
                 done => return done,
             }
         }
+    }
+
+    /// Appends what is there besides: a server sends 8 KB at a time, and one write of many is cheaper than many.
+    fn read_more(&self, buffer: &mut BytesMut) -> usize {
+        let mut more = 0;
+        while buffer.capacity() - buffer.len() >= BULK_BYTES {
+            match self.try_read(buffer) {
+                Ok(read @ 1..) => more += read,
+                // The end or the trouble is met again by the next read.
+                Ok(0) | Err(_) => break,
+            }
+        }
+        more
     }
 
     /// Writes all of `bytes`, as far as the gate lets them pass.
