@@ -1,0 +1,238 @@
+//! SQLite files: opened without a trace, and everything they hold as plain data.
+//!
+//! Each value is its storage class and its bytes, so that `1`, `1.0` and `'1'` are three values. The order of rows does
+//! not count, nor that of columns in a row; the text of a `CREATE TABLE` counts as it is. Not looked at: hidden rowids,
+//! virtual tables (their shadow tables are), the journal mode, page size and free pages.
+
+use crate::db::state::Volatile;
+use crate::error::{Error, Result};
+use crate::model::{DatabaseState, TableDigest};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::path::{Path, PathBuf};
+
+/// The state of the file at `path`, with what lies beside it in `-wal` or a hot journal.
+///
+/// Neither the file nor anything beside it is touched, created or locked: without side files it is read as immutable,
+/// with them a copy is read. Nobody may write meanwhile; for a file in use there is [`connection_state`].
+///
+/// # Errors
+/// No such file, or SQLite's words, as for a damaged file.
+pub fn sqlite_state(path: &Path, volatile: &Volatile) -> Result<DatabaseState> {
+    untouched(path, |connection| connection_state(connection, volatile))
+}
+
+/// The state of an open database, in one read transaction of its own.
+///
+/// # Errors
+/// SQLite's words, with the table.
+pub fn connection_state(connection: &Connection, volatile: &Volatile) -> Result<DatabaseState> {
+    let transaction = connection.unchecked_transaction().map_err(|error| failed("begin", error))?;
+    let mut state = DatabaseState::default();
+    read_catalog(&transaction, &mut state).map_err(|error| failed("cannot read the schema", error))?;
+    for table in stored_tables(&transaction).map_err(|error| failed("cannot list the tables", error))? {
+        let digest = table_digest(&transaction, &table, volatile);
+        let digest = digest.map_err(|error| failed(&format!("cannot read table {table}"), error))?;
+        state.tables.insert(table, digest);
+    }
+    Ok(state)
+}
+
+/// Count and digest of the rows that `sql` returns; columns count by position.
+///
+/// # Errors
+/// SQLite's words.
+pub fn sqlite_query_digest(connection: &Connection, sql: &str) -> Result<TableDigest> {
+    digest_of(connection, sql).map_err(|error| failed("cannot run the query", error))
+}
+
+/// What SQLite finds damaged, foreign keys included; nothing when all is well. Read without a trace, as in
+/// [`sqlite_state`].
+///
+/// # Errors
+/// The file cannot be read at all. A file that is no database is a finding, not an error.
+pub fn integrity(path: &Path) -> Result<Vec<String>> {
+    untouched(path, |connection| match complaints(connection) {
+        Ok(found) => Ok(found),
+        Err(error) if is_damage(&error) => Ok(vec![error.to_string()]),
+        Err(error) => Err(failed("cannot check it", error)),
+    })
+}
+
+/// Opens an existing file to read it, beside others who write. May create `-shm` and `-wal` of a file in WAL mode.
+///
+/// # Errors
+/// No such file, or SQLite's words.
+pub fn open_read_only(path: &Path) -> Result<Connection> {
+    open_with(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+}
+
+/// Opens an existing file to read and write it. Nothing is written before the first statement does.
+///
+/// # Errors
+/// No such file, or SQLite's words.
+pub fn open(path: &Path) -> Result<Connection> {
+    open_with(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+}
+
+fn open_with(path: &Path, flags: OpenFlags) -> Result<Connection> {
+    if !path.is_file() {
+        return Err(Error::environment(format!("there is no file {}", path.display())));
+    }
+    let opened = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX);
+    opened.map_err(|error| failed(&format!("cannot open {}", path.display()), error))
+}
+
+fn untouched<T>(path: &Path, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+    if !path.is_file() {
+        return Err(Error::environment(format!("there is no file {}", path.display())));
+    }
+    let beside = |suffix: &str| PathBuf::from(format!("{}{suffix}", path.display()));
+    let side_files: Vec<&str> = ["-wal", "-journal"].into_iter().filter(|suffix| beside(suffix).exists()).collect();
+    let outcome = if side_files.is_empty() {
+        open_immutable(path).and_then(|connection| read(&connection))
+    } else {
+        let folder = tempfile::tempdir().map_err(|error| Error::io("create", &std::env::temp_dir(), error))?;
+        let copy = folder.path().join("copy");
+        copy_file(path, &copy)?;
+        for suffix in side_files {
+            copy_file(&beside(suffix), &folder.path().join(format!("copy{suffix}")))?;
+        }
+        open(&copy).and_then(|connection| read(&connection))
+    };
+    outcome.map_err(|error| error.within(path.display()))
+}
+
+fn copy_file(from: &Path, to: &Path) -> Result<()> {
+    std::fs::copy(from, to).map(drop).map_err(|error| Error::io("copy", from, error))
+}
+
+fn open_immutable(path: &Path) -> Result<Connection> {
+    let escaped: String = path
+        .as_os_str()
+        .as_encoded_bytes()
+        .iter()
+        .map(|byte| match byte {
+            b'/' | b'.' | b'-' | b'_' => char::from(*byte).to_string(),
+            byte if byte.is_ascii_alphanumeric() => char::from(*byte).to_string(),
+            byte => format!("%{byte:02x}"),
+        })
+        .collect();
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags)
+        .map_err(|error| failed("cannot open it", error))
+}
+
+fn failed(what: &str, error: rusqlite::Error) -> Error {
+    Error::environment(what).caused_by(error)
+}
+
+fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
+fn complaints(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut statement = connection.prepare("select integrity_check from pragma_integrity_check")?;
+    let found = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
+    let mut found: Vec<String> = found.into_iter().filter(|line| line != "ok").collect();
+    let keys = "select \"table\", parent, count(*) from pragma_foreign_key_check group by 1, 2 order by 1, 2";
+    let mut statement = connection.prepare(keys)?;
+    let broken = statement.query_map([], |row| {
+        let (table, parent, rows): (String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(format!("{rows} rows of {table} refer to missing rows of {parent}"))
+    })?;
+    for line in broken {
+        found.push(line?);
+    }
+    Ok(found)
+}
+
+fn read_catalog(connection: &Connection, state: &mut DatabaseState) -> rusqlite::Result<()> {
+    for pragma in ["user_version", "application_id", "encoding"] {
+        let value = connection.query_row(&format!("pragma {pragma}"), [], |row| text(row.get_ref(0)?))?;
+        state.catalog.insert(format!("setting {pragma}"), value);
+    }
+    let objects = "select type, case when type in ('index', 'trigger') then tbl_name || '.' || name else name end, \
+                   coalesce(sql, '(automatic)') from sqlite_master where name not like 'sqlite\\_stat%' escape '\\'";
+    let mut statement = connection.prepare(objects)?;
+    let mut rows = statement.query([])?;
+    let mut has_sequences = false;
+    while let Some(row) = rows.next()? {
+        let (kind, name, sql): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        has_sequences |= name == "sqlite_sequence";
+        state.catalog.insert(format!("{kind} {name}"), sql);
+    }
+    if has_sequences {
+        let mut statement = connection.prepare("select name, seq + 1 from sqlite_sequence")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            state.sequences.insert(text(row.get_ref(0)?)?, text(row.get_ref(1)?)?);
+        }
+    }
+    Ok(())
+}
+
+fn text(value: ValueRef<'_>) -> rusqlite::Result<String> {
+    Ok(match value {
+        ValueRef::Null => "null".to_owned(),
+        ValueRef::Integer(number) => number.to_string(),
+        ValueRef::Real(number) => number.to_string(),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+    })
+}
+
+/// Tables that hold rows of their own, shadow tables of virtual ones included.
+fn stored_tables(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let sql = "select name from pragma_table_list where schema = 'main' and type in ('table', 'shadow') \
+               and name not like 'sqlite\\_%' escape '\\'";
+    let mut statement = connection.prepare(sql)?;
+    let names = statement.query_map([], |row| row.get(0))?;
+    names.collect()
+}
+
+fn table_digest(connection: &Connection, table: &str, volatile: &Volatile) -> rusqlite::Result<TableDigest> {
+    let mut statement = connection.prepare("select name from pragma_table_xinfo(?) where hidden <> 1 order by name")?;
+    let columns = statement.query_map([table], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
+    let left_out = volatile.get(table);
+    let kept = columns.iter().filter(|column| left_out.is_none_or(|names| !names.contains(*column)));
+    let kept: Vec<String> = kept.map(|column| quoted(column)).collect();
+    let list = if kept.is_empty() { "null".to_owned() } else { kept.join(", ") };
+    digest_of(connection, &format!("select {list} from {}", quoted(table)))
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn digest_of(connection: &Connection, sql: &str) -> rusqlite::Result<TableDigest> {
+    let mut statement = connection.prepare(sql)?;
+    let columns = statement.column_count();
+    let mut rows = statement.query([])?;
+    let mut digest = TableDigest::default();
+    let mut encoded = Vec::new();
+    while let Some(row) = rows.next()? {
+        encoded.clear();
+        for column in 0..columns {
+            push_value(&mut encoded, row.get_ref(column)?);
+        }
+        digest.add(&encoded);
+    }
+    Ok(digest)
+}
+
+/// Storage class, then bytes; lengths go first, so that no two rows are encoded alike.
+fn push_value(row: &mut Vec<u8>, value: ValueRef<'_>) {
+    match value {
+        ValueRef::Null => row.push(0),
+        ValueRef::Integer(number) => push_bytes(row, 1, &number.to_le_bytes()),
+        ValueRef::Real(number) => push_bytes(row, 2, &number.to_bits().to_le_bytes()),
+        ValueRef::Text(bytes) => push_bytes(row, 3, bytes),
+        ValueRef::Blob(bytes) => push_bytes(row, 4, bytes),
+    }
+}
+
+fn push_bytes(row: &mut Vec<u8>, class: u8, bytes: &[u8]) {
+    row.push(class);
+    row.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+    row.extend_from_slice(bytes);
+}

@@ -1,0 +1,124 @@
+//! A private Postgres server for tests: started when the first test asks, ended with the last one that holds it.
+#![allow(clippy::disallowed_methods)] // to be replaced by `target`, which starts children through `process`
+
+use rehearsal::db::{Dsn, postgres};
+use sqlx::postgres::PgConnection;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+
+/// A running server, with its files in a directory that goes with it.
+pub(crate) struct Server {
+    child: Child,
+    directory: tempfile::TempDir,
+    databases: AtomicU32,
+}
+
+static SHARED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
+
+impl Server {
+    /// The server that all tests of this binary share.
+    pub(crate) fn shared() -> Arc<Server> {
+        let mut shared = SHARED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        shared.upgrade().unwrap_or_else(|| {
+            let server = Arc::new(Server::start());
+            *shared = Arc::downgrade(&server);
+            server
+        })
+    }
+
+    fn start() -> Server {
+        let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+        std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let data = directory.path().join("data");
+        std::fs::create_dir(&data).unwrap();
+        if rustix::process::geteuid().is_root() {
+            let (uid, gid) = postgres_user();
+            for path in [directory.path(), &data] {
+                std::os::unix::fs::chown(path, Some(uid), Some(gid)).unwrap();
+            }
+        }
+        let initdb =
+            command("initdb").arg("-D").arg(&data).args(["-A", "trust", "-U", "postgres", "--no-sync"]).output();
+        assert!(initdb.unwrap().status.success(), "initdb failed");
+        let child = command("postgres")
+            .args(["-D", data.to_str().unwrap(), "-k", directory.path().to_str().unwrap()])
+            .args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "autovacuum=off"])
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Server { child, directory, databases: AtomicU32::new(0) }
+    }
+
+    /// The address of `database`.
+    pub(crate) fn dsn(&self, database: &str) -> Dsn {
+        let socket = self.directory.path().display();
+        Dsn::parse(&format!("postgres://postgres@/{database}?host={socket}")).unwrap()
+    }
+
+    /// The address of a database that does not exist yet.
+    pub(crate) fn unused_dsn(&self) -> Dsn {
+        self.dsn(&format!("d{}", self.databases.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// A new database; waits for the server to be up.
+    pub(crate) async fn create_database(&self) -> Dsn {
+        let dsn = self.unused_dsn();
+        let mut connection = self.connected().await;
+        postgres::execute(&mut connection, &format!("create database {}", dsn.database())).await.unwrap();
+        dsn
+    }
+
+    async fn connected(&self) -> PgConnection {
+        let options = self.dsn("postgres").options();
+        let attempts = async {
+            loop {
+                match postgres::connect(&options).await {
+                    Ok(connection) => return connection,
+                    Err(_) => tokio::time::sleep(std::time::Duration::from_millis(2)).await,
+                }
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(30), attempts).await.expect("the server came up")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(pid) = rustix::process::Pid::from_raw(self.child.id().cast_signed()) {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::QUIT);
+        }
+        drop(self.child.wait());
+    }
+}
+
+fn command(program: &str) -> Command {
+    let mut command = Command::new(binary(program));
+    command.stdout(Stdio::null()).current_dir("/");
+    if rustix::process::geteuid().is_root() {
+        let (uid, gid) = postgres_user();
+        command.uid(uid).gid(gid);
+    }
+    command
+}
+
+/// On the path, or where Debian keeps the newest version.
+fn binary(program: &str) -> PathBuf {
+    if let Ok(path) = which::which(program) {
+        return path;
+    }
+    let mut versions: Vec<PathBuf> =
+        std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    versions.sort();
+    versions.pop().map(|version| version.join("bin").join(program)).filter(|path| Path::exists(path)).expect("Postgres")
+}
+
+fn postgres_user() -> (u32, u32) {
+    let users = std::fs::read_to_string("/etc/passwd").unwrap();
+    let line = users.lines().find(|line| line.starts_with("postgres:")).expect("a user postgres");
+    let ids: Vec<u32> = line.split(':').skip(2).take(2).map(|id| id.parse().unwrap()).collect();
+    (ids[0], ids[1])
+}
