@@ -2,346 +2,19 @@
 // Starts the tool and a server by itself: the library's own providers are not its judge.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 
+mod cutter;
+mod stage;
+
+use cutter::{Cut, Cutter};
 use rstest::rstest;
 use serde_json::Value;
+use stage::{Holder, PASSWORD, Seen, Stage, until};
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::{Duration, Instant};
-
-const SOURCES: [&str; 5] = ["general", "relationship", "health", "switchboard", "messenger"];
-const PASSWORD: &str = "correct-horse-battery";
-
-/// Rows for a source: quotes, tabs, backslashes, NaN, negative zero, nulls; more sequence numbers used than rows.
-const SOURCE_ROWS: &str = r#"
-    insert into state select 'key '||n, jsonb_build_object('n', n, 't', E'tab\there'), 1 + n % 9, '2026-01-02 03:04:05.678901+00'
-        from generate_series(1, 40) n;
-    insert into scheduled_tasks select ('00000000-0000-4000-8000-'||lpad(n::text, 12, '0'))::uuid, 'task '||n, '* * * * *',
-        case when n % 3 > 0 then make_interval(months => n, secs => -n) end, n / 7.0, array['a"b', E'c\\d', null, '{}'], n % 2 = 0, 'infinity', null
-        from generate_series(1, 20) n;
-    insert into sessions (token, model, prompt, cost, input_tokens, output_tokens, tool_calls, temperature, transcript, started_at)
-        select ('10000000-0000-4000-8000-'||lpad(n::text, 12, '0'))::uuid, 'small', E'back\\slash\nline '||n,
-        case when n % 10 = 0 then 'NaN' else n::numeric / 3 end, n, n, array[n, null], case when n % 2 = 0 then '-0'::float8 else n / 3.0 end, '\x00ff0a09', now()
-        from generate_series(1, 300) n;
-    insert into route_inbox (id, session_id, status, body, envelope, received_at)
-        select ('20000000-0000-4000-8000-'||lpad(n::text, 12, '0'))::uuid, nullif(n % 300, 0), 'new', repeat('body ', n % 50), '{"a": [1, 1.0]}', now()
-        from generate_series(1, 500) n;
-    select setval('sessions_id_seq', 1000);
-    insert into route_inbox (id, status, body, envelope, received_at) values (gen_random_uuid(), 'new', '', '{}', now());
-    delete from route_inbox where arrival = 501;
-"#;
-const SHARED_ROWS: &str = "insert into butler_secrets select 'k'||n, '\\x01', '{}', null from generate_series(1, 7) n;";
-
-/// One cluster for the tests that run at the same time; the last of them ends it.
-struct Server {
-    process: Child,
-    folder: tempfile::TempDir,
-    binaries: PathBuf,
-    port: u16,
-    next: AtomicU32,
-}
-
-static SERVER: Mutex<Weak<Server>> = Mutex::new(Weak::new());
-
-impl Server {
-    fn shared() -> Arc<Server> {
-        let mut known = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
-        known.upgrade().unwrap_or_else(|| {
-            let server = Arc::new(Server::start());
-            *known = Arc::downgrade(&server);
-            server
-        })
-    }
-
-    fn start() -> Server {
-        let binaries = binaries();
-        let folder = tempfile::Builder::new().prefix("one-db-test-").tempdir().unwrap();
-        let account = account();
-        if let Some((uid, gid)) = account {
-            std::os::unix::fs::chown(folder.path(), Some(uid), Some(gid)).unwrap();
-        }
-        let run = |program: &str| {
-            let mut command = Command::new(binaries.join(program));
-            command.current_dir(folder.path()).env_clear().env("LC_ALL", "C").env("TZ", "UTC");
-            if let Some((uid, gid)) = account {
-                command.uid(uid).gid(gid);
-            }
-            command
-        };
-        let initdb =
-            ["-D", "data", "-U", "postgres", "-A", "trust", "-N", "--no-locale", "-E", "UTF8", "--wal-segsize=1"];
-        let made = run("initdb").args(initdb).output().unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        fs::write(
-            folder.path().join("data/pg_hba.conf"),
-            "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n",
-        )
-        .unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let settings = [
-            "fsync=off",
-            "listen_addresses=127.0.0.1",
-            "max_connections=200",
-            "autovacuum=off",
-            "full_page_writes=off",
-        ];
-        let process = run("postgres")
-            .args(["-D", "data", "-p", &port.to_string(), "-k"])
-            .arg(folder.path())
-            .args(settings.iter().flat_map(|setting| ["-c", setting]))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let server = Server { process, folder, binaries, port, next: AtomicU32::new(0) };
-        until("the server to answer", || server.psql("postgres", "select 1").is_some());
-        server.template();
-        server
-    }
-
-    fn template(&self) {
-        let fixture = |name: &str| fs::read_to_string(Path::new("fixtures/butlers").join(name)).unwrap();
-        for (database, schema, rows) in [
-            ("t_source", "source.sql", SOURCE_ROWS),
-            ("t_shared", "shared.sql", SHARED_ROWS),
-            ("t_one", "target.sql", ""),
-        ] {
-            self.sql("postgres", &format!("create database {database}"));
-            self.sql(database, &fixture(schema));
-            self.sql(database, rows);
-        }
-        // Sources are only read; a test that writes into one takes a copy.
-        for name in SOURCES {
-            self.sql("postgres", &format!("create database {name} template t_source strategy file_copy"));
-        }
-        self.sql("postgres", "create database shared template t_shared strategy file_copy");
-        self.sql("postgres", &format!("create role guarded login superuser password '{PASSWORD}'"));
-    }
-
-    fn command(&self, program: &str, database: &str) -> Command {
-        let mut command = Command::new(self.binaries.join(program));
-        command.args(["-h"]).arg(self.folder.path()).args([
-            "-p",
-            &self.port.to_string(),
-            "-U",
-            "postgres",
-            "-d",
-            database,
-        ]);
-        command
-    }
-
-    fn psql(&self, database: &str, sql: &str) -> Option<String> {
-        let args = ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", sql];
-        let output = self.command("psql", database).args(args).output().unwrap();
-        output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim_end().to_owned())
-    }
-
-    fn sql(&self, database: &str, sql: &str) -> String {
-        self.psql(database, sql).unwrap_or_else(|| panic!("psql failed in {database}: {sql}"))
-    }
-
-    /// All of a database as text: rows, sequences, catalog.
-    fn dump(&self, database: &str) -> String {
-        let output = self.command("pg_dump", database).args(["--inserts", "--rows-per-insert=1"]).output().unwrap();
-        assert!(output.status.success());
-        let text = String::from_utf8(output.stdout).unwrap();
-        // Copying order is physical order, and recent versions print a random word.
-        let mut lines: Vec<&str> = text.lines().filter(|line| !line.contains("restrict ")).collect();
-        lines.sort_unstable();
-        lines.join("\n")
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let pid = rustix::process::Pid::from_child(&self.process);
-        rustix::process::kill_process(pid, rustix::process::Signal::QUIT).ok();
-        self.process.wait().ok();
-    }
-}
-
-fn binaries() -> PathBuf {
-    let mut found: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| Some(entry.ok()?.path().join("bin")))
-        .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()))
-        .filter(|folder| folder.join("initdb").exists() && folder.join("psql").exists())
-        .collect();
-    found.sort();
-    found.pop().expect("these tests need the Postgres server binaries: install postgresql")
-}
-
-/// Postgres refuses root.
-fn account() -> Option<(u32, u32)> {
-    if !rustix::process::getuid().is_root() {
-        return None;
-    }
-    let passwd = fs::read_to_string("/etc/passwd").unwrap();
-    let line = passwd.lines().find(|line| line.starts_with("postgres:") || line.starts_with("nobody:")).unwrap();
-    let fields: Vec<&str> = line.split(':').collect();
-    Some((fields[2].parse().unwrap(), fields[3].parse().unwrap()))
-}
-
-fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !done() {
-        assert!(start.elapsed() < Duration::from_secs(30), "waited too long for {what}");
-        std::thread::yield_now();
-        std::thread::park_timeout(Duration::from_millis(5));
-    }
-}
-
-/// A target of its own for each test, and the sources that it wants to change; the others are shared.
-struct Stage {
-    server: Arc<Server>,
-    number: u32,
-    own: Vec<&'static str>,
-    reports: tempfile::TempDir,
-}
-
-impl Stage {
-    fn new() -> Stage {
-        Stage::with(&[])
-    }
-
-    fn with(sources: &[&'static str]) -> Stage {
-        let server = Server::shared();
-        let number = server.next.fetch_add(1, Ordering::Relaxed);
-        let own = sources.iter().copied().chain(["one"]).collect();
-        let stage = Stage { server, number, own, reports: tempfile::tempdir().unwrap() };
-        for name in &stage.own {
-            let template = if *name == "one" { "t_one" } else { "t_source" };
-            let database = stage.database(name);
-            let sql = format!("create database {database} template {template} strategy file_copy");
-            // Two tests that copy a template at the same time disturb each other for a moment.
-            until("a copy of the template", || stage.server.psql("postgres", &sql).is_some());
-        }
-        stage
-    }
-
-    fn database(&self, name: &str) -> String {
-        if self.own.contains(&name) { format!("{name}_{}", self.number) } else { name.to_owned() }
-    }
-
-    fn dsn(&self, name: &str) -> String {
-        let folder = self.server.folder.path().display();
-        format!("postgres://postgres@localhost:{}/{}?host={folder}", self.server.port, self.database(name))
-    }
-
-    fn sql(&self, name: &str, sql: &str) -> String {
-        self.server.sql(&self.database(name), sql)
-    }
-
-    fn dump(&self, name: &str) -> String {
-        self.server.dump(&self.database(name))
-    }
-
-    fn dumps(&self) -> Vec<String> {
-        SOURCES.iter().chain(&["shared", "one"]).map(|name| self.dump(name)).collect()
-    }
-
-    /// The tool with all variables set, and a report.
-    fn tool(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_rehearse"));
-        command.args(["tool", "one-db"]).args(args).arg("--report-path").arg(self.report_path());
-        command.env("BUTLERS_DATABASE_URL", self.dsn("one"));
-        command.env("BUTLER_SHARED_DATABASE_URL", self.dsn("shared"));
-        for name in SOURCES {
-            command.env(format!("BUTLER_{}_DATABASE_URL", name.to_uppercase()), self.dsn(name));
-        }
-        command
-    }
-
-    fn report_path(&self) -> PathBuf {
-        self.reports.path().join("new-folder/report.json")
-    }
-
-    fn report(&self) -> Value {
-        serde_json::from_slice(&fs::read(self.report_path()).unwrap()).unwrap()
-    }
-
-    /// Runs the tool, expects this exit code and a report that agrees with it.
-    #[track_caller]
-    fn expect(&self, code: i32, args: &[&str]) -> Seen {
-        Seen::new(self.tool(args).output().unwrap()).expect(code, &self.report())
-    }
-
-    fn spawn(&self, args: &[&str]) -> Child {
-        self.tool(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-    }
-
-    fn waits_for_lock(&self) -> bool {
-        let sql =
-            "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
-        self.sql("one", sql) != "0"
-    }
-}
-
-impl Drop for Stage {
-    fn drop(&mut self) {
-        for name in &self.own {
-            let database = self.database(name);
-            self.server.psql("postgres", &format!("drop database if exists {database} with (force)"));
-        }
-    }
-}
-
-/// What the tool said.
-#[derive(Debug)]
-struct Seen {
-    code: Option<i32>,
-    #[expect(dead_code, reason = "for the message of a failed assertion")]
-    stdout: String,
-    stderr: String,
-}
-
-impl Seen {
-    fn new(output: Output) -> Seen {
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Seen { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
-    }
-
-    #[track_caller]
-    fn expect(self, code: i32, report: &Value) -> Seen {
-        assert_eq!(self.code, Some(code), "{self:#?}\n{report:#}");
-        assert!(!format!("{self:?}{report}").contains(PASSWORD), "{self:#?}");
-        let rows = report["results"].as_array().unwrap();
-        let bad = rows.iter().filter(|row| row["status"] == "error" || row["status"] == "mismatch").count();
-        assert_eq!(report["status"], if code == 0 { "ok" } else { "error" });
-        assert_eq!(report["summary"]["tables_failed"], bad);
-        assert!(code != 0 || bad == 0);
-        assert_eq!(report["error"].is_null(), code == 0);
-        self
-    }
-}
-
-/// A session that holds a lock until it is released.
-struct Holder(Child);
-
-impl Holder {
-    fn lock(stage: &Stage, table: &str) -> Holder {
-        let script = format!("begin; lock table {table} in share mode; \\echo held\n");
-        let mut psql = stage.server.command("psql", &stage.database("one"));
-        let mut child = psql.args(["-X", "-q"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        std::io::Write::write_all(child.stdin.as_mut().unwrap(), script.as_bytes()).unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        assert_eq!(line, "held\n");
-        Holder(child)
-    }
-
-    fn release(mut self) {
-        drop(self.0.stdin.take());
-        self.0.wait().unwrap();
-    }
-}
 
 #[test]
 fn the_runbook_from_plan_to_rollback_and_again() {
@@ -428,11 +101,15 @@ fn the_migration_says_no(#[case] database: &str, #[case] trap: &str, #[case] arg
 #[rstest]
 #[case::unset("BUTLER_HEALTH_DATABASE_URL", None, "variable BUTLER_HEALTH_DATABASE_URL is not set")]
 #[case::empty("BUTLERS_DATABASE_URL", Some(" "), "variable BUTLERS_DATABASE_URL is not set")]
-#[case::not_a_dsn("BUTLER_HEALTH_DATABASE_URL", Some("mysql://u:correct-horse-battery@h/d"), "variable BUTLER_HEALTH_DATABASE_URL (health): a database URL begins with")]
+#[case::not_a_dsn(
+    "BUTLER_HEALTH_DATABASE_URL",
+    Some("mysql://u:correct-horse-battery@h/d"),
+    "variable BUTLER_HEALTH_DATABASE_URL (health): a database URL begins with"
+)]
 #[case::bad_port(
     "BUTLER_HEALTH_DATABASE_URL",
     Some("postgres://u:correct-horse-battery@h:99999/d"),
-    "does not hold a DSN"
+    "the port of a database URL is not a number"
 )]
 #[case::refused(
     "BUTLER_HEALTH_DATABASE_URL",
@@ -681,94 +358,6 @@ fn memory_does_not_grow_with_the_rows() {
     assert!(large < small + 8 * 1024, "{small} kB, then {large} kB");
 }
 
-/// How the connection ends at a message of the client.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Cut {
-    /// The server never sees the message.
-    Before,
-    /// The server acts on it, the client never hears.
-    After,
-}
-
-/// Between the tool and a server: counts the client's messages over all connections and cuts all of them at the n-th.
-struct Cutter {
-    port: u16,
-    seen: Arc<AtomicU32>,
-}
-
-impl Cutter {
-    fn start(server: &Server, at: u32, cut: Cut) -> Cutter {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let seen = Arc::new(AtomicU32::new(0));
-        let (count, socket) = (Arc::clone(&seen), server.folder.path().join(format!(".s.PGSQL.{}", server.port)));
-        // The threads end when the tool and the server close their ends, the listener with the process.
-        std::thread::spawn(move || {
-            for client in listener.incoming().map_while(Result::ok) {
-                let upstream = std::os::unix::net::UnixStream::connect(&socket).unwrap();
-                let (back_from, mut back_to) = (upstream.try_clone().unwrap(), client.try_clone().unwrap());
-                let muted = Arc::new(std::sync::atomic::AtomicBool::new(false));
-                let (count, mute) = (Arc::clone(&count), Arc::clone(&muted));
-                std::thread::spawn(move || forward(client, upstream, &count, at, cut, &mute));
-                std::thread::spawn(move || answer(back_from, &mut back_to, &muted));
-            }
-        });
-        Cutter { port, seen }
-    }
-}
-
-fn forward(
-    mut client: std::net::TcpStream,
-    mut upstream: std::os::unix::net::UnixStream,
-    count: &AtomicU32,
-    at: u32,
-    cut: Cut,
-    mute: &std::sync::atomic::AtomicBool,
-) {
-    use std::io::{Read, Write};
-    let mut started = false;
-    loop {
-        // The startup message has no type byte.
-        let mut head = vec![0; if started { 5 } else { 4 }];
-        if client.read_exact(&mut head).is_err() {
-            upstream.shutdown(std::net::Shutdown::Both).ok();
-            return;
-        }
-        let length = u32::from_be_bytes(head[head.len() - 4..].try_into().unwrap()) as usize;
-        let mut body = vec![0; length - 4];
-        client.read_exact(&mut body).ok();
-        let number = if started { count.fetch_add(1, Ordering::SeqCst) + 1 } else { 0 };
-        started = true;
-        let struck = number >= at && head[0] != b'X';
-        if struck && (cut == Cut::Before || number > at) {
-            client.shutdown(std::net::Shutdown::Both).ok();
-            upstream.shutdown(std::net::Shutdown::Both).ok();
-            return;
-        }
-        mute.store(struck, Ordering::SeqCst);
-        if upstream.write_all(&[head, body].concat()).is_err() {
-            client.shutdown(std::net::Shutdown::Both).ok();
-            return;
-        }
-    }
-}
-
-/// Passes the server's bytes on; once muted, its next words end the client's connection instead.
-fn answer(
-    mut upstream: std::os::unix::net::UnixStream,
-    client: &mut std::net::TcpStream,
-    muted: &std::sync::atomic::AtomicBool,
-) {
-    use std::io::{Read, Write};
-    let mut bytes = vec![0; 65536];
-    while let Ok(read @ 1..) = upstream.read(&mut bytes) {
-        if muted.load(Ordering::SeqCst) || client.write_all(&bytes[..read]).is_err() {
-            break;
-        }
-    }
-    client.shutdown(std::net::Shutdown::Both).ok();
-}
-
 #[rstest]
 #[case::lost_before(&["run", "--replace-target"], Cut::Before, 9)]
 #[case::answer_lost(&["run", "--replace-target"], Cut::After, 9)]
@@ -804,4 +393,94 @@ fn cut_at_any_message_a_rerun_ends_as_if_nothing_had_been(
         stage.expect(0, &run);
         assert_eq!(stage.dump("one"), golden, "cut at message {at}, {cut:?}");
     }
+}
+
+const ODD_PROFILE: &str = r#"
+format = 1
+flow = "one-db"
+confirm_rollback = "YES, ALL OF IT"
+[target]
+env = "BUTLERS_DATABASE_URL"
+[per_source]
+from_schema = "public"
+tables = ["odd \"table", "parted", "counted"]
+[source.health]
+env = "BUTLER_HEALTH_DATABASE_URL"
+schema = "odd"
+"#;
+
+/// A user's type, a composite key with tabs in it, partitions, a computed column on one side, a falling sequence.
+const ODD_SOURCE: &str = r#"
+    create type mood as enum ('fine', 'so-so');
+    create table "odd ""table" (b text, "A" text, moods mood[], plain int default 3, primary key ("A", b));
+    insert into "odd ""table" values (E'1\t2', 'x', '{fine,so-so}'), (E'2', E'x\t1', null), ('\N', '', '{}');
+    create table parted (id int primary key, v text) partition by range (id);
+    create table parted_1 partition of parted for values from (0) to (10);
+    create table parted_2 partition of parted for values from (10) to (20);
+    insert into parted select n, 'v' || n from generate_series(1, 15) n;
+    create sequence down increment -2 minvalue -100 start -1;
+    create table counted (id int primary key default nextval('down'), twice int generated always as (id * 2) stored);
+    insert into counted values (default), (default), (default);
+"#;
+
+#[test]
+fn a_profile_of_ones_own_with_odd_tables() {
+    let stage = Stage::with(&["health"]);
+    stage.sql("health", ODD_SOURCE);
+    let schema = ODD_SOURCE.lines().filter(|line| !line.contains("insert into")).collect::<Vec<_>>().join("\n");
+    let partitions = ["create table parted_1", "create table parted_2", " partition by range (id)"];
+    let mut target = format!("create schema odd; set search_path = odd; {schema}");
+    for line in schema.lines().filter(|line| line.contains(partitions[0]) || line.contains(partitions[1])) {
+        target = target.replace(line, "");
+    }
+    stage.sql("one", &target.replace(partitions[2], ""));
+    let before = stage.dump("one");
+    let profile = stage.report_path().with_file_name("profile.toml");
+    fs::create_dir_all(profile.parent().unwrap()).unwrap();
+    fs::write(&profile, ODD_PROFILE).unwrap();
+    let with = |args: &[&'static str]| -> Vec<String> {
+        args.iter()
+            .map(|arg| (*arg).to_owned())
+            .chain(["--profile".to_owned(), profile.display().to_string()])
+            .collect()
+    };
+    let expect = |code: i32, args: &[&'static str]| {
+        let args = with(args);
+        stage.expect(code, &args.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+
+    expect(0, &["run"]);
+    let report = stage.report();
+    let forms: Vec<&Value> = report["results"].as_array().unwrap().iter().map(|row| &row["checksum_form"]).collect();
+    assert_eq!(forms, ["text", "binary", "binary"]);
+    assert_eq!((&report["job_count"], &report["summary"]["rows"]), (&3.into(), &21.into()));
+    assert_eq!(stage.sql("one", "select nextval('odd.down')"), stage.sql("health", "select nextval('down')"));
+    stage.sql("one", r#"update odd."odd ""table" set plain = 4 where b = E'1\t2'"#);
+    expect(1, &["verify"]);
+    let changed = &stage.report()["results"][0]["differences"]["changed_keys"];
+    assert_eq!(*changed, serde_json::json!(["A=x,b=1\\t2"]));
+    expect(0, &["run", "--upsert"]);
+    expect(0, &["run", "--replace-target"]);
+    expect(1, &["rollback", "--confirm-rollback", "ROLLBACK"]);
+    expect(0, &["rollback", "--confirm-rollback", "YES, ALL OF IT"]);
+    assert_eq!(stage.dump("one"), before);
+}
+
+#[rstest]
+#[case::typo("format = 1\nflow = \"one-db\"\nconfrim_rollback = \"X\"\n", "unknown field `confrim_rollback`")]
+#[case::another_flow(&ODD_PROFILE.replace("one-db", "reset"), "expected format = 1 and flow = \"one-db\"")]
+fn a_bad_profile_is_named_with_its_place(#[case] text: &str, #[case] says: &str) {
+    let stage = Stage::new();
+    let profile = tempfile::NamedTempFile::new().unwrap();
+    fs::write(profile.path(), text).unwrap();
+    let path = profile.path().display().to_string();
+    let seen = stage.expect(2, &["plan", "--profile", &path]);
+    assert!(seen.stderr.contains(says) && seen.stderr.contains(&path), "{seen:#?}");
+}
+
+#[test]
+fn json_on_stdout_is_the_report() {
+    let stage = Stage::new();
+    let output = stage.tool(&["plan", "--format", "json"]).output().unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap(), stage.report());
 }

@@ -46,9 +46,8 @@ impl Group {
             if rows > 0 {
                 let what = if reference.cascades { "a cascade would reach" } else { "this would orphan" };
                 let constraint = ident(&reference.name);
-                reached.push(format!(
-                    "{what} {rows} rows of {child}, which is not migrated (foreign key {constraint})"
-                ));
+                reached
+                    .push(format!("{what} {rows} rows of {child}, which is not migrated (foreign key {constraint})"));
             }
         }
         Ok(reached)

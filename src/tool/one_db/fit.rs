@@ -180,4 +180,3 @@ impl Problems {
         Err(Error::refused(format!("the plan does not hold, nothing was changed:\n  {}", text.join("\n  "))))
     }
 }
-

@@ -43,6 +43,9 @@ struct Named {
 
 impl Layout {
     pub(super) fn resolve(options: &Options, profile: &Profile) -> Result<Layout> {
+        if options.shared_source_env.is_some() && profile.shared.is_none() {
+            return Err(Error::environment("--shared-source-env is given, but the profile has no shared source"));
+        }
         let named = sources(options, profile);
         refuse_twice(&named)?;
         let target_variable = options.target_env.as_ref().unwrap_or(&profile.target.env);

@@ -83,6 +83,9 @@ pub(super) async fn plan(run: &Arc<Run>, count: bool) -> Result<Planned> {
     }
     if run.options.replace_target {
         planned.refuse_reach(run).await?;
+        for table in planned.plan.tables.iter().filter(|table| table.target_before > 0) {
+            (run.progress)(&format!("to be replaced: {}, {} rows", table.name(), table.target_before));
+        }
     } else if !run.options.upsert {
         refuse_occupied(run, &mut planned).await?;
     }
