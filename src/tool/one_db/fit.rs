@@ -3,6 +3,7 @@
 use super::Run;
 use super::catalog::{self, Qualified, Sequence, Shape, qualified};
 use super::lane::Snapshot;
+use super::layout::Job;
 use super::session::Session;
 use super::table::{PlannedSequence, Table};
 use crate::{Error, Result};
@@ -13,33 +14,55 @@ use std::collections::BTreeMap;
 /// # Errors
 /// Refused, with all that does not fit.
 pub(super) async fn fit_all(run: &Run, sources: &mut [Snapshot], target: &mut Session) -> Result<Vec<Table>> {
-    let jobs = &run.layout.jobs;
-    let targets: Vec<Qualified> = jobs.iter().map(|job| (job.schema.clone(), job.table.clone())).collect();
-    let target_shapes = catalog::shapes(target, "plan target catalog", &targets).await?;
-    let target_sequences = catalog::sequences(target, "plan target sequences", &targets).await?;
+    let names: Vec<Qualified> = run.layout.jobs.iter().map(|job| (job.schema.clone(), job.table.clone())).collect();
+    let target = Side::read(target, "plan target", &names).await?;
     let (mut tables, mut problems) = (Vec::new(), Problems::default());
     for (index, snapshot) in sources.iter_mut().enumerate() {
-        let own: Vec<usize> = (0..jobs.len()).filter(|job| jobs[*job].source == index).collect();
-        let names: Vec<Qualified> =
-            own.iter().map(|job| (jobs[*job].source_schema.clone(), jobs[*job].table.clone())).collect();
-        let label = format!("plan {}", run.layout.sources[index].name);
-        let session = &mut snapshot.session;
-        let shapes = catalog::shapes(session, &format!("{label} catalog"), &names).await?;
-        let sequences = catalog::sequences(session, &format!("{label} sequences"), &names).await?;
-        for (job, name) in own.into_iter().zip(&names) {
-            let sides = (shapes.get(name), target_shapes.get(&targets[job]));
-            let (Some(source), Some(target_shape)) = sides else {
-                missing(&mut problems, job, sides, run, name);
-                continue;
-            };
-            misfits(source, target_shape).into_iter().for_each(|problem| problems.add(job, problem));
-            null_problems(session, &mut problems, job, name, source, target_shape).await?;
-            let fed = planned_sequences(session, &target_sequences, &sequences, &targets[job], name).await?;
-            tables.push(Table::new(job, &jobs[job], source, target_shape, fed));
-        }
+        tables.extend(fit_source(run, index, &mut snapshot.session, &target, &mut problems).await?);
     }
     shared_sequences(&tables, &mut problems);
     problems.refuse(run)?;
+    Ok(tables)
+}
+
+/// What one server says about its tables.
+struct Side {
+    shapes: BTreeMap<Qualified, Shape>,
+    sequences: Vec<Sequence>,
+}
+
+impl Side {
+    async fn read(session: &mut Session, label: &str, tables: &[Qualified]) -> Result<Side> {
+        Ok(Side {
+            shapes: catalog::shapes(session, &format!("{label} catalog"), tables).await?,
+            sequences: catalog::sequences(session, &format!("{label} sequences"), tables).await?,
+        })
+    }
+}
+
+async fn fit_source(
+    run: &Run,
+    index: usize,
+    session: &mut Session,
+    target: &Side,
+    problems: &mut Problems,
+) -> Result<Vec<Table>> {
+    let jobs: Vec<(usize, &Job)> = run.layout.jobs.iter().enumerate().filter(|(_, job)| job.source == index).collect();
+    let names: Vec<Qualified> = jobs.iter().map(|(_, job)| (job.source_schema.clone(), job.table.clone())).collect();
+    let source = Side::read(session, &format!("plan {}", run.layout.sources[index].name), &names).await?;
+    let mut tables = Vec::new();
+    for ((number, job), name) in jobs.into_iter().zip(&names) {
+        let target_name = (job.schema.clone(), job.table.clone());
+        let sides = (source.shapes.get(name), target.shapes.get(&target_name));
+        let (Some(from), Some(to)) = sides else {
+            missing(problems, number, sides, run, name);
+            continue;
+        };
+        misfits(from, to).into_iter().for_each(|problem| problems.add(number, problem));
+        null_problems(session, problems, number, name, from, to).await?;
+        let fed = planned_sequences(session, &target.sequences, &source.sequences, &target_name, name).await?;
+        tables.push(Table::new(number, job, from, to, fed));
+    }
     Ok(tables)
 }
 

@@ -96,11 +96,13 @@ pub async fn execute(options: Options, progress: Progress) -> Outcome {
     let ledger = Arc::new(Ledger::new(&options));
     let result = match ledger.save() {
         Ok(()) => until_signal(work(options, Arc::clone(&ledger), progress)).await,
-        Err(error) => return Outcome { report: ledger.finish(Some(&error)), error: Some(error) },
+        Err(error) => Err(error.within("nothing was done")),
     };
     let report = ledger.finish(result.as_ref().err());
-    let error = result.and(ledger.save()).err();
-    Outcome { report, error }
+    match (result, ledger.save()) {
+        (Ok(()), Err(error)) => Outcome { report: ledger.finish(Some(&error)), error: Some(error) },
+        (result, _) => Outcome { report, error: result.err() },
+    }
 }
 
 async fn until_signal(work: impl Future<Output = Result<()>>) -> Result<()> {

@@ -224,8 +224,7 @@ impl Ledger {
         let report = self.read(Report::clone);
         let mut text = serde_json::to_vec_pretty(&report).map_err(|e| Error::bug("report to JSON").caused_by(e))?;
         text.push(b'\n');
-        write_whole(path, &text)
-            .map_err(|e| Error::io("write report", path, e).within("nothing else is done without a report"))
+        write_whole(path, &text).map_err(|e| Error::io("write report", path, e))
     }
 
     pub(super) fn finish(&self, error: Option<&Error>) -> Report {
