@@ -13,7 +13,7 @@
 //! | `ack` | a CommandComplete: one per statement of a Query, one per portal that is run to its end | the server is done; before the frame goes to the client |
 //! | `commit` | a ReadyForQuery(idle) that ends a transaction, explicit or implicit, committed or not, in which at least one statement ran | before the frame goes to the client |
 //!
-//! Frames that precede a struck one have been forwarded. `ack` and `commit` carry the fingerprint of the Query or
+//! A FunctionCall is not a statement. Frames that precede a struck one have been forwarded. `ack` and `commit` carry the fingerprint of the Query or
 //! Execute that they end, `commit` that of the last one of the transaction. An Execute that the server skips because
 //! of an earlier error counts as `stmt`, since it was sent. At an `ack` of a statement outside a transaction block
 //! the server has committed already (Query), or commits with the Sync that usually is on its way (Execute).
@@ -128,7 +128,8 @@ impl Proxy {
         self.shared.ledger.take()
     }
 
-    /// Closes all live connections on both sides, frozen or not, and returns when they are closed. Later ones work.
+    /// Closes all live connections on both sides, frozen or not, and returns when they are closed.
+    /// Later ones are served; a frozen proxy stays frozen until [`Proxy::disarm`].
     pub async fn sever(&self) {
         let (done, closed) = oneshot::channel();
         // Errors say that the thread is gone, and the connections with it.

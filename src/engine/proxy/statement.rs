@@ -29,6 +29,7 @@ pub(super) const ANSWER_TAGS: &[u8] = b"CsIEZG123Tn";
 #[derive(Default)]
 pub(super) struct Conversation {
     queue: VecDeque<Sent>,
+    known: Known,
     statements: HashMap<Vec<u8>, Arc<Statement>>,
     portals: HashMap<Vec<u8>, Portal>,
     /// An error was answered, and no Sync has been sent yet: the server skips what comes.
@@ -59,11 +60,29 @@ enum Sent {
 }
 
 impl Statement {
+    fn of(normalised: &str) -> Arc<Statement> {
+        Arc::new(Statement { fingerprint: Fingerprint::of(normalised), label: sql::label(normalised).into() })
+    }
+}
+
+/// Statements by their normalised text: a million inserts are one in the memory of the recorder.
+#[derive(Default)]
+struct Known(HashMap<String, Arc<Statement>>);
+
+impl Known {
+    /// Statements of a connection that are remembered; one that has more makes them up on the fly.
+    const MOST: usize = 1000;
+
     /// The statement with this text; what is not UTF-8 in it is replaced.
-    pub(super) fn of(text: &[u8]) -> Arc<Statement> {
-        let text = String::from_utf8_lossy(text);
-        let normalised = sql::normalise(&text);
-        Arc::new(Statement { fingerprint: Fingerprint::of(&normalised), label: sql::label(&normalised).into() })
+    fn find(&mut self, text: &[u8]) -> Arc<Statement> {
+        let normalised = sql::normalise(&String::from_utf8_lossy(text));
+        if let Some(statement) = self.0.get(&normalised) {
+            return Arc::clone(statement);
+        }
+        if self.0.len() == Known::MOST {
+            self.0.clear();
+        }
+        Arc::clone(self.0.entry(normalised).or_insert_with_key(|normalised| Statement::of(normalised)))
     }
 }
 
@@ -102,7 +121,7 @@ impl Conversation {
     }
 
     fn query(&mut self, body: &[u8]) -> Counted {
-        let statement = Statement::of(text(body).0);
+        let statement = self.known.find(text(body).0);
         self.push(Sent::Query(Arc::clone(&statement)));
         (Axis::Stmt, statement)
     }
@@ -124,7 +143,8 @@ impl Conversation {
 
     fn parse(&mut self, body: &[u8]) {
         let (name, rest) = text(body);
-        self.define(b'1', name, Some(Statement::of(text(rest).0)));
+        let statement = self.known.find(text(rest).0);
+        self.define(b'1', name, Some(statement));
     }
 
     fn bind(&mut self, body: &[u8]) {
@@ -255,7 +275,7 @@ impl Conversation {
 
 /// A statement whose text did not come this way: prepared in SQL, or a cursor's portal.
 fn unknown() -> Arc<Statement> {
-    Statement::of(b"")
+    Statement::of("")
 }
 
 /// A text up to its NUL byte, and what follows.

@@ -19,8 +19,8 @@ pub struct Strike {
 /// What the proxy does at a point. A closed set: the proxy executes it, the faults name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
-    /// Freezes every connection of the proxy, the struck one right before the frame that was counted, until
-    /// [`Proxy::disarm`](super::Proxy::disarm) or [`Proxy::sever`](super::Proxy::sever).
+    /// Freezes every connection of the proxy, also later ones, the struck one right before the frame that was
+    /// counted, until [`Proxy::disarm`](super::Proxy::disarm).
     Hold,
     /// Resets the connection towards the client (RST) and closes it towards the server; the frame that was counted
     /// reaches nobody.

@@ -91,6 +91,20 @@ async fn a_name_keeps_its_meaning_when_its_new_definition_failed() {
 }
 
 #[tokio::test]
+async fn what_is_sent_after_an_error_was_answered_is_skipped_up_to_the_sync() {
+    let case = Case::with_table().await;
+    let mut client = Client::open(&case).await;
+    client.ask(&[parse("s", "select a from t"), sync()].concat()).await;
+    client.send(&[extended(FAILS), frame(b'H', b"")].concat()).await;
+    assert_eq!(client.until(b'E').await.unwrap(), "12E");
+    let skipped = [close_statement("s"), parse("s", "select b from t"), query("select b from t"), sync()].concat();
+    assert_eq!(client.ask(&skipped).await, "Z");
+    case.trace();
+    assert_eq!(client.ask(&[bind("", "s"), execute("", 0), sync()].concat()).await, "2CZ");
+    assert_eq!(case.trace(), ["1 stmt select a from t", "1 ack select a from t", "1 commit select a from t"]);
+}
+
+#[tokio::test]
 async fn a_portal_that_is_resumed_is_one_statement_and_one_ack() {
     let begin = [parse("", "select generate_series(1, 3)"), bind("p", ""), execute("p", 2), execute("p", 2), sync()];
     let name = "select generate_series(?)";

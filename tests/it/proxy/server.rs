@@ -141,6 +141,16 @@ impl Case {
         self.proxy.arm(Strike { place: format!("pg.target:{place}").parse().unwrap(), act })
     }
 
+    /// Waits until the trace has this line; what was traced up to then is taken.
+    pub(super) async fn until_traced(&self, line: &str) {
+        let traced = async {
+            while !self.trace().iter().any(|traced| traced == line) {
+                tokio::task::yield_now().await;
+            }
+        };
+        assert!(tokio::time::timeout(DEADLINE, traced).await.is_ok(), "`{line}` was never traced");
+    }
+
     /// The trace, one line per point: `conn axis label`.
     pub(super) fn trace(&self) -> Vec<String> {
         let points = self.proxy.take_trace().points;
