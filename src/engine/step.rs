@@ -72,6 +72,7 @@ async fn watch_over(
             }
         };
         tokio::select! {
+            // In this order: a tool that ends because of a fault ends after the news of it.
             biased;
             fired = fired => {
                 let hazard = injury.as_ref().map(|(injury, _)| (injury.hazard, injury.address.clone()));
@@ -85,7 +86,13 @@ async fn watch_over(
                 }
                 injury = None;
             }
-            exit = child.wait() => return Ok((exit?, false)),
+            exit = child.wait() => {
+                let exit = exit?;
+                let is_news_left = injury.as_ref().is_some_and(|(_, armed)| armed.has_fired());
+                if !is_news_left {
+                    return Ok((exit, false));
+                }
+            }
             () = &mut deadline => {
                 kill(stage, child).await?;
                 return Ok((child.wait().await?, true));

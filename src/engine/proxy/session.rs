@@ -124,8 +124,9 @@ fn close(client: Stream, end: End) {
         End::Closed => drop(client),
         End::Reset(hit) => {
             client.reset_on_close();
-            drop(client);
+            // Before the client can see it: whoever waits for its end must find that this was the reason.
             hit.announce();
+            drop(client);
         }
     }
 }

@@ -84,7 +84,10 @@ impl Stream {
 
     async fn readable(&self) -> io::Result<()> {
         match self {
-            Stream::Tcp(socket) => socket.readable().await,
+            Stream::Tcp(socket) => {
+                acknowledge(socket);
+                socket.readable().await
+            }
             Stream::Unix(socket) => socket.readable().await,
         }
     }
@@ -109,6 +112,15 @@ impl Stream {
             Stream::Unix(socket) => socket.try_write(bytes),
         }
     }
+}
+
+/// Acknowledges at once what was read. A driver that leaves Nagle's algorithm on holds its next small write back until
+/// then, 40 ms each time: 21 tables took a second instead of a fifth of one.
+fn acknowledge(socket: &TcpStream) {
+    #[cfg(target_os = "linux")]
+    let _ = socket2::SockRef::from(socket).set_tcp_quickack(true); // a socket that is gone needs none
+    #[cfg(not(target_os = "linux"))]
+    let _ = socket;
 }
 
 /// Room for a good read; the memory of a giant statement is given back once it has passed.

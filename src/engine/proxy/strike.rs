@@ -52,8 +52,8 @@ pub struct Armed {
 }
 
 impl Armed {
-    /// Resolves when the point was reached and its act is done ([`Act::Reset`]) or is being held ([`Act::Hold`]:
-    /// the proxy is frozen by then).
+    /// Resolves when the point was reached and its act is about to show ([`Act::Reset`]) or is being held
+    /// ([`Act::Hold`]: the proxy is frozen by then). A client cannot end because of it before this can resolve.
     ///
     /// Once per strike, so a second call resolves for `forever` places only. Never resolves after a disarming that
     /// came first. Cancel safe.
