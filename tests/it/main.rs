@@ -1,6 +1,8 @@
 //! Integration tests.
 #![allow(clippy::unwrap_used)] // helpers of tests too
 
+mod address;
+mod checks;
 mod dataset;
 mod db;
 mod evidence;
@@ -10,4 +12,7 @@ mod postgres_server;
 mod proxy;
 mod redact;
 mod report;
+mod scenario_file;
 mod target;
+mod token;
+mod verdict;
