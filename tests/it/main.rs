@@ -14,5 +14,6 @@ mod redact;
 mod report;
 mod scenario_file;
 mod target;
+mod tidy;
 mod token;
 mod verdict;

@@ -78,6 +78,10 @@ fn problems(text: &str) -> Vec<Problem> {
 #[case::target_of_two_engines(FLOW, "[targets]\ntarget = { postgres = \"a\", sqlite = \"b\" }")]
 #[case::target_that_is_empty(FLOW, "[targets]\nsource = {}")]
 #[case::bad_tool(FLOW, "tool = \"mine\"")]
+#[case::tool_of_a_number(FLOW, "tool = { prefix = 1 }")]
+#[case::tool_of_no_words(FLOW, "tool = []")]
+#[case::tool_with_inputs_of_numbers(FLOW, "tool = { inputs = [1] }")]
+#[case::recovery_by_nothing(FLOW, "[[recovery]]\nsteps = []")]
 #[case::negative_seed(FLOW, "seed = -1")]
 #[case::two_problems_at_once(
     FLOW,
@@ -118,6 +122,8 @@ fn shown(name: &str, text: &str) {
     "[[fault]]\nkind = \"proc.kill\"\nduring = \"run\"\nat = \"sweep\"\n\
      [[fault]]\nkind = \"net.reset\"\nduring = \"rollback\"\nat = \"sweep\""
 )]
+#[case::own_tool(FLOW, "[tool]\nprefix = [\"mine\"]\ninputs = [\"src/**\"]")]
+#[case::builtin_tool_with_inputs(FLOW, "tool = { inputs = [] }")]
 #[case::map_on_the_one_source(STEPS, "[[map]]\nsource = \"select 1\"\ntarget = \"select 1\"")]
 fn a_right_scenario_has_no_problems(#[case] head: &str, #[case] more: &str) {
     assert_eq!(problems(&format!("{head}{more}\n")), []);

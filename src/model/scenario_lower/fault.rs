@@ -52,14 +52,17 @@ impl Lowering<'_> {
     }
 
     pub(super) fn recovery(&mut self, file: RecoveryFile) -> Recovery {
-        file.when.step.iter().chain(&file.steps).for_each(|step| self.known_step(step));
+        if file.steps.get_ref().is_empty() {
+            self.problem(&file.steps, "a way out has at least one step");
+        }
+        file.when.step.iter().chain(file.steps.get_ref()).for_each(|step| self.known_step(step));
         if let Some(kind) = &file.when.kind {
             self.known_kind(kind.get_ref(), kind);
         }
         Recovery {
             step: file.when.step.map(Spanned::into_inner),
             kind: file.when.kind.map(Spanned::into_inner),
-            steps: file.steps.into_iter().map(Spanned::into_inner).collect(),
+            steps: file.steps.into_inner().into_iter().map(Spanned::into_inner).collect(),
         }
     }
 }

@@ -70,7 +70,8 @@ impl Lowering<'_> {
                 Claims::Report { report: report.to_owned(), ok }
             }
             _ => {
-                let help = "write claims = { report = \"out/run.json\", ok = \"/status = ok\" } or claims = \"none\"";
+                let help = "write claims = { report = \"out/run.json\", ok = \"/status = ok\" }, the report inside the \
+                            working directory, or claims = \"none\"";
                 self.problems.push(Problem::new(claims.span(), "these are not claims").help(help));
                 Claims::None
             }

@@ -25,45 +25,50 @@ impl Lowering<'_> {
 
     fn nested_target(&mut self, name: &str, value: &toml::Value, span: &Range<usize>, found: &mut Vec<TargetSpec>) {
         let form = format!("write {name} = {{ postgres = \"a database of the dataset\" }} or {{ sqlite = \"...\" }}");
+        let not_a_target = || Problem::new(span.clone(), format!("`{name}` is not a target")).help(form.as_str());
         let Some(table) = value.as_table().filter(|table| !table.is_empty()) else {
-            return self.problems.push(Problem::new(span.clone(), format!("`{name}` is not a target")).help(form));
+            return self.problems.push(not_a_target());
         };
         let engine = |name: &str| match name {
             "postgres" => Some(Engine::Postgres),
             "sqlite" => Some(Engine::Sqlite),
             _ => None,
         };
+        if let [(key, inner)] = table.iter().collect::<Vec<_>>()[..]
+            && let (Some(engine), Some(database), true) = (engine(key), inner.as_str(), is_name(name))
+        {
+            return found.push(TargetSpec { name: name.to_owned(), engine, database: database.to_owned() });
+        }
         for (key, inner) in table {
-            match (engine(key), inner.as_str()) {
-                (Some(engine), Some(database)) if table.len() == 1 && is_name(name) => {
-                    found.push(TargetSpec { name: name.to_owned(), engine, database: database.to_owned() });
-                }
-                (None, None) => self.nested_target(&format!("{name}.{key}"), inner, span, found),
-                _ => self.problems.push(Problem::new(span.clone(), format!("`{name}` is not a target")).help(&*form)),
+            match inner.is_table() && engine(key).is_none() {
+                true => self.nested_target(&format!("{name}.{key}"), inner, span, found),
+                false => return self.problems.push(not_a_target()),
             }
         }
     }
 
     pub(super) fn tool(&mut self, tool: &Spanned<toml::Value>) -> Tool {
-        let strings = |value: &toml::Value| -> Option<Vec<String>> {
-            value.as_array()?.iter().map(|item| item.as_str().map(str::to_owned)).collect()
-        };
-        let builtin = Tool { prefix: None, inputs: Vec::new() };
-        let understood = match tool.get_ref() {
-            toml::Value::String(word) if word == "builtin" => Some(builtin.clone()),
-            toml::Value::Array(_) => {
-                strings(tool.get_ref()).map(|prefix| Tool { prefix: Some(prefix), inputs: Vec::new() })
-            }
-            toml::Value::Table(table) if table.keys().all(|key| key == "prefix" || key == "inputs") => Some(Tool {
-                prefix: table.get("prefix").and_then(strings),
-                inputs: table.get("inputs").and_then(strings).unwrap_or_default(),
-            }),
-            _ => None,
-        };
-        understood.unwrap_or_else(|| {
+        understood(tool.get_ref()).unwrap_or_else(|| {
             let help = "write tool = \"builtin\", tool = [\"program\", \"argument\"], or [tool] with prefix and inputs";
             self.problems.push(Problem::new(tool.span(), "this is not a tool").help(help));
-            builtin
+            Tool { prefix: None, inputs: Vec::new() }
         })
     }
+}
+
+fn understood(tool: &toml::Value) -> Option<Tool> {
+    let program = |value: &toml::Value| strings(value).filter(|words| !words.is_empty());
+    match tool {
+        toml::Value::String(word) if word == "builtin" => Some(Tool { prefix: None, inputs: Vec::new() }),
+        toml::Value::Array(_) => program(tool).map(|prefix| Tool { prefix: Some(prefix), inputs: Vec::new() }),
+        toml::Value::Table(table) if table.keys().all(|key| key == "prefix" || key == "inputs") => Some(Tool {
+            prefix: table.get("prefix").map_or(Some(None), |prefix| program(prefix).map(Some))?,
+            inputs: table.get("inputs").map_or(Some(Vec::new()), strings)?,
+        }),
+        _ => None,
+    }
+}
+
+fn strings(value: &toml::Value) -> Option<Vec<String>> {
+    value.as_array()?.iter().map(|item| item.as_str().map(str::to_owned)).collect()
 }
