@@ -3,6 +3,7 @@
 
 mod address;
 mod checks;
+mod cli;
 mod dataset;
 mod db;
 mod evidence;
