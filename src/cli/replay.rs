@@ -3,7 +3,7 @@
 use crate::cli::run::{conclude, interrupted, observer};
 use crate::cli::{parsed, say_aside, select};
 use crate::engine::{Options, Rehearsal, Tier};
-use crate::model::{ScenarioRecord, Token};
+use crate::model::{FaultSpec, Scenario, ScenarioRecord, Token};
 use crate::process::Executable;
 use crate::registry::Registry;
 use crate::{Error, Result};
@@ -28,7 +28,10 @@ pub(super) async fn run(args: ReplayArgs) -> Result<ExitCode> {
     let name = token.scenario.replace('.', "/");
     let (library, entries) = select(rehearsal.registry(), rehearsal.dir(), &[name])?;
     let mut scenarios = parsed(entries)?;
-    scenarios.iter_mut().for_each(|scenario| scenario.seed = token.seed);
+    for scenario in &mut scenarios {
+        scenario.seed = token.seed;
+        keep_its_fault(scenario, &token)?;
+    }
     let finished = rehearsal.run_until(&library, &scenarios, interrupted()).await?;
     finished
         .record
@@ -37,6 +40,19 @@ pub(super) async fn run(args: ReplayArgs) -> Result<ExitCode> {
         .flat_map(|scenario| what_changed(&token, scenario))
         .for_each(|line| say_aside(&line));
     Ok(conclude(&finished, false))
+}
+
+/// Only the fault of the token is left, once: several that differ in their place would all strike at this one.
+fn keep_its_fault(scenario: &mut Scenario, token: &Token) -> Result<()> {
+    let point = token.address.first();
+    let is_meant = |fault: &FaultSpec| fault.kind == point.kind && fault.arg == point.arg;
+    let found = scenario.faults.iter().find(|fault| is_meant(fault)).cloned();
+    let found = found.ok_or_else(|| {
+        let (name, kind) = (&scenario.name, &point.kind);
+        Error::usage(format!("scenario `{name}` has no fault `{kind}` any more; there is nothing to replay"))
+    })?;
+    scenario.faults = vec![found];
+    Ok(())
 }
 
 /// What is not as it was when the token was made.

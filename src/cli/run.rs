@@ -3,7 +3,7 @@
 use crate::cli::{parsed, say, say_aside, select};
 use crate::engine::{Finished, Options, Rehearsal, Tier};
 use crate::evidence::Observer;
-use crate::model::Body;
+use crate::model::{Body, Scenario};
 use crate::process::Executable;
 use crate::registry::Registry;
 use crate::report::{Live, summary};
@@ -55,7 +55,7 @@ pub(super) async fn run(args: RunArgs) -> Result<ExitCode> {
     let jobs = options.jobs;
     let rehearsal = Rehearsal::open(registry, Executable::find()?, options)?.observed_by(observer());
     let (library, entries) = select(rehearsal.registry(), rehearsal.dir(), &args.scenarios)?;
-    let mut scenarios = parsed(entries)?;
+    let mut scenarios = with_kinds(parsed(entries)?, &args.kind)?;
     if let Some(seed) = args.seed {
         scenarios.iter_mut().for_each(|scenario| scenario.seed = seed);
     }
@@ -92,6 +92,17 @@ fn known_kinds(registry: &Registry, kinds: &[String]) -> Result<()> {
             let known: Vec<&str> = registry.faults.iter().map(|fault| fault.name()).collect();
             Err(Error::usage(format!("no kind of fault `{kind}`; there are: {}", known.join(", "))))
         }
+    }
+}
+
+/// Those with a fault of these kinds: without its faults a scenario would prove nothing, and a canary would stay green.
+fn with_kinds(scenarios: Vec<Scenario>, kinds: &[String]) -> Result<Vec<Scenario>> {
+    let is_asked = |scenario: &Scenario| scenario.faults.iter().any(|fault| kinds.contains(&fault.kind));
+    let chosen: Vec<Scenario> =
+        scenarios.into_iter().filter(|scenario| kinds.is_empty() || is_asked(scenario)).collect();
+    match chosen.is_empty() && !kinds.is_empty() {
+        true => Err(Error::usage(format!("no chosen scenario has a fault of kind {}", kinds.join(" or ")))),
+        false => Ok(chosen),
     }
 }
 

@@ -1,8 +1,7 @@
 //! What happened, one line each: the only record that reports and checks read.
 
-use crate::model::{Address, Difference, Outcome, Role, TableDigest, Verdict};
+use crate::model::{Address, CheckResult, Moment, Outcome, Phase, Role, TableDigest, Verdict};
 use serde::{Deserialize, Serialize};
-use std::fmt;
 
 /// One line of `events.jsonl`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -249,100 +248,6 @@ pub struct Coverage {
     pub classes: u64,
     /// Classes that are visited.
     pub visited: u64,
-}
-
-/// Why a step runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Phase {
-    /// As the plan has it.
-    Plan,
-    /// With a fault armed.
-    Injured,
-    /// As the documented way out.
-    Recovery,
-    /// Once more after success.
-    Rerun,
-}
-
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Phase::Plan => "plan",
-            Phase::Injured => "injured",
-            Phase::Recovery => "recovery",
-            Phase::Rerun => "rerun",
-        })
-    }
-}
-
-/// When a probe was taken.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Moment {
-    /// Before the first step.
-    Start,
-    /// After a step.
-    After {
-        /// Why it ran.
-        phase: Phase,
-        /// The step.
-        step: String,
-    },
-    /// After everything.
-    End,
-}
-
-impl Moment {
-    /// After `step` in `phase`.
-    pub fn after(phase: Phase, step: &str) -> Moment {
-        Moment::After { phase, step: step.to_owned() }
-    }
-}
-
-impl fmt::Display for Moment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Moment::Start => f.write_str("at the start"),
-            Moment::After { phase: Phase::Plan, step } => write!(f, "after `{step}`"),
-            Moment::After { phase: Phase::Injured, step } => write!(f, "after the fault in `{step}`"),
-            Moment::After { phase: Phase::Recovery, step } => write!(f, "after the recovery by `{step}`"),
-            Moment::After { phase: Phase::Rerun, step } => write!(f, "after `{step}` once more"),
-            Moment::End => f.write_str("at the end"),
-        }
-    }
-}
-
-/// What a check answered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CheckResult {
-    /// Its name.
-    pub check: String,
-    /// Its answer.
-    pub verdict: Verdict,
-    /// What speaks against it, the first [`MAX_FINDINGS`]; empty when it passes.
-    pub findings: Vec<Finding>,
-    /// How many there are in all.
-    pub findings_total: u64,
-}
-
-/// How many findings of a check are kept.
-pub const MAX_FINDINGS: usize = 20;
-
-/// One thing that speaks against a check.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Finding {
-    /// When and where, for people.
-    pub place: String,
-    /// What differs.
-    #[serde(flatten)]
-    pub difference: Difference,
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.difference)
-    }
 }
 
 impl Body {

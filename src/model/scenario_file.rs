@@ -106,7 +106,7 @@ pub(super) struct FaultFile {
 pub(super) struct RecoveryFile {
     #[serde(default)]
     pub(super) when: WhenFile,
-    pub(super) steps: Vec<Spanned<String>>,
+    pub(super) steps: Spanned<Vec<Spanned<String>>>,
 }
 
 #[derive(Default, Deserialize)]

@@ -1,6 +1,9 @@
 //! Integration tests.
 #![allow(clippy::unwrap_used)] // helpers of tests too
 
+mod address;
+mod checks;
+mod cli;
 mod dataset;
 mod db;
 mod evidence;
@@ -10,4 +13,8 @@ mod postgres_server;
 mod proxy;
 mod redact;
 mod report;
+mod scenario_file;
 mod target;
+mod tidy;
+mod token;
+mod verdict;
