@@ -9,7 +9,7 @@ use crate::engine::stage::Stage;
 use crate::engine::step::{self, Injury};
 use crate::model::{Body, CaseEvents, Moment, Phase, Role, Step};
 use crate::{Error, Result};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// What a golden run leaves besides its events.
@@ -19,6 +19,8 @@ pub(super) struct Recording {
     pub(super) traces: BTreeMap<String, Traces>,
     /// How long each step took.
     pub(super) durations: BTreeMap<String, Duration>,
+    /// The steps that changed no file.
+    pub(super) leaves_files: BTreeSet<String>,
 }
 
 /// The uninterrupted run: every step of the plan, every database looked at after each.
@@ -30,7 +32,11 @@ pub(super) async fn golden(stage: &Stage<'_>, log: &mut CaseLog<'_>) -> Result<R
     for planned in &stage.context.plan.steps {
         let watch = Stopwatch::start();
         stage.take_traces();
+        let files = stage.files(planned)?;
         let end = step::run(stage, log, planned, Phase::Plan, None).await?;
+        if files == stage.files(planned)? {
+            recording.leaves_files.insert(planned.name.clone());
+        }
         recording.durations.insert(planned.name.clone(), watch.elapsed());
         recording.traces.insert(planned.name.clone(), stage.take_traces());
         observe::probe(stage, log, &Moment::after(Phase::Plan, &planned.name), Which::All).await?;
@@ -48,18 +54,36 @@ pub(super) async fn golden(stage: &Stage<'_>, log: &mut CaseLog<'_>) -> Result<R
 }
 
 /// The injured run: what comes before, the fault, the way out, what comes after.
-pub(super) async fn injured(stage: &Stage<'_>, log: &mut CaseLog<'_>, course: &Course, injury: &Injury) -> Result<()> {
+pub(super) async fn injured(
+    stage: &Stage<'_>,
+    log: &mut CaseLog<'_>,
+    golden: &CaseEvents,
+    course: &Course,
+    injury: &Injury,
+) -> Result<()> {
     if run_all(stage, log, &course.before, Phase::Plan).await? {
         let injured = find(stage, &course.injured)?;
         let end = step::run(stage, log, injured, Phase::Injured, Some(injury)).await?;
         observe::probe(stage, log, &Moment::after(Phase::Injured, &injured.name), Which::Targets).await?;
         let goes_on = end.success || !end.timed_out && recover(stage, log, course).await?;
         if goes_on {
-            run_all(stage, log, &course.after, Phase::Plan).await?;
+            let after = if is_golden(stage, log, golden) { &course.after_golden } else { &course.after };
+            run_all(stage, log, after, Phase::Plan).await?;
         }
     }
     observe::leftovers(stage, log).await?;
     observe::probe(stage, log, &Moment::End, Which::All).await
+}
+
+/// Whether every target is now as it was in the golden run after the step that ran last.
+fn is_golden(stage: &Stage<'_>, log: &CaseLog<'_>, golden: &CaseEvents) -> bool {
+    let Some(last) = log.events.step_ends().last() else { return false };
+    let (now, then) = (Moment::after(last.phase, &last.step), Moment::after(Phase::Plan, &last.step));
+    let same = |endpoint: &String| {
+        let found = log.events.probe(&now, endpoint);
+        found.is_some() && found == golden.probe(&then, endpoint)
+    };
+    stage.context.plan.target_endpoints().iter().all(same)
 }
 
 /// Whether the documented way out succeeded.

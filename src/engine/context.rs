@@ -6,7 +6,7 @@ use crate::evidence::{Bundle, Journal, Open};
 use crate::model::{Body, CaseEvents, CheckResult, DatabaseState, History, Outcome, Plan, Scenario, States, canonical};
 use crate::registry::Registry;
 use crate::{Result, check};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -52,6 +52,8 @@ pub(super) struct Rehearsed<'a> {
     pub(super) root: PathBuf,
     /// The bound of each step, once the golden run is known.
     pub(super) bounds: BTreeMap<String, Duration>,
+    /// Steps that cases leave out where everything is as in the golden run.
+    pub(super) idle: BTreeSet<String>,
 }
 
 /// The events of one case: each goes to the journal first.

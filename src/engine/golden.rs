@@ -112,6 +112,22 @@ fn differing_tables(
     context.plan.target_endpoints().iter().filter_map(tables).collect()
 }
 
+/// The steps that changed nothing in either golden run: no database and no file, their own reports apart.
+pub(super) fn idle_steps(context: &Rehearsed<'_>, golden: &Golden) -> BTreeSet<String> {
+    let changes_nothing = |name: &String| {
+        let files = [&golden.first, &golden.second].iter().all(|recording| recording.leaves_files.contains(name));
+        files && context.plan.endpoints().iter().all(|endpoint| leaves(&golden.events, endpoint, name))
+    };
+    context.plan.steps.iter().map(|step| step.name.clone()).filter(changes_nothing).collect()
+}
+
+fn leaves(events: &CaseEvents, endpoint: &str, step: &str) -> bool {
+    let probes: Vec<(&Moment, &str)> =
+        events.probes().filter(|(_, of, _)| *of == endpoint).map(|(moment, _, state)| (moment, state)).collect();
+    let after = Moment::after(crate::model::Phase::Plan, step);
+    probes.windows(2).any(|pair| *pair[1].0 == after && pair[0].1 == pair[1].1)
+}
+
 /// The bound of each step: what the scenario says, else the larger of 60 s and ten times the golden run.
 pub(super) fn bounds(context: &Rehearsed<'_>, golden: &Recording) -> BTreeMap<String, Duration> {
     let bound = |step: &crate::model::Step| {

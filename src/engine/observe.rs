@@ -36,9 +36,15 @@ async fn state(stage: &Stage<'_>, holding: &Holding) -> Result<DatabaseState> {
     let volatile = volatile(stage, holding);
     match &holding.place {
         Place::Sqlite { path } => db::sqlite::sqlite_state(path, &volatile),
-        Place::Postgres { .. } => {
-            let mut connection = connect(stage, holding).await?;
-            db::postgres_state(&mut connection, &volatile).await
+        Place::Postgres { observer, .. } => {
+            let mut kept = observer.lock().await;
+            let mut connection = match kept.take() {
+                Some(connection) => connection,
+                None => connect(stage, holding).await?,
+            };
+            let state = db::postgres_state(&mut connection, &volatile).await?;
+            *kept = Some(connection); // after an error nobody knows what is on the wire
+            Ok(state)
         }
     }
     .map_err(|error| error.within(&holding.endpoint))

@@ -9,13 +9,13 @@ use crate::engine::recovery::course;
 use crate::engine::stage::Stage;
 use crate::engine::step::Injury;
 use crate::engine::tool_digest::tool_sha256;
-use crate::engine::{Library, Options};
+use crate::engine::{Library, Options, Tier};
 use crate::model::{
     Address, At, Body, CaseEvents, ExpectRecord, FaultPoint, FaultSpec, Scenario, Token, TokenDigests, Verdict,
 };
 use crate::{Error, Result, check};
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A case that is to be run.
 struct Planned<'a> {
@@ -43,10 +43,14 @@ pub(super) async fn rehearse(run: &Run, library: &Library, scenario: &Scenario, 
         fixtures_dir,
         root: library.root.clone(),
         bounds: BTreeMap::new(),
+        idle: BTreeSet::new(),
     };
     run.journal.append(started(&context, &tool_sha256))?;
     let golden = golden::run(&context).await?;
     context.bounds = golden::bounds(&context, &golden.first);
+    if options.tier == Tier::Full {
+        context.idle = golden::idle_steps(&context, &golden);
+    }
     if golden.is_green {
         let cases = plan_cases(&context, &golden, options)?;
         if !options.plan_only {
@@ -115,7 +119,7 @@ fn recorded(golden: &Golden, step: &str) -> Recorded {
 fn only(recorded: &Recorded, fault: &FaultSpec, address: &Address) -> super::Points {
     let place = address.first().place.clone();
     let fault = FaultSpec { at: At::Place(place), ..fault.clone() };
-    recorded.points(&fault, &[], super::Tier::Full, 0)
+    recorded.points(&fault, &[], Tier::Full, 0)
 }
 
 async fn run_cases(
@@ -139,7 +143,7 @@ async fn run_case(context: &Rehearsed<'_>, golden: &CaseEvents, planned: Planned
     let token = token(context, &planned, &address, tool_sha256);
     let label = Some(planned.label.clone()).filter(|label| !label.is_empty());
     log.record(case::started(context, &log.events, label, Some(token.to_string())))?;
-    let result = injured(context, &mut log, &planned, address).await;
+    let result = injured(context, &mut log, golden, &planned, address).await;
     let (outcome, _) = log.finish(context, golden, result.as_ref().err().map(ToString::to_string))?;
     if let Ok(stage) = result {
         if outcome.verdict() != Verdict::Pass {
@@ -153,6 +157,7 @@ async fn run_case(context: &Rehearsed<'_>, golden: &CaseEvents, planned: Planned
 async fn injured<'a>(
     context: &'a Rehearsed<'a>,
     log: &mut CaseLog<'_>,
+    golden: &CaseEvents,
     planned: &Planned<'_>,
     address: Address,
 ) -> Result<Stage<'a>> {
@@ -160,8 +165,8 @@ async fn injured<'a>(
     let kind = kind.ok_or_else(|| Error::bug(format!("no fault `{}`", planned.fault.kind)))?;
     let hazard = kind.hazard(planned.fault.arg.as_deref()).map_err(Error::environment)?;
     let stage = Stage::set(context).await?;
-    let course = course(context.scenario, context.plan, planned.fault);
-    case::injured(&stage, log, &course, &Injury { address, hazard }).await?;
+    let course = course(context.scenario, context.plan, planned.fault, &context.idle);
+    case::injured(&stage, log, golden, &course, &Injury { address, hazard }).await?;
     Ok(stage)
 }
 

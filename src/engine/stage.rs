@@ -4,14 +4,16 @@ use crate::engine::house::Origin;
 use crate::engine::proxy::{Proxy, ProxyRules};
 use crate::engine::{Rehearsed, Traces};
 use crate::evidence::{CAPTURE_LIMIT, Capture, Redactor};
-use crate::model::TargetSpec;
+use crate::model::{Claims, Step, TargetSpec};
 use crate::target::{Database, Pool};
 use crate::{Error, Result};
 use futures_util::future::try_join_all;
+use sqlx::PgConnection;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
+use tokio::sync::Mutex;
 
 /// See the module.
 pub(super) struct Stage<'a> {
@@ -32,8 +34,15 @@ pub(super) struct Holding {
 }
 
 pub(super) enum Place {
-    Postgres { database: Option<Database>, proxy: Proxy },
-    Sqlite { path: PathBuf },
+    Postgres {
+        database: Option<Database>,
+        proxy: Proxy,
+        /// Our own connection, kept from one look to the next: half of what a look costs is connecting.
+        observer: Mutex<Option<PgConnection>>,
+    },
+    Sqlite {
+        path: PathBuf,
+    },
 }
 
 /// How long backends of a dead tool may go on.
@@ -82,7 +91,7 @@ impl<'a> Stage<'a> {
     fn url(&self, holding: &Holding) -> Result<String> {
         match &holding.place {
             Place::Sqlite { path } => Ok(path.to_string_lossy().into_owned()),
-            Place::Postgres { database, proxy } => {
+            Place::Postgres { database, proxy, .. } => {
                 let cluster =
                     self.context.run.house.cluster().ok_or_else(|| Error::bug("a clone without a cluster"))?;
                 let (role, password) = (cluster.tool_role(), cluster.tool_password());
@@ -115,6 +124,22 @@ impl<'a> Stage<'a> {
     /// Nothing passes any more, so that what a killed tool has reached is well defined.
     pub(super) fn freeze(&self) {
         self.proxies().for_each(|(_, proxy)| proxy.freeze());
+    }
+
+    /// The files of a tool: path, length and time of change; the report of `step` itself does not count.
+    pub(super) fn files(&self, step: &Step) -> Result<BTreeMap<PathBuf, (u64, Option<SystemTime>)>> {
+        let own = match &step.claims {
+            Claims::Report { report, .. } => Some(self.folder("work").join(report).with_extension("")),
+            Claims::None => None,
+        };
+        let mut files = BTreeMap::new();
+        for part in ["work", "home"] {
+            list(&self.folder(part), &mut files)?;
+        }
+        files.retain(|path, _| {
+            own.as_ref().is_none_or(|own| !path.to_string_lossy().starts_with(&*own.to_string_lossy()))
+        });
+        Ok(files)
     }
 
     /// Keeps what the steps printed, without the password of the run.
@@ -177,7 +202,7 @@ impl<'a> Stage<'a> {
     pub(super) async fn clear(mut self) -> Result<()> {
         let pool = self.pool();
         for holding in &mut self.holdings {
-            if let (Some(pool), Place::Postgres { database, proxy }) = (pool, &mut holding.place) {
+            if let (Some(pool), Place::Postgres { database, proxy, .. }) = (pool, &mut holding.place) {
                 proxy.sever().await;
                 if let Some(database) = database.take() {
                     pool.drop(database).await?;
@@ -201,6 +226,7 @@ async fn hold(context: &Rehearsed<'_>, target: &TargetSpec, number: u32, dir: &P
             Place::Postgres {
                 database: Some(database),
                 proxy: Proxy::start(&target.endpoint(), upstream, rules).await?,
+                observer: Mutex::default(),
             }
         }
         Origin::Sqlite(template) => {
@@ -224,4 +250,17 @@ fn limited(bytes: &[u8]) -> Vec<u8> {
     let mut capture = Capture::new(CAPTURE_LIMIT);
     capture.push(bytes);
     capture.finish().bytes
+}
+
+fn list(folder: &Path, files: &mut BTreeMap<PathBuf, (u64, Option<SystemTime>)>) -> Result<()> {
+    for entry in fs::read_dir(folder).map_err(|error| Error::io("read", folder, error))?.flatten() {
+        let path = entry.path();
+        let about = entry.metadata().map_err(|error| Error::io("read", &path, error))?;
+        if about.is_dir() {
+            list(&path, files)?;
+        } else {
+            files.insert(path, (about.len(), about.modified().ok()));
+        }
+    }
+    Ok(())
 }

@@ -26,6 +26,7 @@ fsync = off
 full_page_writes = off
 synchronous_commit = on
 autovacuum = off
+jit = off
 wal_level = minimal
 max_wal_senders = 0
 max_wal_size = 256MB

@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 mod rehearse;
 
-const USAGE: &str = "usage: cargo xtask rehearse [ARGUMENTS OF `rehearse run`]\n       cargo xtask rehearse -- COMMAND ...";
+const USAGE: &str =
+    "usage: cargo xtask rehearse [ARGUMENTS OF `rehearse run`]\n       cargo xtask rehearse -- COMMAND ...";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
