@@ -30,6 +30,8 @@ pub fn classify(history: &History, checks: &[CheckResult]) -> Outcome {
     match (recovered, wrong) {
         (true, true) if struck_at.is_some() => Outcome::Lied,
         (true, true) if way_out().all(|end| end.success) => Outcome::Silent,
+        // Cut off after its last commit, it refuses because it is done.
+        (false, false) if refuses && struck_at.is_some() => leak_or(Outcome::Pass, red("nothing-left-behind")),
         _ if !way_out().all(|end| end.success) => Outcome::Stuck,
         (_, true) => Outcome::Stuck,
         _ => leak_or(Outcome::Pass, red("nothing-left-behind")),

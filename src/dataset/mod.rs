@@ -118,11 +118,11 @@ impl Dataset {
         self.databases.iter().map(Database::rows).sum()
     }
 
-    /// 16 hexadecimal digits over the files, the size in rows and the seed.
+    /// SHA-256 over the files, the size in rows and the seed: 64 hexadecimal digits.
     pub fn digest(&self) -> String {
         let mut parts = vec![self.seed.to_string(), self.rows().to_string()];
         parts.extend(self.files.iter().flat_map(|(name, text)| [name.clone(), text.clone()]));
-        short_digest(parts.iter().map(String::as_str))
+        digest(parts.iter().map(String::as_str))
     }
 }
 
@@ -132,12 +132,12 @@ impl Database {
         self.tables.iter().map(|table| table.rows).sum()
     }
 
-    /// 16 hexadecimal digits over all that decides its content: two databases with the same digest are filled alike.
+    /// SHA-256, 64 hexadecimal digits, over all that decides its content: two databases with the same digest are filled alike.
     pub fn digest(&self) -> String {
         let schema = self.schema.iter().map(|(_, sql)| sql.clone());
         let tables = self.tables.iter().map(|table| format!("{table:?}"));
         let parts: Vec<String> = schema.chain(tables).collect();
-        short_digest(parts.iter().map(String::as_str))
+        digest(parts.iter().map(String::as_str))
     }
 }
 
@@ -153,11 +153,11 @@ impl Table {
     }
 }
 
-fn short_digest<'a>(parts: impl Iterator<Item = &'a str>) -> String {
+fn digest<'a>(parts: impl Iterator<Item = &'a str>) -> String {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }
-    hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

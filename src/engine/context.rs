@@ -2,7 +2,7 @@
 
 use crate::dataset::Dataset;
 use crate::engine::House;
-use crate::evidence::{Bundle, Journal, Open};
+use crate::evidence::{Bundle, Journal, Open, Redactor};
 use crate::model::{Body, CaseEvents, CheckResult, DatabaseState, History, Outcome, Plan, Scenario, States, canonical};
 use crate::registry::Registry;
 use crate::{Result, check};
@@ -17,6 +17,7 @@ pub(super) struct Run {
     pub(super) house: House,
     pub(super) bundle: Bundle<Open>,
     pub(super) journal: Journal,
+    pub(super) redactor: Redactor,
     pub(super) states: Mutex<States>,
 }
 

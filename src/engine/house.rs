@@ -67,7 +67,8 @@ impl House {
     /// The database of a dataset as a template, loaded once per server and content.
     pub(super) async fn origin(&self, dataset: &Dataset, name: &str, engine: Engine) -> Result<Origin> {
         let database = dataset.database(name)?;
-        let key = database.digest();
+        // The generators are part of the content: two versions of ours may share a server.
+        let key = format!("{} {}", super::SOURCE_SHA256, database.digest());
         match engine {
             Engine::Postgres => {
                 let pool = self.postgres().await?;

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! rehearsal   a run: scenarios in, a sealed bundle and a verdict out
+//! sealing     the beginning and the end of a bundle
 //! scenario    golden run twice, points, cases in parallel, verdict
 //! case        one case from fresh databases to its word
 //! step        one child process, and the fault that waits for it
@@ -26,6 +27,7 @@ pub mod proxy;
 mod recovery;
 mod rehearsal;
 mod scenario;
+mod sealing;
 mod stage;
 mod step;
 mod tool_digest;

@@ -2,8 +2,8 @@
 
 use crate::engine::context::Run;
 use crate::engine::points::Tier;
-use crate::engine::{House, Library, Missing, missing, planning, scenario};
-use crate::evidence::{self, Bundle, Journal, Observer};
+use crate::engine::{House, Library, Missing, missing, planning, scenario, sealing};
+use crate::evidence::{Bundle, Journal, Observer, Redactor};
 use crate::model::{Address, Body, FaultSpec, RunRecord, Scenario, States, Verdict};
 use crate::process::Executable;
 use crate::registry::Registry;
@@ -139,8 +139,12 @@ impl Rehearsal {
         interrupt: impl Future<Output = ()>,
     ) -> Result<Finished> {
         let bundle = Bundle::create(&self.options.out)?;
-        let journal = Journal::create(&bundle.events(), self.observer)?;
-        let run = Run { registry: self.registry, house: self.house, bundle, journal, states: Mutex::default() };
+        let server = start_server(&self.registry, &self.house, library, scenarios).await;
+        let redactor = redactor(&self.house, scenarios);
+        let journal = Journal::create(&bundle.events(), self.observer)?.redacting(redactor.clone());
+        let states = Mutex::default();
+        let run = Run { registry: self.registry, house: self.house, bundle, journal, redactor, states };
+        sealing::freeze(&run, scenarios, &self.options, server)?;
         run.journal.append(Body::RunStarted {
             run: run.bundle.run().to_owned(),
             format: 1,
@@ -161,8 +165,25 @@ impl Rehearsal {
                 scenarios.len()
             }
         };
-        seal(run, asked)
+        sealing::seal(run, asked)
     }
+}
+
+/// Starts the server before anything is written, for its password must never be; trouble is each scenario's own.
+async fn start_server(registry: &Registry, house: &House, library: &Library, scenarios: &[Scenario]) -> Option<String> {
+    let plans = scenarios.iter().filter_map(|scenario| planning::plan(registry, library, scenario).ok());
+    let wants = plans.flat_map(|plan| plan.targets).any(|target| target.engine == crate::model::Engine::Postgres);
+    match wants {
+        true => house.postgres().await.ok().map(|pool| pool.cluster().server_version().to_owned()),
+        false => None,
+    }
+}
+
+/// The password of the run, and what the caller passes on to steps.
+fn redactor(house: &House, scenarios: &[Scenario]) -> Redactor {
+    let password = house.cluster().map(|cluster| cluster.tool_password().to_owned());
+    let passed_on = scenarios.iter().flat_map(|scenario| &scenario.steps).flat_map(|step| &step.env_from);
+    Redactor::new(password.into_iter().chain(passed_on.filter_map(|name| std::env::var(name).ok())))
 }
 
 /// Trouble ends the scenario, not the run. Answers whether the scenario counts: one that was allowed to be left out
@@ -191,38 +212,4 @@ async fn rehearse_or_say_why(run: &Run, library: &Library, scenario: &Scenario, 
 fn absent(run: &Run, library: &Library, scenario: &Scenario) -> Vec<Missing> {
     let plan = planning::plan(&run.registry, library, scenario);
     plan.map(|plan| missing(&plan, &scenario.needs)).unwrap_or_default()
-}
-
-/// `asked`: how many scenarios had to be rehearsed. One that is missing is unknown, and so is none at all.
-fn seal(run: Run, asked: usize) -> Result<Finished> {
-    let states = run.states();
-    let record = run.journal.record();
-    let finished = record.scenarios.iter().map(|scenario| scenario.verdict.unwrap_or(Verdict::Unknown));
-    let missing = (record.scenarios.len() < asked).then_some(Verdict::Unknown);
-    let verdict = Verdict::worst(finished.chain(missing));
-    let outcome_sha256 = evidence::outcome_sha256(&record, &states);
-    run.journal.append(Body::RunFinished { verdict, outcome_sha256 })?;
-    let record = run.journal.record();
-    run.bundle.write_json("environment.json", &environment(&run))?;
-    for report in &run.registry.reports {
-        run.bundle.write(report.file(), &report.render(&record, &states))?;
-    }
-    let bundle = run.bundle.root().to_owned();
-    run.bundle.seal()?;
-    Ok(Finished { record, states, bundle })
-}
-
-/// On what it ran: nothing here is part of the outcome.
-fn environment(run: &Run) -> serde_json::Value {
-    let server = run.house.cluster();
-    serde_json::json!({
-        "rehearsal": env!("CARGO_PKG_VERSION"),
-        "source_sha256": super::SOURCE_SHA256,
-        "os": std::env::consts::OS,
-        "arch": std::env::consts::ARCH,
-        "postgres": server.map(|server| server.server_version().to_owned()),
-        "postgres_provider": server.map(|_| "local"),
-        "altered": ["connections of the tool go through a proxy on 127.0.0.1, without TLS",
-                    "the server runs with fsync=off, full_page_writes=off, autovacuum=off"],
-    })
 }

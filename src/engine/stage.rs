@@ -3,7 +3,7 @@
 use crate::engine::house::Origin;
 use crate::engine::proxy::{Proxy, ProxyRules};
 use crate::engine::{Rehearsed, Traces};
-use crate::evidence::{CAPTURE_LIMIT, Capture, Redactor};
+use crate::evidence::{CAPTURE_LIMIT, Capture};
 use crate::model::{Claims, Step, TargetSpec};
 use crate::target::{Database, Pool};
 use crate::{Error, Result};
@@ -158,7 +158,7 @@ impl<'a> Stage<'a> {
                 self.context
                     .run
                     .bundle
-                    .write(&format!("cases/{case}/{name}.log"), &limited(&self.redactor().mask(&bytes)))?;
+                    .write(&format!("cases/{case}/{name}.log"), &limited(&self.context.run.redactor.mask(&bytes)))?;
             }
         }
         Ok(())
@@ -189,13 +189,6 @@ impl<'a> Stage<'a> {
                 Place::Sqlite { .. } => None,
             })
             .collect()
-    }
-
-    /// The password of the run, and what the caller passed on, do not leave the machine.
-    fn redactor(&self) -> Redactor {
-        let password = self.context.run.house.cluster().map(|cluster| cluster.tool_password().to_owned());
-        let passed_on = self.context.plan.steps.iter().flat_map(|step| &step.env_from);
-        Redactor::new(password.into_iter().chain(passed_on.filter_map(|name| std::env::var(name).ok())))
     }
 
     /// Drops everything.

@@ -53,8 +53,9 @@ pub struct ScenarioRecord {
     pub verdict: Option<Verdict>,
     /// Why, for people.
     pub why: String,
-    /// How long it took.
+    /// How long it took; 0 while it is not finished.
     pub duration_us: u64,
+    started_us: u64,
 }
 
 /// A case of a scenario.
@@ -76,8 +77,9 @@ pub struct CaseRecord {
     pub error: Option<String>,
     /// What happened, in order.
     pub events: Vec<Body>,
-    /// How long it took.
+    /// How long it took; 0 while it is not finished.
     pub duration_us: u64,
+    started_us: u64,
 }
 
 impl RunRecord {
@@ -120,7 +122,7 @@ impl RunRecord {
                 }
                 if let Some(record) = self.scenario(scenario) {
                     (record.verdict, record.why) = (Some(*verdict), why.clone());
-                    record.duration_us = mono_us - record.duration_us;
+                    record.duration_us = mono_us - record.started_us;
                 }
             }
             body => self.add_to_case(body, mono_us),
@@ -164,7 +166,8 @@ impl ScenarioRecord {
             cases: BTreeMap::new(),
             verdict: None,
             why: String::new(),
-            duration_us: mono_us,
+            duration_us: 0,
+            started_us: mono_us,
         })
     }
 
@@ -183,7 +186,8 @@ impl ScenarioRecord {
             cases: BTreeMap::new(),
             verdict: None,
             why: String::new(),
-            duration_us: mono_us,
+            duration_us: 0,
+            started_us: mono_us,
         }
     }
 
@@ -204,11 +208,11 @@ impl CaseRecord {
             Body::CaseStarted { case, address, label, token, .. } => {
                 self.case = case.clone();
                 (self.address, self.label, self.token) = (address.clone(), label.clone(), token.clone());
-                self.duration_us = mono_us;
+                self.started_us = mono_us;
             }
             Body::CaseFinished { outcome, checks, error, .. } => {
                 (self.outcome, self.checks, self.error) = (Some(*outcome), checks.clone(), error.clone());
-                self.duration_us = mono_us - self.duration_us;
+                self.duration_us = mono_us - self.started_us;
             }
             _ => {}
         }
