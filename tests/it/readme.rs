@@ -6,7 +6,8 @@
 //!   `<!-- exit: N -->` above it says. What `cargo`, `sudo` and `brew` would do is looked at, not done.
 //! - A block under `<!-- file: PATH -->` is written there, whatever its language.
 //! - A `toml` block is a scenario, or under `<!-- settings -->` a `rehearse.toml`.
-//! - `text` and `bash` blocks are shown only.
+//! - `<!-- capture: COMMAND -->` names the command whose output was pasted below; its scenarios must exist.
+//! - Other `text` and all `bash` blocks are shown only.
 
 mod catalogue;
 mod document;
@@ -40,6 +41,8 @@ fn run_all(document: &Document) -> String {
     for block in &document.blocks {
         if let Some(path) = block.directive("file") {
             write(&scratch.path().join(path), &block.text);
+        } else if let Some(command) = block.directive("capture") {
+            assert_scenarios_exist(document, command, scratch.path());
         } else if block.is_run() {
             run_block(document, block, scratch.path());
         }
@@ -65,6 +68,13 @@ fn run_block(document: &Document, block: &Block, dir: &Path) {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
+}
+
+/// What was pasted is not run again: it is run by `tests/scenarios.rs`, and takes its time.
+fn assert_scenarios_exist(document: &Document, command: &str, dir: &Path) {
+    let names = command.strip_prefix("rehearse run ").unwrap_or_else(|| panic!("{}: {command}", document.name));
+    let argv: Vec<&str> = ["rehearse", "check"].into_iter().chain(names.split(' ')).collect();
+    assert_eq!(run(&argv, dir).exit.code, Some(0), "{}: {command}", document.name);
 }
 
 /// Runs a program in the caller's environment, `rehearse` first in `PATH`.
