@@ -11,6 +11,7 @@ mod journal;
 mod one_db;
 mod postgres_server;
 mod proxy;
+mod readme;
 mod redact;
 mod report;
 mod scenario_file;
