@@ -42,7 +42,7 @@ fn missing(library: &Library, scenario: &Scenario) -> Option<String> {
 
 fn rehearse(library: &Library, scenario: Scenario) -> Result<(), Failed> {
     let out = tempfile::tempdir()?;
-    let options = Options { out: out.path().to_owned(), ..Options::quick() };
+    let options = Options { out: Some(out.path().to_owned()), ..Options::quick() };
     let executable = Executable::at(env!("CARGO_BIN_EXE_rehearse"))?;
     let rehearsal = Rehearsal::open(Registry::builtin(), executable, options)?;
     let finished = tokio::runtime::Runtime::new()?.block_on(rehearsal.run(library, &[scenario]))?;

@@ -7,15 +7,24 @@ use std::collections::BTreeSet;
 pub fn scenario_verdict(scenario: &ScenarioRecord) -> (Verdict, String) {
     match &scenario.expect {
         Some(expect) => canary_verdict(scenario, expect),
-        None => (Verdict::worst(scenario.cases.values().map(CaseRecord::verdict)), plain_reason(scenario)),
+        None => plain_verdict(scenario),
     }
 }
 
-fn plain_reason(scenario: &ScenarioRecord) -> String {
-    let golden_is_red = scenario.golden().any(|case| case.verdict() != Verdict::Pass);
-    match golden_is_red {
-        true => "the uninterrupted run is not green, so nothing was injured".to_owned(),
-        false => String::new(),
+/// A sweep that found nothing to injure has shown nothing.
+fn plain_verdict(scenario: &ScenarioRecord) -> (Verdict, String) {
+    let worst = Verdict::worst(scenario.cases.values().map(CaseRecord::verdict));
+    if scenario.golden().any(|case| case.verdict() != Verdict::Pass) {
+        return (worst, "the uninterrupted run is not green, so nothing was injured".to_owned());
+    }
+    match scenario.faults.iter().find(|(_, _, coverage)| coverage.points == 0) {
+        None => (worst, String::new()),
+        Some((kind, during, _)) => {
+            let why = format!(
+                "{kind} found no point during `{during}`: the tool did not pass any endpoint that it strikes at"
+            );
+            (worst.max(Verdict::Unknown), why)
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod golden_state;
 mod nothing_left_behind;
 mod outcome;
 mod parity;
+mod rerun_as_declared;
 mod rollback_restores;
 mod sources_unchanged;
 
@@ -39,6 +40,7 @@ pub static CHECKS: &[&dyn Check] = &[
     &golden_state::GoldenState,
     &dry_run_writes_nothing::DryRunWritesNothing,
     &rollback_restores::RollbackRestores,
+    &rerun_as_declared::RerunAsDeclared,
     &claim_matches_observation::ClaimMatchesObservation,
     &nothing_left_behind::NothingLeftBehind,
     &faults_fired::FaultsFired,

@@ -20,6 +20,10 @@ pub(super) fn run(args: &CheckArgs) -> Result<ExitCode> {
     for scenario in &scenarios {
         crate::engine::plan(&registry, &library, scenario).map_err(|error| error.within(&scenario.name))?;
     }
-    say(&format!("{} scenarios are right", scenarios.len()));
+    match scenarios.len() {
+        0 => return Err(crate::Error::environment(format!("no scenario in {}", library.scenarios.display()))),
+        1 => say("1 scenario is right"),
+        number => say(&format!("{number} scenarios are right")),
+    }
     Ok(ExitCode::SUCCESS)
 }

@@ -5,7 +5,6 @@ use crate::engine::{self, Entry, Library};
 use crate::registry::Registry;
 use crate::{Error, Result};
 use clap::Args;
-use comfy_table::Table;
 use std::process::ExitCode;
 
 #[derive(Args)]
@@ -18,12 +17,13 @@ pub(super) fn run(args: &ListArgs) -> Result<ExitCode> {
     let unpack = tempfile::tempdir().map_err(|error| Error::io("create", &std::env::temp_dir(), error))?;
     let registry = Registry::builtin();
     let (library, entries) = select(&registry, unpack.path(), &args.scenarios)?;
-    let mut table = Table::new();
-    table.load_style(comfy_table::presets::NOTHING);
-    for entry in &entries {
-        table.add_row([entry.name.clone(), about(&registry, &library, entry)]);
+    if entries.is_empty() {
+        return Err(Error::environment(format!("no scenario in {}", library.scenarios.display())));
     }
-    say(&table.to_string());
+    let width = entries.iter().map(|entry| entry.name.len()).max().unwrap_or(0);
+    for entry in &entries {
+        say(&format!("{:width$}  {}", entry.name, about(&registry, &library, entry)));
+    }
     if let Some(why) = engine::platform_limits() {
         say(why);
     }

@@ -15,9 +15,9 @@ use std::process::ExitCode;
 pub(super) struct ReplayArgs {
     /// The whole word that begins with `r1:`.
     token: String,
-    /// Where bundles go.
-    #[arg(long, value_name = "DIR", default_value = "target/rehearsal")]
-    out: PathBuf,
+    /// Where bundles go; default: target/rehearsal in the root of the repository.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
 }
 
 pub(super) async fn run(args: ReplayArgs) -> Result<ExitCode> {

@@ -33,9 +33,9 @@ pub(super) struct RunArgs {
     /// Cases at a time; default: one per core.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: Option<u16>,
-    /// Where bundles go.
-    #[arg(long, value_name = "DIR", default_value = "target/rehearsal")]
-    out: PathBuf,
+    /// Where bundles go; default: target/rehearsal in the root of the repository.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
     /// What may be missing on this machine, such as psql; may be repeated.
     #[arg(long, value_name = "WHAT")]
     allow_missing: Vec<String>,
@@ -51,7 +51,11 @@ enum TierArg {
 pub(super) async fn run(args: RunArgs) -> Result<ExitCode> {
     let registry = Registry::builtin();
     known_kinds(&registry, &args.kind)?;
-    let options = args.options();
+    let mut options = args.options();
+    let scratch = tempfile::tempdir().map_err(|error| Error::io("create", &std::env::temp_dir(), error))?;
+    if args.plan {
+        options.out = Some(scratch.path().to_owned()); // a plan is no evidence
+    }
     let jobs = options.jobs;
     let rehearsal = Rehearsal::open(registry, Executable::find()?, options)?.observed_by(observer());
     let (library, entries) = select(rehearsal.registry(), rehearsal.dir(), &args.scenarios)?;
@@ -117,15 +121,14 @@ pub(super) fn conclude(finished: &Finished, is_plan: bool) -> ExitCode {
 
 /// Shows how far the run is: one line that changes on a terminal, a line per scenario elsewhere.
 pub(super) fn observer() -> Observer {
-    let mut live = Live::new();
     if !std::io::stderr().is_terminal() {
         return Box::new(move |event| {
-            live.add(event);
-            if matches!(event.body, Body::ScenarioFinished { .. }) {
-                say_aside(&live.line());
+            if let Body::ScenarioFinished { scenario, verdict, .. } = &event.body {
+                say_aside(&format!("{:<7} {scenario}", verdict.to_string()));
             }
         });
     }
+    let mut live = Live::new();
     let bar = ProgressBar::new_spinner();
     bar.set_style(ProgressStyle::default_spinner());
     Box::new(move |event| {

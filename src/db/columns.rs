@@ -15,7 +15,7 @@ use std::path::Path;
 pub async fn column_digests(connection: &mut PgConnection, table: &str) -> Result<BTreeMap<String, TableDigest>> {
     let sql = format!(
         "select json_build_array(format('%I.%I', n.nspname, c.relname), (select json_agg(a.attname) from pg_attribute a \
-         where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped)) from pg_class c join pg_namespace n \
+         where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped))::text from pg_class c join pg_namespace n \
          on n.oid = c.relnamespace where n.nspname || '.' || c.relname = {}",
         literal(table)
     );
@@ -43,6 +43,7 @@ pub fn sqlite_column_digests(path: &Path, table: &str) -> Result<BTreeMap<String
     let connection = sqlite::open_read_only(path)?;
     let failed = |error: rusqlite::Error| Error::environment(format!("table {table}")).caused_by(error);
     let query = connection.prepare(&format!("select * from {}", quoted(table))).map_err(failed)?;
+    #[allow(clippy::useless_conversion)] // a list of names in older versions of rusqlite
     let columns: Vec<String> = query.column_names().into_iter().map(str::to_owned).collect();
     let digest = |column: String| {
         let sql = format!("select {} from {}", quoted(&column), quoted(table));

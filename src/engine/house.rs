@@ -1,10 +1,11 @@
 //! What all cases of a run share: a session, servers and templates, and where children find their programs.
 
 use crate::dataset::{self, Dataset};
-use crate::model::{Engine, Plan};
+use crate::model::{Engine, Plan, Step};
 use crate::process::Executable;
 use crate::target::{Base, Binaries, Cluster, Pool, Session, SqliteTemplate, SqliteTemplates, Template};
 use crate::{Error, Result};
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -96,7 +97,7 @@ impl House {
     }
 }
 
-/// What a plan needs and this machine has not: programs by name, and `postgres`. Empty is good.
+/// What a plan needs and this machine has not: `postgres`, programs and variables by name. Empty is good.
 pub fn missing(plan: &Plan, needs: &[String]) -> Vec<Missing> {
     let base = Base::find();
     let wants_postgres = plan.targets.iter().any(|target| target.engine == Engine::Postgres);
@@ -106,11 +107,22 @@ pub fn missing(plan: &Plan, needs: &[String]) -> Vec<Missing> {
         Some(Err(error)) => Some(Missing { what: "postgres".to_owned(), how: error.to_string() }),
         _ => None,
     };
-    let programs = needs.iter().filter(|program| !is_found(program, folder.as_ref())).map(|program| Missing {
+    let programs = needs.iter().chain(plan.steps.iter().filter_map(own_program)).collect::<BTreeSet<_>>();
+    let programs = programs.into_iter().filter(|program| !is_found(program, folder.as_ref())).map(|program| Missing {
         what: program.clone(),
         how: format!("program `{program}` is not in PATH; install it, or run with --allow-missing {program}"),
     });
-    postgres.into_iter().chain(programs).collect()
+    let variables = plan.steps.iter().flat_map(|step| &step.env_from).collect::<BTreeSet<_>>();
+    let variables = variables
+        .into_iter()
+        .filter(|name| std::env::var_os(name).is_none())
+        .map(|name| Missing { what: name.clone(), how: format!("variable {name}, which a step asks for, is not set") });
+    postgres.into_iter().chain(programs).chain(variables).collect()
+}
+
+/// The program of a step, where it is looked up in `PATH`.
+fn own_program(step: &Step) -> Option<&String> {
+    step.argv.first().filter(|program| !program.contains(['/', '{']))
 }
 
 /// Something that is not there.

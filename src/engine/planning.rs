@@ -2,7 +2,7 @@
 
 use crate::dataset::Dataset;
 use crate::engine::Library;
-use crate::model::{At, Plan, Scenario};
+use crate::model::{At, Engine, Plan, Scenario};
 use crate::registry::Registry;
 use crate::{Error, Result, flow};
 use std::path::PathBuf;
@@ -31,7 +31,7 @@ pub(super) fn prepare(registry: &Registry, library: &Library, scenario: &Scenari
     let profile = std::fs::read_to_string(dataset_dir.join("profile.toml")).ok();
     let plan = flow::plan(&registry.flows, scenario, profile.as_deref())?;
     known_databases(&dataset, &plan)?;
-    known_endpoints(scenario, &plan)?;
+    known_places(registry, scenario, &plan)?;
     Ok(Prepared { dataset, dataset_dir, plan })
 }
 
@@ -42,15 +42,19 @@ fn known_databases(dataset: &Dataset, plan: &Plan) -> Result<()> {
     })
 }
 
-fn known_endpoints(scenario: &Scenario, plan: &Plan) -> Result<()> {
-    let endpoints = plan.endpoints();
-    let named = scenario.faults.iter().filter_map(|fault| match &fault.at {
-        At::Place(place) => Some(&place.endpoint),
-        At::Sweep => None,
-    });
-    let unknown = named.into_iter().find(|endpoint| !endpoints.contains(endpoint));
-    unknown.map_or(Ok(()), |endpoint| {
-        let list = endpoints.join(", ");
-        Err(Error::environment(format!("a fault strikes at `{endpoint}`, which is no endpoint; there are: {list}")))
-    })
+/// Every place is at an endpoint that its kind can strike, and every kind has the argument that it needs.
+fn known_places(registry: &Registry, scenario: &Scenario, plan: &Plan) -> Result<()> {
+    for fault in &scenario.faults {
+        let kind = registry.fault(&fault.kind).ok_or_else(|| Error::bug(format!("no fault `{}`", fault.kind)))?;
+        kind.hazard(fault.arg.as_deref()).map_err(|why| Error::environment(format!("a fault is not right: {why}")))?;
+        let At::Place(place) = &fault.at else { continue };
+        let endpoints = plan.targets.iter().filter(|target| target.engine == Engine::Postgres);
+        let endpoints: Vec<String> = endpoints.map(crate::model::TargetSpec::endpoint).collect();
+        if !endpoints.contains(&place.endpoint) {
+            let (list, kind) = (endpoints.join(", "), &fault.kind);
+            let text = format!("{kind} cannot strike at `{}`; the endpoints where it can are: {list}", place.endpoint);
+            return Err(Error::environment(text));
+        }
+    }
+    Ok(())
 }

@@ -18,8 +18,8 @@ pub struct Options {
     pub tier: Tier,
     /// Cases at a time.
     pub jobs: usize,
-    /// Where bundles go.
-    pub out: PathBuf,
+    /// Where bundles go; nothing: `target/rehearsal` in the root of the library.
+    pub out: Option<PathBuf>,
     /// Only faults of these kinds; empty: all.
     pub kinds: Vec<String>,
     /// Only this point: a replay.
@@ -36,7 +36,7 @@ impl Options {
         Options {
             tier: Tier::Quick,
             jobs: std::thread::available_parallelism().map_or(2, usize::from),
-            out: PathBuf::from("target/rehearsal"),
+            out: None,
             kinds: Vec::new(),
             only: None,
             plan_only: false,
@@ -138,7 +138,8 @@ impl Rehearsal {
         scenarios: &[Scenario],
         interrupt: impl Future<Output = ()>,
     ) -> Result<Finished> {
-        let bundle = Bundle::create(&self.options.out)?;
+        let out = self.options.out.clone().unwrap_or_else(|| library.root.join("target/rehearsal"));
+        let bundle = Bundle::create(&out)?;
         let server = start_server(&self.registry, &self.house, library, scenarios).await;
         let redactor = redactor(&self.house, scenarios);
         let journal = Journal::create(&bundle.events(), self.observer)?.redacting(redactor.clone());

@@ -81,12 +81,15 @@ fn started(context: &Rehearsed<'_>, tool_sha256: &str) -> Body {
 fn plan_cases<'a>(context: &Rehearsed<'a>, golden: &Golden, options: &Options) -> Result<Vec<Planned<'a>>> {
     let scenario: &'a Scenario = context.scenario;
     let mut planned = Vec::new();
-    for fault in scenario.faults.iter().filter(|fault| options.wants(fault)) {
+    // A replay is of one point, whichever of several faults of its kind names it.
+    let several = if options.only.is_some() { 1 } else { usize::MAX };
+    for fault in scenario.faults.iter().filter(|fault| options.wants(fault)).take(several) {
         let recorded = recorded(golden, &fault.during);
         if !recorded.is_stable {
             let text = "the tool is not deterministic: two uninjured runs sent different statements; only those that \
                         both sent are injured";
-            context.run.journal.append(Body::Note { case: Some(golden.events.case.clone()), text: text.to_owned() })?;
+            let text = format!("{}, `{}`: {text}", scenario.name, fault.during);
+            context.run.journal.append(Body::Note { case: None, text })?;
         }
         let points = match &options.only {
             Some(address) => only(&recorded, fault, address),

@@ -112,13 +112,8 @@ async fn kill(stage: &Stage<'_>, child: &Child) -> Result<()> {
 
 fn arm(stage: &Stage<'_>, log: &mut CaseLog<'_>, injury: &Injury) -> Result<Armed> {
     let place = injury.address.first().place.clone();
-    let proxy = stage.proxy(&place.endpoint).ok_or_else(|| {
-        let known = stage.context.plan.endpoints().join(", ");
-        Error::environment(format!(
-            "no endpoint `{}` that a fault of this kind can strike; there are: {known}",
-            place.endpoint
-        ))
-    })?;
+    let unknown = || Error::environment(format!("no fault can strike at `{}` here", place.endpoint));
+    let proxy = stage.proxy(&place.endpoint).ok_or_else(unknown)?;
     log.record(Body::FaultArmed { case: log.case(), address: injury.address.clone() })?;
     let act = match injury.hazard {
         Hazard::KillTool => Act::Hold,

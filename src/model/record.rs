@@ -55,7 +55,8 @@ pub struct ScenarioRecord {
     pub why: String,
     /// How long it took; 0 while it is not finished.
     pub duration_us: u64,
-    started_us: u64,
+    /// When it started, since the start of the run.
+    pub started_us: u64,
 }
 
 /// A case of a scenario.
@@ -79,7 +80,8 @@ pub struct CaseRecord {
     pub events: Vec<Body>,
     /// How long it took; 0 while it is not finished.
     pub duration_us: u64,
-    started_us: u64,
+    /// When it started, since the start of the run.
+    pub started_us: u64,
 }
 
 impl RunRecord {

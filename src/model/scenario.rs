@@ -234,16 +234,13 @@ pub enum Rerun {
     /// End in the same state; writing again is allowed.
     #[default]
     SameState,
-    /// Write nothing.
-    NoOp,
     /// Refuse, and write nothing.
     Refuses,
 }
 
 impl Rerun {
     /// All, with their names in scenarios.
-    pub const ALL: [(Rerun, &'static str); 3] =
-        [(Rerun::SameState, "same-state"), (Rerun::NoOp, "no-op"), (Rerun::Refuses, "refuses")];
+    pub const ALL: [(Rerun, &'static str); 2] = [(Rerun::SameState, "same-state"), (Rerun::Refuses, "refuses")];
 }
 
 /// A declared transformation: what the source query gives is what the target query must give.

@@ -8,6 +8,9 @@ pub(super) fn word(case: &CaseRecord) -> (&'static str, &'static str) {
     let outcome = case.outcome.unwrap_or(Outcome::Unfinished);
     match case.verdict() {
         Verdict::Pass if case.address.is_none() => ("PASS", "the uninterrupted run ended as it should"),
+        Verdict::Fail if case.address.is_none() && outcome == Outcome::Stuck => {
+            (outcome.word(), "a step fails though nobody injured it")
+        }
         verdict if outcome.verdict() == verdict => (outcome.word(), outcome.meaning()),
         Verdict::Fail => ("FAIL", "a check speaks against it"),
         _ => ("UNKNOWN", "a check could not be answered, so nothing was proved"),
@@ -27,11 +30,11 @@ pub(super) fn next_command(scenario: &ScenarioRecord, case: &CaseRecord) -> Stri
     }
 }
 
-/// The command that runs the scenario again and keeps the databases; without any case, the one that says what is missing.
+/// The command that runs the scenario again; without any case, the one that says what is wrong or missing.
 pub(super) fn run_again(scenario: &ScenarioRecord) -> String {
     match scenario.cases.is_empty() {
-        true => "rehearse doctor".to_owned(),
-        false => format!("rehearse run {} --keep failed", scenario.scenario),
+        true => format!("rehearse list {}", scenario.scenario),
+        false => format!("rehearse run {}", scenario.scenario),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::case::{first_bad_event, next_command, word};
 use super::words::{count, plain, plural, wrap};
-use crate::model::{CaseRecord, CheckResult, Finding, ScenarioRecord, Verdict};
+use crate::model::{Body, CaseRecord, CheckResult, Finding, ScenarioRecord, Verdict};
 
 /// The width of everything that is printed.
 pub(super) const WIDTH: usize = 100;
@@ -11,19 +11,31 @@ const MARGIN: usize = 12;
 const MAX_SHOWN_FINDINGS: usize = 3;
 
 /// Lines of at most 100 characters but for the command, which is never broken; the last line is the command.
-pub(super) fn diagnosis(scenario: &ScenarioRecord, case: &CaseRecord) -> String {
+///
+/// `logs` is a line that says where the output of the steps is, or empty.
+pub(super) fn diagnosis(scenario: &ScenarioRecord, case: &CaseRecord, logs: &str) -> String {
     let mut text = line("", word(case).1);
-    if let Some(label) = &case.label {
-        text += &line("at", label);
+    if let Some(label) = struck(case) {
+        text += &line("at", &label);
     }
-    if let Some(error) = &case.error {
-        text += &lines("error", error);
+    match &case.error {
+        // What the checks could not see follows from it.
+        Some(error) => text += &lines("error", error),
+        None => text.extend(case.red().map(check)),
     }
-    text.extend(case.red().map(check));
     if let Some(event) = first_bad_event(case) {
         text += &line("first bad", &event);
     }
-    text + &command(&next_command(scenario, case))
+    text + logs + &command(&next_command(scenario, case))
+}
+
+/// The statement at which the fault struck, else the one where the golden run came by.
+fn struck(case: &CaseRecord) -> Option<String> {
+    let fired = case.events.iter().find_map(|event| match event {
+        Body::FaultFired { what, .. } => Some(what.clone()),
+        _ => None,
+    });
+    fired.or_else(|| case.label.clone())
 }
 
 /// The next command, whole on its line: it is there to be copied.

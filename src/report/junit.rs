@@ -80,11 +80,11 @@ fn test(scenario: &ScenarioRecord, case: &CaseRecord) -> Test {
     let mut output = format!("{}: {kind}, {meaning}\n", case.case);
     if let (true, Some(expect)) = (red, &scenario.expect) {
         output += &format!("a canary: it has to turn red: {}\n", expect.red.join(", "));
-        output += &diagnosis(scenario, case);
+        output += &diagnosis(scenario, case, "");
     }
     output.extend(log(case).into_iter().map(|line| line + "\n"));
     let bad = (red && scenario.expect.is_none())
-        .then(|| (case.verdict(), kind.to_owned(), meaning.to_owned(), diagnosis(scenario, case)));
+        .then(|| (case.verdict(), kind.to_owned(), meaning.to_owned(), diagnosis(scenario, case, "")));
     Test { name, duration_us: took_us(case).unwrap_or(0), bad, output }
 }
 

@@ -133,7 +133,13 @@ fn red_scenarios(record: &RunRecord, paint: &Paint) -> String {
 /// The cases that are not green and were not planned to be red.
 fn shown_cases(scenario: &ScenarioRecord) -> impl Iterator<Item = &CaseRecord> {
     let planned = scenario.expect.is_some();
-    scenario.cases.values().filter(move |case| !planned && case.verdict() != Verdict::Pass)
+    let red = move |case: &&CaseRecord| !planned && case.verdict() != Verdict::Pass;
+    // The second golden run usually says what the first one said.
+    let first = scenario.golden().next().filter(|case| red(case));
+    let repeats = move |case: &&CaseRecord| {
+        first.is_some_and(|first| case.address.is_none() && case.case != first.case && case.checks == first.checks)
+    };
+    scenario.cases.values().filter(red).filter(move |case| !repeats(case))
 }
 
 fn red_cases(record: &RunRecord, bundle: &str, paint: &Paint) -> String {
@@ -141,17 +147,19 @@ fn red_cases(record: &RunRecord, bundle: &str, paint: &Paint) -> String {
     let mut red: Vec<(&ScenarioRecord, &CaseRecord)> = record.scenarios.iter().flat_map(of).collect();
     red.sort_by_key(|(_, case)| std::cmp::Reverse(case.verdict()));
     let shown = red.len().min(MAX_RED_CASES);
-    let mut text: String = red[..shown].iter().map(|(scenario, case)| red_case(scenario, case, paint)).collect();
+    let mut text: String =
+        red[..shown].iter().map(|(scenario, case)| red_case(scenario, case, bundle, paint)).collect();
     if shown < red.len() {
         text += &format!("\nand {} more, see {bundle}/report.json\n", count((red.len() - shown) as u64));
     }
     text
 }
 
-fn red_case(scenario: &ScenarioRecord, case: &CaseRecord, paint: &Paint) -> String {
+fn red_case(scenario: &ScenarioRecord, case: &CaseRecord, bundle: &str, paint: &Paint) -> String {
     let place = case.address.as_ref().map_or_else(|| short_name(case).to_owned(), ToString::to_string);
     let head = format!("  {}  {}", plain(&scenario.scenario), plain(&place));
-    format!("\n{}{head}\n", paint.verdict(case.verdict(), word(case).0)) + &diagnosis(scenario, case)
+    let logs = format!("  {:<10}{bundle}/cases/{}/\n", "logs", case.case);
+    format!("\n{}{head}\n", paint.verdict(case.verdict(), word(case).0)) + &diagnosis(scenario, case, &logs)
 }
 
 /// What stays on the screen when the rest has scrolled away.

@@ -534,5 +534,6 @@ fn record(expect: Option<ExpectRecord>, cases: &[&str]) -> ScenarioRecord {
         verdict: None,
         why: String::new(),
         duration_us: 0,
+        started_us: 0,
     }
 }
