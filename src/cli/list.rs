@@ -20,26 +20,25 @@ pub(super) fn run(args: &ListArgs) -> Result<ExitCode> {
     let (library, entries) = select(&registry, unpack.path(), &args.scenarios)?;
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING);
+    let mut is_broken = false;
     for entry in &entries {
-        table.add_row([entry.name.clone(), about(&registry, &library, entry)]);
+        let about = about(&registry, &library, entry);
+        is_broken |= about.is_err();
+        table.add_row([entry.name.clone(), about.unwrap_or_else(|why| format!("NOT RIGHT: {why}"))]);
     }
     say(&table.to_string());
     if let Some(why) = engine::platform_limits() {
         say(why);
     }
-    let is_broken = entries.iter().any(|entry| entry.scenario.is_err());
     Ok(ExitCode::from(if is_broken { 2 } else { 0 }))
 }
 
-fn about(registry: &Registry, library: &Library, entry: &Entry) -> String {
-    let scenario = match &entry.scenario {
-        Ok(scenario) => scenario,
-        Err(_) => return format!("NOT RIGHT: run `rehearse check {}`", entry.name),
-    };
-    let missing = engine::plan(registry, library, scenario).map(|plan| engine::missing(&plan, &scenario.needs));
-    match missing.as_deref() {
-        Ok([]) => scenario.about.clone(),
-        Ok([first, ..]) => format!("ignored, no {}: {}", first.what, first.how),
-        Err(error) => format!("NOT RIGHT: {error}"),
-    }
+/// What it shows, or why it cannot run here; an error is what is wrong with the scenario itself.
+fn about(registry: &Registry, library: &Library, entry: &Entry) -> std::result::Result<String, String> {
+    let scenario = entry.scenario.as_ref().map_err(|_| format!("run `rehearse check {}`", entry.name))?;
+    let plan = engine::plan(registry, library, scenario).map_err(|error| error.to_string())?;
+    Ok(match engine::missing(&plan, &scenario.needs).first() {
+        None => scenario.about.clone(),
+        Some(missing) => format!("ignored, no {}: {}", missing.what, missing.how),
+    })
 }

@@ -105,7 +105,7 @@ fn a_list_says_which_scenario_is_not_right() {
 fn an_unknown_name_is_bad_configuration(#[case] scenario: &str, #[case] answer: &str) {
     let scratch = Scratch::with("wrong", scenario);
     scratch.rehearse(&["check"]).has(2, answer);
-    scratch.rehearse(&["list"]).has(0, answer);
+    scratch.rehearse(&["list"]).has(2, answer);
     scratch.rehearse(&["run"]).has(2, answer);
 }
 
