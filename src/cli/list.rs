@@ -21,25 +21,25 @@ pub(super) fn run(args: &ListArgs) -> Result<ExitCode> {
         return Err(Error::environment(format!("no scenario in {}", library.scenarios.display())));
     }
     let width = entries.iter().map(|entry| entry.name.len()).max().unwrap_or(0);
+    let mut is_broken = false;
     for entry in &entries {
-        say(&format!("{:width$}  {}", entry.name, about(&registry, &library, entry)));
+        let about = about(&registry, &library, entry);
+        is_broken |= about.is_err();
+        let about = about.unwrap_or_else(|why| format!("NOT RIGHT: {why}"));
+        say(&format!("{:width$}  {about}", entry.name));
     }
     if let Some(why) = engine::platform_limits() {
         say(why);
     }
-    let is_broken = entries.iter().any(|entry| entry.scenario.is_err());
     Ok(ExitCode::from(if is_broken { 2 } else { 0 }))
 }
 
-fn about(registry: &Registry, library: &Library, entry: &Entry) -> String {
-    let scenario = match &entry.scenario {
-        Ok(scenario) => scenario,
-        Err(_) => return format!("NOT RIGHT: run `rehearse check {}`", entry.name),
-    };
-    let missing = engine::plan(registry, library, scenario).map(|plan| engine::missing(&plan, &scenario.needs));
-    match missing.as_deref() {
-        Ok([]) => scenario.about.clone(),
-        Ok([first, ..]) => format!("ignored, no {}: {}", first.what, first.how),
-        Err(error) => format!("NOT RIGHT: {error}"),
-    }
+/// What it shows, or why it cannot run here; an error is what is wrong with the scenario itself.
+fn about(registry: &Registry, library: &Library, entry: &Entry) -> std::result::Result<String, String> {
+    let scenario = entry.scenario.as_ref().map_err(|_| format!("run `rehearse check {}`", entry.name))?;
+    let plan = engine::plan(registry, library, scenario).map_err(|error| error.to_string())?;
+    Ok(match engine::missing(&plan, &scenario.needs).first() {
+        None => scenario.about.clone(),
+        Some(missing) => format!("ignored, no {}: {}", missing.what, missing.how),
+    })
 }

@@ -22,6 +22,7 @@ pub(super) struct ReplayArgs {
 
 pub(super) async fn run(args: ReplayArgs) -> Result<ExitCode> {
     let token: Token = args.token.parse().map_err(|error| Error::usage(format!("{error}")))?;
+    let interrupted = interrupted();
     let only = Some(token.address.clone());
     let options = Options { tier: Tier::Full, out: args.out, only, ..Options::quick() };
     let rehearsal = Rehearsal::open(Registry::builtin(), Executable::find()?, options)?.observed_by(observer());
@@ -32,7 +33,7 @@ pub(super) async fn run(args: ReplayArgs) -> Result<ExitCode> {
         scenario.seed = token.seed;
         keep_its_fault(scenario, &token)?;
     }
-    let finished = rehearsal.run_until(&library, &scenarios, interrupted()).await?;
+    let finished = rehearsal.run_until(&library, &scenarios, interrupted).await?;
     finished
         .record
         .scenarios

@@ -49,6 +49,7 @@ enum TierArg {
 }
 
 pub(super) async fn run(args: RunArgs) -> Result<ExitCode> {
+    let interrupted = interrupted();
     let registry = Registry::builtin();
     known_kinds(&registry, &args.kind)?;
     let mut options = args.options();
@@ -63,7 +64,7 @@ pub(super) async fn run(args: RunArgs) -> Result<ExitCode> {
     if let Some(seed) = args.seed {
         scenarios.iter_mut().for_each(|scenario| scenario.seed = seed);
     }
-    let finished = rehearsal.run_until(&library, &scenarios, interrupted()).await?;
+    let finished = rehearsal.run_until(&library, &scenarios, interrupted).await?;
     if args.plan {
         say(&crate::report::plan(&finished.record, jobs));
     }
@@ -141,15 +142,16 @@ pub(super) fn observer() -> Observer {
     })
 }
 
-/// Resolves at the first SIGINT or SIGTERM.
-pub(super) async fn interrupted() {
+/// Resolves at the first SIGINT or SIGTERM from the call on, which is why it is made before anything starts: a future
+/// that nobody has polled yet would let the first signal kill us.
+pub(super) fn interrupted() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+    let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    async {
+        let (Ok(mut interrupt), Ok(mut terminate)) = signals else { return std::future::pending().await };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
     }
 }

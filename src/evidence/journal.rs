@@ -29,7 +29,7 @@ struct Writer {
     events: Vec<Event>,
     last_sha256: String,
     observer: Option<Observer>,
-    failed: bool,
+    failed: Option<String>,
 }
 
 impl Journal {
@@ -49,7 +49,7 @@ impl Journal {
             events: Vec::new(),
             last_sha256: no_line(),
             observer,
-            failed: false,
+            failed: None,
         };
         Journal { path: path.to_owned(), redactor: None, writer: Mutex::new(writer) }
     }
@@ -68,11 +68,11 @@ impl Journal {
     pub fn append(&self, body: Body) -> Result<()> {
         let body = self.redact(body)?;
         let mut writer = self.lock();
-        if writer.failed {
-            return Err(self.error("an earlier line of the journal is not written"));
+        if let Some(why) = &writer.failed {
+            return Err(self.error(&format!("an earlier line of the journal is not written: {why}")));
         }
         writer.append(body).map_err(|source| {
-            writer.failed = true;
+            writer.failed = Some(source.to_string());
             self.error("the journal cannot be written; free space there and run again").caused_by(source)
         })
     }
@@ -226,7 +226,10 @@ mod tests {
         assert!(first.to_string().contains("No space left"), "{first}");
 
         let second = journal.append(note()).unwrap_err().to_string();
-        assert_eq!(second, "/dev/full: an earlier line of the journal is not written");
+        assert!(
+            second.starts_with("/dev/full: an earlier line of the journal is not written: No space left"),
+            "{second}"
+        );
         assert_eq!(journal.events(), []);
     }
 }
