@@ -29,13 +29,15 @@ pub(super) fn diagnosis(scenario: &ScenarioRecord, case: &CaseRecord, logs: &str
     text + logs + &command(&next_command(scenario, case))
 }
 
-/// The statement at which the fault struck, else the one where the golden run came by.
+/// The statement at the point; of a point that only has a number, the one that was struck there.
 fn struck(case: &CaseRecord) -> Option<String> {
-    let fired = case.events.iter().find_map(|event| match event {
-        Body::FaultFired { what, .. } => Some(what.clone()),
-        _ => None,
-    });
-    fired.or_else(|| case.label.clone())
+    let fired = || {
+        case.events.iter().find_map(|event| match event {
+            Body::FaultFired { what, .. } => Some(what.clone()),
+            _ => None,
+        })
+    };
+    case.label.clone().or_else(fired)
 }
 
 /// The next command, whole on its line: it is there to be copied.

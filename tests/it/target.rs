@@ -240,7 +240,7 @@ async fn binaries_that_are_not_there_are_named_with_the_variable() {
     spawn.stderr = Some(log.clone());
     assert_eq!(spawn.start().unwrap().wait().await.unwrap().code, Some(2));
     let said = std::fs::read_to_string(log).unwrap();
-    assert_eq!(said, "rehearse: REHEARSE_PG_BIN: /no/such/bin does not hold both `postgres` and `initdb`\n");
+    assert_eq!(said, "error: REHEARSE_PG_BIN: /no/such/bin does not hold both `postgres` and `initdb`\n");
 }
 
 // ---- sessions and their end
