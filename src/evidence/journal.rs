@@ -226,7 +226,10 @@ mod tests {
         assert!(first.to_string().contains("No space left"), "{first}");
 
         let second = journal.append(note()).unwrap_err().to_string();
-        assert!(second.starts_with("/dev/full: an earlier line of the journal is not written: No space left"), "{second}");
+        assert!(
+            second.starts_with("/dev/full: an earlier line of the journal is not written: No space left"),
+            "{second}"
+        );
         assert_eq!(journal.events(), []);
     }
 }
