@@ -25,15 +25,14 @@ pub fn classify(history: &History, checks: &[CheckResult]) -> Outcome {
     // A tool may refuse to run twice, if the scenario says so.
     let refuses = history.scenario.rerun == Rerun::Refuses;
     let counts = |end: &&StepEnd| end.phase != Phase::Injured && !(refuses && end.phase == Phase::Rerun);
-    let way_out = || ends.iter().filter(counts);
+    let all_succeeded = ends.iter().filter(counts).all(|end| end.success);
     let recovered = ends.iter().filter(|end| end.phase == Phase::Recovery).all(|end| end.success);
     match (recovered, wrong) {
         (true, true) if struck_at.is_some() => Outcome::Lied,
-        (true, true) if way_out().all(|end| end.success) => Outcome::Silent,
         // Cut off after its last commit, it refuses because it is done.
-        (false, false) if refuses && struck_at.is_some() => leak_or(Outcome::Pass, red("nothing-left-behind")),
-        _ if !way_out().all(|end| end.success) => Outcome::Stuck,
-        (_, true) => Outcome::Stuck,
+        (false, false) if refuses => leak_or(Outcome::Pass, red("nothing-left-behind")),
+        _ if !all_succeeded => Outcome::Stuck,
+        (_, true) => Outcome::Silent,
         _ => leak_or(Outcome::Pass, red("nothing-left-behind")),
     }
 }

@@ -22,6 +22,9 @@ pub(super) struct ReplayArgs {
 
 pub(super) async fn run(args: ReplayArgs) -> Result<ExitCode> {
     let token: Token = args.token.parse().map_err(|error| Error::usage(format!("{error}")))?;
+    if token.address.points().len() > 1 {
+        return Err(Error::usage("this version replays one fault at a time, and this token chains several with `,`"));
+    }
     let interrupted = interrupted();
     let only = Some(token.address.clone());
     let options = Options { tier: Tier::Full, out: args.out, only, ..Options::quick() };

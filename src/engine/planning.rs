@@ -32,6 +32,7 @@ pub(super) fn prepare(registry: &Registry, library: &Library, scenario: &Scenari
     let plan = flow::plan(&registry.flows, scenario, profile.as_deref())?;
     known_databases(&dataset, &plan)?;
     known_places(registry, scenario, &plan)?;
+    known_sources(&plan)?;
     Ok(Prepared { dataset, dataset_dir, plan })
 }
 
@@ -57,4 +58,13 @@ fn known_places(registry: &Registry, scenario: &Scenario, plan: &Plan) -> Result
         }
     }
     Ok(())
+}
+
+fn known_sources(plan: &Plan) -> Result<()> {
+    let sources: Vec<&str> = plan.targets.iter().filter(|t| t.is_source()).map(|t| t.name.as_str()).collect();
+    let unknown = plan.parity.maps.iter().find(|map| !sources.contains(&map.on.as_str()));
+    unknown.map_or(Ok(()), |map| {
+        let list = sources.join(", ");
+        Err(Error::environment(format!("[[map]] reads `{}`, which is no source; there are: {list}", map.on)))
+    })
 }

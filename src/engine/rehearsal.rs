@@ -46,7 +46,10 @@ impl Options {
 
     /// Whether a fault of a scenario is to be visited.
     pub(super) fn wants(&self, fault: &FaultSpec) -> bool {
-        let is_only = self.only.as_ref().is_none_or(|address| address.first().kind == fault.kind);
+        let is_only = self.only.as_ref().is_none_or(|address| {
+            let point = address.first();
+            point.kind == fault.kind && point.arg == fault.arg
+        });
         is_only && (self.kinds.is_empty() || self.kinds.contains(&fault.kind))
     }
 }

@@ -6,8 +6,8 @@
 use rehearsal::check::{CHECKS, classify, judge, scenario_verdict};
 use rehearsal::flow;
 use rehearsal::model::{
-    Body, CaseEvents, CaseRecord, CheckResult, DatabaseState, ExpectRecord, History, Known, Moment, Outcome, Phase,
-    Plan, Scenario, ScenarioRecord, States, TableDigest, Verdict,
+    Body, CaseEvents, CaseRecord, CheckResult, DatabaseState, Engine, ExpectRecord, History, Known, Moment, Outcome,
+    Phase, Plan, Scenario, ScenarioRecord, States, TableCopy, TableDigest, TargetSpec, Verdict,
 };
 use rstest::rstest;
 use std::collections::BTreeMap;
@@ -35,6 +35,15 @@ role = "rollback"
 argv = ["undo"]
 claims = { report = "out.json", ok = "/status = ok" }
 "#;
+const PREPARE: &str = r#"
+[[step]]
+name = "prepare"
+role = "prepare"
+argv = ["prepare"]
+claims = { report = "out.json", ok = "/status = ok" }
+"#;
+const SWITCH: &str = "[[step]]\nname = \"switch\"\nrole = \"cutover\"\nargv = [\"switch\"]\n";
+const AGAIN: &str = "[[step]]\nname = \"again\"\nrole = \"apply\"\nargv = [\"again\"]\n";
 const REFUSES: &str = "[rerun]\nexpect = \"refuses\"\n";
 const MAP: &str = "[[map]]\nsource = \"select lower(x) from old_names\"\ntarget = \"select x from names\"\n";
 
@@ -172,6 +181,8 @@ fn states() -> States {
         state.tables.remove("days");
         state
     };
+    let mut dropped = state(&["a", "b"], &[], "3", &[]);
+    dropped.tables.remove("days");
     let named = [
         ("old", source(&["a", "b"], "3", &[])),
         ("old-row", source(&["a", "b", "c"], "3", &[])),
@@ -184,6 +195,7 @@ fn states() -> States {
         ("twice", state(&["a", "b", "b"], &["monday"], "3", &[])),
         ("more-days", state(&["a", "b"], &["monday", "friday"], "3", &[])),
         ("no-days", state(&["a", "b"], &[], "3", &[])),
+        ("dropped", dropped),
         ("behind", state(&["a", "b"], &["monday"], "1", &[])),
         ("index", state(&["a", "b"], &["monday"], "3", &["index i"])),
         ("emptied", state(&[], &[], "1", &[])),
@@ -207,6 +219,7 @@ const NOT_ASKED: Option<Verdict> = None;
 #[case::a_row_twice("plan copy 0 target=twice", FAIL)]
 #[case::a_row_more_in_a_table_that_is_not_copied("plan copy 0 target=more-days", FAIL)]
 #[case::a_row_less_in_a_table_that_is_not_copied("plan copy 0 target=no-days", FAIL)]
+#[case::a_table_less("plan copy 0 target=dropped", FAIL)]
 #[case::wrong_once_it_ran_again("plan copy 0 target=done\nrerun copy 0 target=twice", FAIL)]
 #[case::right_once_it_ran_again("plan copy 0 target=done\nrerun copy 0 target=done", PASS)]
 #[case::undone_at_the_end("plan copy 0 target=done\nplan undo 0 target=new\nend source=old target=new", PASS)]
@@ -218,13 +231,15 @@ fn parity_of_a_golden_run(#[case] case: &str, #[case] verdict: Option<Verdict>) 
 
 #[rstest]
 #[case::of_a_recovered_case(RECOVERED, PASS)]
+#[case::a_verify_promises_it_too("recovery copy 0\nplan look 0\nend target=half", FAIL)]
+#[case::a_cutover_promises_it_too("recovery switch 0\nend target=half", FAIL)]
 #[case::only_the_end_counts("injured copy killed target=twice\nrecovery copy 0 target=half\nend target=done", PASS)]
 #[case::wrong_at_the_end("injured copy killed\nrecovery copy 0 target=done\nend target=half", FAIL)]
 #[case::a_rollback_promises_something_else("injured undo killed\nrecovery undo 0\nend target=new", NOT_ASKED)]
 #[case::nothing_ran("end target=new", NOT_ASKED)]
 #[case::not_seen("injured copy killed", UNKNOWN)]
 fn parity_of_an_injured_case(#[case] case: &str, #[case] verdict: Option<Verdict>) {
-    assert_eq!(rehearsed(&format!("{COPY}{UNDO}"), GOLDEN, Some(case)).verdict("parity"), verdict);
+    assert_eq!(rehearsed(&format!("{COPY}{SWITCH}{LOOK}{UNDO}"), GOLDEN, Some(case)).verdict("parity"), verdict);
 }
 
 #[rstest]
@@ -238,6 +253,65 @@ fn parity_of_a_declared_transformation(#[case] map: &str, #[case] verdict: Optio
     assert_eq!(rehearsed(&format!("{COPY}{MAP}"), &golden, None).verdict("parity"), verdict);
     let own = MAP.replace("old_names", "names");
     assert_eq!(rehearsed(&format!("{COPY}{own}"), &golden, None).verdict("parity"), verdict);
+}
+
+#[test]
+fn parity_does_not_ask_for_a_table_whose_content_a_transformation_takes_elsewhere() {
+    let map = "[[map]]\nsource = \"select x from names\"\ntarget = \"select x from days\"\n";
+    let golden = "start source=old target=new\nplan copy 0 target=new\nmap plan copy same";
+    assert_eq!(rehearsed(&format!("{COPY}{map}"), golden, None).verdict("parity"), PASS);
+}
+
+#[rstest]
+#[case::its_name("select x from names", "names", true)]
+#[case::its_name_without_the_schema("select x from names", "app.names", true)]
+#[case::its_qualified_name("select x from app.names n", "app.names", true)]
+#[case::a_part_of_a_name("select x from old_names", "names", false)]
+#[case::another_schema("select x from web.names", "app.names", false)]
+fn a_transformation_speaks_of_the_tables_that_its_query_names(
+    #[case] query: &str,
+    #[case] table: &str,
+    #[case] does: bool,
+) {
+    let map = format!("[[map]]\nsource = \"{query}\"\ntarget = \"{query}\"\n");
+    let plan = rehearsed(&format!("{COPY}{map}"), "", None).plan;
+    assert_eq!((plan.maps_source(table), plan.maps_target(table)), (does, does));
+}
+
+#[test]
+fn parity_counts_before_it_is_undone_whatever_follows() {
+    let golden = "start source=old target=new\nplan copy 0 target=half\nplan undo 0\nplan again 0 target=done";
+    assert_eq!(rehearsed(&format!("{COPY}{UNDO}{AGAIN}"), golden, None).verdict("parity"), FAIL);
+}
+
+#[rstest]
+#[case::is_gone("dropped", PASS)]
+#[case::is_still_there("done", FAIL)]
+fn a_copy_of_a_table_that_the_source_has_not(#[case] state: &str, #[case] verdict: Option<Verdict>) {
+    let mut rehearsed = rehearsed(COPY, &format!("start source=old target=done\nplan copy 0 target={state}"), None);
+    rehearsed.plan.parity.same_names = false;
+    rehearsed.plan.parity.copies = vec![copy("days")];
+    assert_eq!(rehearsed.verdict("parity"), verdict);
+}
+
+/// A second database that is written to is none of the first one's business.
+#[rstest]
+#[case::as_before("plan copy 0 target=done other=half\nplan undo 0 target=new other=half", PASS)]
+#[case::changed("plan copy 0 target=done other=done\nplan undo 0 target=new other=emptied", FAIL)]
+fn a_second_target_stays_as_it_was(#[case] case: &str, #[case] verdict: Option<Verdict>) {
+    let golden = format!("start source=old target=new other=half\n{case}");
+    let mut rehearsed = rehearsed(&format!("{COPY}{UNDO}"), &golden, None);
+    let other = TargetSpec { name: "other".into(), engine: Engine::Postgres, database: "new".into() };
+    rehearsed.plan.targets.push(other);
+    rehearsed.plan.parity.same_names = false;
+    rehearsed.plan.parity.copies = vec![copy("names")];
+    assert_eq!(rehearsed.verdict("parity"), verdict);
+    assert_eq!(rehearsed.verdict("rollback-restores"), verdict);
+}
+
+fn copy(table: &str) -> TableCopy {
+    let (source, target) = ("pg.source".to_owned(), "pg.target".to_owned());
+    TableCopy { source, source_table: table.to_owned(), target, target_table: table.to_owned() }
 }
 
 #[test]
@@ -338,6 +412,12 @@ fn rollback_restores_what_is_not_known() {
     assert_eq!(rehearsed(&steps, "plan undo 0 target=new", None).verdict("rollback-restores"), UNKNOWN);
 }
 
+#[test]
+fn rollback_restores_leaves_no_row_in_a_migrated_table_that_had_some() {
+    let golden = "start source=old target=half\nplan copy 0 target=done\nplan undo 0 target=new";
+    assert_eq!(rehearsed(&format!("{COPY}{UNDO}"), golden, None).verdict("rollback-restores"), PASS);
+}
+
 #[rstest]
 #[case::says_yes_and_is_right("plan copy 0 target=done\nsays plan copy yes", PASS)]
 #[case::says_yes_and_is_wrong("plan copy 0 target=half\nsays plan copy yes", FAIL)]
@@ -353,6 +433,10 @@ fn rollback_restores_what_is_not_known() {
 #[case::the_last_word_counts("plan copy 0 target=done\nsays plan copy no\nsays plan copy yes", PASS)]
 #[case::a_verify_that_is_wrong("plan look 0 target=half\nsays plan look yes", FAIL)]
 #[case::a_verify_that_is_right("plan look 0 target=done\nsays plan look yes", PASS)]
+#[case::another_step_speaks_for_itself(
+    "plan copy 0 target=done\nsays plan copy yes\nplan look 1 target=done\nsays plan look no",
+    PASS
+)]
 #[case::no_claims("plan try 0 target=new", NOT_ASKED)]
 fn claim_matches_observation_of_a_golden_run(#[case] case: &str, #[case] verdict: Option<Verdict>) {
     let golden = format!("start source=old target=new\n{case}");
@@ -363,11 +447,13 @@ fn claim_matches_observation_of_a_golden_run(#[case] case: &str, #[case] verdict
 #[rstest]
 #[case::a_rollback_reached_what_the_golden_one_did("recovery undo 0 target=new\nsays recovery undo yes", PASS)]
 #[case::a_rollback_did_not("recovery undo 0 target=half\nsays recovery undo yes", FAIL)]
+#[case::a_preparation_promises_no_state("recovery prepare 0 target=half\nsays recovery prepare yes", PASS)]
 #[case::a_killed_rollback_did_and_says_so("injured undo killed target=new\nsays injured undo yes", PASS)]
 #[case::a_killed_rollback_did_not_and_says_so("injured undo killed target=half\nsays injured undo yes", FAIL)]
 fn claim_matches_observation_of_an_injured_case(#[case] case: &str, #[case] verdict: Option<Verdict>) {
-    let steps = format!("{COPY}{UNDO}");
-    assert_eq!(rehearsed(&steps, GOLDEN, Some(case)).verdict("claim-matches-observation"), verdict);
+    let golden = format!("{GOLDEN}\nplan prepare 0 target=new");
+    let steps = format!("{PREPARE}{COPY}{UNDO}");
+    assert_eq!(rehearsed(&steps, &golden, Some(case)).verdict("claim-matches-observation"), verdict);
 }
 
 #[rstest]
@@ -419,7 +505,6 @@ fn faults_fired() {
     "fired\ninjured copy killed\nrecovery copy 0\nplan look 1\nleft\nend source=old target=done",
     Outcome::Stuck
 )]
-#[case::nothing_was_tried("fired\ninjured copy killed\nleft\nend source=old target=half", Outcome::Lied)]
 #[case::a_process_stayed(
     "fired\ninjured copy killed\nrecovery copy 0\nleft sleep\nend source=old target=done",
     Outcome::Leak
@@ -428,6 +513,10 @@ fn faults_fired() {
 #[case::wrong_is_worse_than_left(
     "fired\ninjured copy killed\nrecovery copy 0\nleft sleep\nend source=old target=half",
     Outcome::Lied
+)]
+#[case::what_was_not_seen_is_not_wrong(
+    "fired\ninjured copy killed\nrecovery copy 0\nleft\nend source=old",
+    Outcome::Pass
 )]
 #[case::hung("fired\ninjured copy hung\nleft\nend source=old target=half", Outcome::Hang)]
 #[case::the_recovery_hung(
