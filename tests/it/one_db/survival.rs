@@ -122,13 +122,12 @@ fn through(stage: &Stage, port: u16, args: &[&str]) -> Command {
 #[test]
 fn all_phases_share_the_same_few_connections() {
     let stage = Stage::new();
-    for (args, most) in [(&["run"][..], 220), (&["verify"], 90), (&["run", "--replace-target"], 220)] {
+    for (args, most) in [(&["run"][..], 260), (&["verify"], 120), (&["run", "--replace-target"], 280)] {
         let proxy = Cutter::start(&stage.server, u32::MAX, Cut::Before);
         let args = [args, &["--jobs", "2"]].concat();
         Seen::new(through(&stage, proxy.port, &args).output().unwrap()).expect(0, &stage.report());
         let (connections, messages) = (&proxy.connections, proxy.seen.load(Ordering::SeqCst));
         assert_eq!(connections.load(Ordering::SeqCst), 14, "{args:?}");
-        println!("{args:?}: {messages} messages");
         assert!(messages <= most, "{args:?} sent {messages} messages");
     }
 }
@@ -147,9 +146,9 @@ fn a_lock_that_frees_itself_is_waited_for_again() {
 }
 
 #[rstest]
-#[case::lost_before(&["run", "--replace-target"], Cut::Before, 9)]
-#[case::answer_lost(&["run", "--replace-target"], Cut::After, 9)]
-#[case::answer_lost_without_replacing(&["run"], Cut::After, 11)]
+#[case::lost_before(&["run", "--replace-target"], Cut::Before, 5)]
+#[case::answer_lost(&["run", "--replace-target"], Cut::After, 5)]
+#[case::answer_lost_without_replacing(&["run"], Cut::After, 7)]
 fn cut_at_any_message_a_rerun_ends_as_if_nothing_had_been(
     #[case] args: &[&str],
     #[case] cut: Cut,
@@ -162,7 +161,7 @@ fn cut_at_any_message_a_rerun_ends_as_if_nothing_had_been(
     let whole = Cutter::start(&stage.server, u32::MAX, cut);
     through(whole.port).expect(0, &stage.report());
     let (golden, messages) = (stage.dump("one"), whole.seen.load(Ordering::SeqCst));
-    assert!(messages > 100, "{messages} messages are too few to be all");
+    assert!(messages > 60, "{messages} messages are too few to be all");
     for at in (1..=messages).step_by(step) {
         stage.expect(0, &rollback);
         let cutter = Cutter::start(&stage.server, at, cut);
