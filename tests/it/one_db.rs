@@ -3,9 +3,10 @@
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 
 mod cutter;
+mod odd;
 mod stage;
+mod survival;
 
-use cutter::{Cut, Cutter};
 use rstest::rstest;
 use serde_json::Value;
 use stage::{Holder, PASSWORD, Seen, Stage, until};
@@ -210,105 +211,6 @@ fn verify_names_the_rows_that_differ() {
 }
 
 #[test]
-fn a_write_into_the_source_while_copying_is_seen() {
-    let stage = Stage::with(&["general"]);
-    let holder = Holder::lock(&stage, "general.state");
-    let child = stage.spawn(&["run", "--lock-timeout", "60000"]);
-    until("the tool to wait", || stage.waits_for_lock());
-    assert_eq!(stage.report()["status"], "running");
-    stage.sql("general", "insert into state (key) values ('late')");
-    holder.release();
-    let seen = Seen::new(child.wait_with_output().unwrap()).expect(1, &stage.report());
-    assert!(seen.stderr.contains("PARITY CHECK FAILED: 1 of 21 tables differ (general.state)"), "{seen:#?}");
-    stage.expect(0, &["run", "--replace-target"]);
-}
-
-#[test]
-fn the_second_of_two_refuses_and_the_first_goes_on() {
-    let stage = Stage::new();
-    let holder = Holder::lock(&stage, "general.state");
-    let first = stage.spawn(&["run", "--lock-timeout", "60000"]);
-    until("the tool to wait", || stage.waits_for_lock());
-    let other = tempfile::tempdir().unwrap();
-    let mut second = Command::new(env!("CARGO_BIN_EXE_rehearse"));
-    second.args(["tool", "one-db", "run", "--lock-timeout", "100", "--report-path"]).arg(other.path().join("r.json"));
-    second.envs(stage.tool(&[]).get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))));
-    let seen = Seen::new(second.output().unwrap());
-    assert_eq!(seen.code, Some(1), "{seen:#?}");
-    assert!(seen.stderr.contains("another one-db migration is at work"), "{seen:#?}");
-    holder.release();
-    Seen::new(first.wait_with_output().unwrap()).expect(0, &stage.report());
-}
-
-#[rstest]
-#[case(rustix::process::Signal::TERM, "SIGTERM")]
-#[case(rustix::process::Signal::INT, "SIGINT")]
-fn a_signal_rolls_back_and_says_so(#[case] signal: rustix::process::Signal, #[case] name: &str) {
-    let stage = Stage::new();
-    let holder = Holder::lock(&stage, "general.state");
-    let child = stage.spawn(&["run", "--jobs", "1", "--lock-timeout", "60000"]);
-    until("the tool to wait", || stage.waits_for_lock());
-    rustix::process::kill_process(rustix::process::Pid::from_child(&child), signal).unwrap();
-    let seen = Seen::new(child.wait_with_output().unwrap()).expect(2, &stage.report());
-    assert!(seen.stderr.contains(&format!("ended by {name}: open transactions are rolled back")), "{seen:#?}");
-    holder.release();
-    stage.expect(0, &["run"]);
-}
-
-#[test]
-fn a_lock_that_is_not_to_be_had_is_the_environment() {
-    let stage = Stage::new();
-    let holder = Holder::lock(&stage, "general.state");
-    let seen = stage.expect(2, &["run", "--lock-timeout", "50"]);
-    assert!(seen.stderr.contains("general.state: again after"), "{seen:#?}");
-    assert!(seen.stderr.contains("lock timeout"), "{seen:#?}");
-    holder.release();
-    stage.expect(0, &["run"]);
-}
-
-#[rstest]
-#[case::plain(&["run"], &[0, 1, 3, 5, 9, 15])]
-#[case::replacing(&["run", "--replace-target"], &[1, 2, 4, 6, 8, 12])]
-#[case::adding(&["run", "--upsert"], &[2, 6])]
-fn killed_anywhere_a_rerun_ends_as_if_nothing_had_been(#[case] args: &[&str], #[case] kills: &[usize]) {
-    let stage = Stage::new();
-    let two =
-        ["--source-env", "general=BUTLER_GENERAL_DATABASE_URL", "--source-env", "health=BUTLER_HEALTH_DATABASE_URL"];
-    let (run, rollback) = ([args, &two].concat(), [&["rollback", "--confirm-rollback", "ROLLBACK"][..], &two].concat());
-    stage.expect(0, &run);
-    let golden = stage.dump("one");
-    for lines in kills {
-        stage.expect(0, &rollback);
-        fs::remove_file(stage.report_path()).unwrap();
-        let mut child = stage.spawn(&run);
-        let mut progress = BufReader::new(child.stderr.take().unwrap()).lines();
-        progress.by_ref().take(*lines).for_each(drop);
-        child.kill().unwrap();
-        let ended = child.wait().unwrap().code();
-        if stage.report_path().exists() {
-            assert_eq!(stage.report()["status"], if ended == Some(0) { "ok" } else { "running" });
-        }
-        stage.expect(0, &run);
-        assert_eq!(stage.dump("one"), golden, "killed after {lines} lines");
-    }
-}
-
-#[test]
-fn a_connection_that_is_lost_is_the_environment_and_a_rerun_converges() {
-    let stage = Stage::new();
-    let holder = Holder::lock(&stage, "health.scheduled_tasks");
-    let child = stage.spawn(&["run", "--lock-timeout", "60000"]);
-    until("the tool to wait", || stage.waits_for_lock());
-    let kill = "select pg_terminate_backend(pid) from pg_stat_activity where wait_event_type = 'Lock' \
-                and application_name = 'rehearse-one-db' and datname = current_database()";
-    stage.sql("one", kill);
-    let seen = Seen::new(child.wait_with_output().unwrap()).expect(2, &stage.report());
-    assert!(seen.stderr.contains("health.scheduled_tasks lock"), "{seen:#?}");
-    holder.release();
-    stage.expect(0, &["run"]);
-}
-
-#[test]
 fn rows_from_elsewhere_that_refer_to_nothing_stay_as_they_are() {
     let stage = Stage::new();
     stage.sql("one", &fs::read_to_string("fixtures/butlers/referenced.sql").unwrap());
@@ -356,126 +258,6 @@ fn memory_does_not_grow_with_the_rows() {
     };
     let (small, large) = (peak_kb(10_000), peak_kb(200_000));
     assert!(large < small + 8 * 1024, "{small} kB, then {large} kB");
-}
-
-#[rstest]
-#[case::lost_before(&["run", "--replace-target"], Cut::Before, 9)]
-#[case::answer_lost(&["run", "--replace-target"], Cut::After, 9)]
-#[case::answer_lost_without_replacing(&["run"], Cut::After, 11)]
-fn cut_at_any_message_a_rerun_ends_as_if_nothing_had_been(
-    #[case] args: &[&str],
-    #[case] cut: Cut,
-    #[case] step: usize,
-) {
-    let stage = Stage::new();
-    let one = ["--source-env", "health=BUTLER_HEALTH_DATABASE_URL"];
-    let (run, rollback) = ([args, &one].concat(), [&["rollback", "--confirm-rollback", "ROLLBACK"][..], &one].concat());
-    let through = |port: u16| {
-        let mut tool = stage.tool(&run);
-        let dsn = |name: &str| format!("postgres://postgres@127.0.0.1:{port}/{}", stage.database(name));
-        tool.env("BUTLERS_DATABASE_URL", dsn("one")).env("BUTLER_HEALTH_DATABASE_URL", dsn("health"));
-        tool.env("BUTLER_SHARED_DATABASE_URL", dsn("shared"));
-        Seen::new(tool.output().unwrap())
-    };
-    let whole = Cutter::start(&stage.server, u32::MAX, cut);
-    through(whole.port).expect(0, &stage.report());
-    let (golden, messages) = (stage.dump("one"), whole.seen.load(Ordering::SeqCst));
-    assert!(messages > 100, "{messages} messages are too few to be all");
-    for at in (1..=messages).step_by(step) {
-        stage.expect(0, &rollback);
-        let cutter = Cutter::start(&stage.server, at, cut);
-        let seen = through(cutter.port);
-        assert!(cutter.seen.load(Ordering::SeqCst) >= at);
-        // The farewells at the end may be cut without harm; all else must be said.
-        let code = if seen.code == Some(0) { 0 } else { 2 };
-        assert!(code == 2 || at + 20 > messages, "message {at} of {messages}: {seen:#?}");
-        seen.expect(code, &stage.report());
-        stage.expect(0, &run);
-        assert_eq!(stage.dump("one"), golden, "cut at message {at}, {cut:?}");
-    }
-}
-
-const ODD_PROFILE: &str = r#"
-format = 1
-flow = "one-db"
-confirm_rollback = "YES, ALL OF IT"
-[target]
-env = "BUTLERS_DATABASE_URL"
-[per_source]
-from_schema = "public"
-tables = ["odd \"table", "parted", "counted"]
-[source.health]
-env = "BUTLER_HEALTH_DATABASE_URL"
-schema = "odd"
-"#;
-
-/// A user's type, a composite key with tabs in it, partitions, a computed column on one side, a falling sequence.
-const ODD_SOURCE: &str = r#"
-    create type mood as enum ('fine', 'so-so');
-    create table "odd ""table" (b text, "A" text, moods mood[], plain int default 3, primary key ("A", b));
-    insert into "odd ""table" values (E'1\t2', 'x', '{fine,so-so}'), (E'2', E'x\t1', null), ('\N', '', '{}');
-    create table parted (id int primary key, v text) partition by range (id);
-    create table parted_1 partition of parted for values from (0) to (10);
-    create table parted_2 partition of parted for values from (10) to (20);
-    insert into parted select n, 'v' || n from generate_series(1, 15) n;
-    create sequence down increment -2 minvalue -100 start -1;
-    create table counted (id int primary key default nextval('down'), twice int generated always as (id * 2) stored);
-    insert into counted values (default), (default), (default);
-"#;
-
-#[test]
-fn a_profile_of_ones_own_with_odd_tables() {
-    let stage = Stage::with(&["health"]);
-    stage.sql("health", ODD_SOURCE);
-    let schema = ODD_SOURCE.lines().filter(|line| !line.contains("insert into")).collect::<Vec<_>>().join("\n");
-    let partitions = ["create table parted_1", "create table parted_2", " partition by range (id)"];
-    let mut target = format!("create schema odd; set search_path = odd; {schema}");
-    for line in schema.lines().filter(|line| line.contains(partitions[0]) || line.contains(partitions[1])) {
-        target = target.replace(line, "");
-    }
-    stage.sql("one", &target.replace(partitions[2], ""));
-    let before = stage.dump("one");
-    let profile = stage.report_path().with_file_name("profile.toml");
-    fs::create_dir_all(profile.parent().unwrap()).unwrap();
-    fs::write(&profile, ODD_PROFILE).unwrap();
-    let with = |args: &[&'static str]| -> Vec<String> {
-        args.iter()
-            .map(|arg| (*arg).to_owned())
-            .chain(["--profile".to_owned(), profile.display().to_string()])
-            .collect()
-    };
-    let expect = |code: i32, args: &[&'static str]| {
-        let args = with(args);
-        stage.expect(code, &args.iter().map(String::as_str).collect::<Vec<_>>())
-    };
-
-    expect(0, &["run"]);
-    let report = stage.report();
-    let forms: Vec<&Value> = report["results"].as_array().unwrap().iter().map(|row| &row["checksum_form"]).collect();
-    assert_eq!(forms, ["text", "binary", "binary"]);
-    assert_eq!((&report["job_count"], &report["summary"]["rows"]), (&3.into(), &21.into()));
-    assert_eq!(stage.sql("one", "select nextval('odd.down')"), stage.sql("health", "select nextval('down')"));
-    stage.sql("one", r#"update odd."odd ""table" set plain = 4 where b = E'1\t2'"#);
-    expect(1, &["verify"]);
-    let changed = &stage.report()["results"][0]["differences"]["changed_keys"];
-    assert_eq!(*changed, serde_json::json!(["A=x,b=1\\t2"]));
-    expect(0, &["run", "--upsert"]);
-    expect(0, &["run", "--replace-target"]);
-    expect(1, &["rollback", "--confirm-rollback", "ROLLBACK"]);
-    expect(0, &["rollback", "--confirm-rollback", "YES, ALL OF IT"]);
-    assert_eq!(stage.dump("one"), before);
-}
-
-#[rstest]
-#[case::typo("format = 1\nflow = \"one-db\"\nconfrim_rollback = \"X\"\n", "unknown field `confrim_rollback`")]
-#[case::another_flow(&ODD_PROFILE.replace("one-db", "reset"), "expected format = 1 and flow = \"one-db\"")]
-fn a_bad_profile_is_named_with_its_place(#[case] text: &str, #[case] says: &str) {
-    let stage = Stage::new();
-    let profile = tempfile::NamedTempFile::new().unwrap();
-    fs::write(profile.path(), text).unwrap();
-    let path = profile.path().display().to_string();
-    let seen = stage.expect(2, &["plan", "--profile", &path]);
-    assert!(seen.stderr.contains(says) && seen.stderr.contains(&path), "{seen:#?}");
 }
 
 #[test]

@@ -165,13 +165,19 @@ fn sequence(row: &Fields) -> Result<Sequence> {
     })
 }
 
-/// The value before the next one: the last that was given out, or one step before the start.
-pub(super) async fn last_value(session: &mut Session, step: &str, sequence: &Sequence) -> Result<i128> {
-    let sql = format!("SELECT last_value::text, is_called::text FROM {}", qualified(&sequence.name));
-    let rows = session.rows(step, &sql).await?;
-    let row = Fields(rows.into_iter().next().unwrap_or_default());
-    let last = row.number(0)?;
-    Ok(if row.truth(1)? { last } else { last - sequence.increment })
+/// For each sequence the value before the next one: the last that was given out, or one step before the start.
+pub(super) async fn last_values(session: &mut Session, step: &str, sequences: &[Sequence]) -> Result<Vec<i128>> {
+    let last = |sequence: &Sequence| {
+        let (name, increment) = (qualified(&sequence.name), sequence.increment);
+        format!("SELECT last_value::numeric - CASE WHEN is_called THEN 0 ELSE ({increment}) END FROM {name}")
+    };
+    session.numbers(step, &sequences.iter().map(last).collect::<Vec<_>>()).await
+}
+
+/// The number of rows of each of `tables`, which are names in SQL.
+pub(super) async fn counts(session: &mut Session, step: &str, tables: &[String]) -> Result<Vec<u64>> {
+    let count = |table: &String| format!("SELECT count(*) FROM {table}");
+    session.numbers(step, &tables.iter().map(count).collect::<Vec<_>>()).await
 }
 
 /// Foreign keys on `tables`, also from elsewhere; a table's reference to itself is left out.

@@ -1,5 +1,6 @@
 //! Emptying tables without reaching any other.
 
+use super::Run;
 use super::catalog::{Reference, ident, qualified};
 use super::session::Session;
 use super::table::Table;
@@ -54,9 +55,10 @@ impl Group {
     }
 }
 
-/// Locks tables for the rest of the transaction; `exclusive` against readers too.
-pub(super) async fn lock(session: &mut Session, step: &str, tables: &[&Table], exclusive: bool) -> Result<()> {
+/// Begins a transaction and locks tables for the rest of it; `exclusive` against readers too.
+pub(super) fn begin_and_lock(run: &Run, tables: &[&Table], exclusive: bool) -> String {
     let names: Vec<String> = tables.iter().map(|table| table.target()).collect();
     let mode = if exclusive { "ACCESS EXCLUSIVE" } else { "SHARE ROW EXCLUSIVE" };
-    session.execute(step, &format!("LOCK TABLE {} IN {mode} MODE", names.join(", "))).await
+    let (timeout_ms, names) = (run.options.lock_timeout.as_millis(), names.join(", "));
+    format!("BEGIN; SET LOCAL lock_timeout = {timeout_ms}; LOCK TABLE {names} IN {mode} MODE")
 }

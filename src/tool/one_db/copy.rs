@@ -57,16 +57,18 @@ pub(super) struct Pipe<'a> {
 }
 
 impl Pipe<'_> {
-    /// Moves all rows; the digest is the source's. After an error both connections are good for nothing.
+    /// Moves all rows; the digest is the source's. After an error the target's connection is good for nothing; the
+    /// source's is still good if it was the target that refused, for it says so only when all is read.
     pub(super) async fn pump(&self, source: &mut Session, target: &mut Session) -> Result<TableDigest> {
         let (source, source_endpoint) = source.connection();
         let (target, target_endpoint) = target.connection();
         let of_source = |error| trouble(source_endpoint, &format!("{} out", self.step), error);
         let of_target = |error| trouble(target_endpoint, &format!("{} in", self.step), error);
 
+        // The target first: what it does not accept leaves nothing unread in the source.
+        let mut sink = target.copy_in_raw(&named(self.step, self.into)).await.map_err(of_target)?;
         let out = named(self.step, self.out);
         let mut messages = source.copy_out_raw(&out).await.map_err(of_source)?;
-        let mut sink = target.copy_in_raw(&named(self.step, self.into)).await.map_err(of_target)?;
         let (mut digest, mut rows, mut pending) = (TableDigest::default(), Rows::new(self.form), Vec::new());
         while let Some(message) = messages.try_next().await.map_err(of_source)? {
             if let Some(row) = rows.row(&message) {

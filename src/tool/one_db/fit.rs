@@ -2,7 +2,7 @@
 
 use super::Run;
 use super::catalog::{self, Qualified, Sequence, Shape, qualified};
-use super::lane::Snapshot;
+use super::lane::Connections;
 use super::layout::Job;
 use super::session::Session;
 use super::table::{PlannedSequence, Table};
@@ -13,12 +13,13 @@ use std::collections::BTreeMap;
 ///
 /// # Errors
 /// Refused, with all that does not fit.
-pub(super) async fn fit_all(run: &Run, sources: &mut [Snapshot], target: &mut Session) -> Result<Vec<Table>> {
+pub(super) async fn fit_all(run: &Run, connections: &mut Connections) -> Result<Vec<Table>> {
     let names: Vec<Qualified> = run.layout.jobs.iter().map(|job| (job.schema.clone(), job.table.clone())).collect();
-    let target = Side::read(target, "plan target", &names).await?;
+    let target = Side::read(&mut connections.target, "plan target", &names).await?;
     let (mut tables, mut problems) = (Vec::new(), Problems::default());
-    for (index, snapshot) in sources.iter_mut().enumerate() {
-        tables.extend(fit_source(run, index, &mut snapshot.session, &target, &mut problems).await?);
+    for index in 0..run.layout.sources.len() {
+        let (source, _) = connections.pair(index)?;
+        tables.extend(fit_source(run, index, source, &target, &mut problems).await?);
     }
     shared_sequences(&tables, &mut problems);
     problems.refuse(run)?;
@@ -49,7 +50,10 @@ async fn fit_source(
 ) -> Result<Vec<Table>> {
     let jobs: Vec<(usize, &Job)> = run.layout.jobs.iter().enumerate().filter(|(_, job)| job.source == index).collect();
     let names: Vec<Qualified> = jobs.iter().map(|(_, job)| (job.source_schema.clone(), job.table.clone())).collect();
-    let source = Side::read(session, &format!("plan {}", run.layout.sources[index].name), &names).await?;
+    let label = format!("plan {}", run.layout.sources[index].name);
+    let source = Side::read(session, &label, &names).await?;
+    let values = catalog::last_values(session, &format!("{label} sequence values"), &source.sequences).await?;
+    let fed: Vec<(&Sequence, i128)> = source.sequences.iter().zip(values).collect();
     let mut tables = Vec::new();
     for ((number, job), name) in jobs.into_iter().zip(&names) {
         let target_name = (job.schema.clone(), job.table.clone());
@@ -60,8 +64,8 @@ async fn fit_source(
         };
         misfits(from, to).into_iter().for_each(|problem| problems.add(number, problem));
         null_problems(session, problems, number, name, from, to).await?;
-        let fed = planned_sequences(session, &target.sequences, &source.sequences, &target_name, name).await?;
-        tables.push(Table::new(number, job, from, to, fed));
+        let sequences = planned_sequences(&target.sequences, &fed, &target_name, name);
+        tables.push(Table::new(number, job, from, to, sequences));
     }
     Ok(tables)
 }
@@ -143,27 +147,18 @@ async fn null_problems(
     Ok(())
 }
 
-async fn planned_sequences(
-    session: &mut Session,
+fn planned_sequences(
     targets: &[Sequence],
-    sources: &[Sequence],
+    sources: &[(&Sequence, i128)],
     target: &Qualified,
     source: &Qualified,
-) -> Result<Vec<PlannedSequence>> {
-    let mut planned = Vec::new();
-    for sequence in targets.iter().filter(|sequence| sequence.table == *target) {
-        let twin = sources.iter().find(|other| other.table == *source && other.column == sequence.column);
-        let source_last = match twin {
-            Some(twin) => {
-                let step = format!("plan {}.{} sequence", source.1, twin.column);
-                let last = catalog::last_value(session, &step, twin).await?;
-                Some(last + twin.increment - sequence.increment)
-            }
-            None => None,
-        };
-        planned.push(PlannedSequence { sequence: sequence.clone(), source_last });
-    }
-    Ok(planned)
+) -> Vec<PlannedSequence> {
+    let planned = |sequence: &Sequence| {
+        let twin = sources.iter().find(|(other, _)| other.table == *source && other.column == sequence.column);
+        let source_last = twin.map(|(twin, last)| last + twin.increment - sequence.increment);
+        PlannedSequence { sequence: sequence.clone(), source_last }
+    };
+    targets.iter().filter(|sequence| sequence.table == *target).map(planned).collect()
 }
 
 /// Two tables that are copied at the same time cannot both move one sequence.

@@ -1,121 +1,81 @@
-//! Snapshots that several connections share, and lanes: tables go to a lane by their position, never by who is
-//! free first, so that each connection speaks the same statements in every run.
+//! The connections of a command, opened once and used by all its phases, and the lanes that work side by side: tables
+//! go to a lane by their position, never by who is free first, so that each connection speaks the same statements in
+//! every run.
 
-use super::session::{Endpoint, Session};
-use super::{Run, catalog};
+use super::Run;
+use super::session::Session;
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
-/// A read-only snapshot of a database; it lives as long as its connection.
-pub(super) struct Snapshot {
-    pub(super) session: Session,
-    pub(super) id: String,
+/// All connections of a command. A source has one from the start, at home in one lane, and more where other lanes
+/// read it too.
+pub(super) struct Connections {
+    /// To the target, beside those of the lanes: it holds the advisory lock, and no table that fails takes it along.
+    pub(super) target: Session,
+    lanes: Vec<Lane>,
+    snapshots: Arc<Snapshots>,
 }
 
-const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+/// What is read now: one snapshot for each source, and the target's when it is only read.
+#[derive(Debug, Default)]
+struct Snapshots {
+    phase: &'static str,
+    sources: Vec<String>,
+    target: Option<String>,
+}
 
-impl Snapshot {
-    pub(super) async fn take(endpoint: &Endpoint, label: &str) -> Result<Snapshot> {
-        let mut session = Session::open(endpoint).await?;
-        session.execute(&format!("{label} snapshot begin"), BEGIN).await?;
-        let rows = session.rows(&format!("{label} snapshot"), "SELECT pg_catalog.pg_export_snapshot()").await?;
-        let id = rows.into_iter().flatten().next().flatten().ok_or_else(|| Error::bug("a snapshot without a name"))?;
-        Ok(Snapshot { session, id })
-    }
-
-    async fn join(endpoint: &Endpoint, id: &str, label: &str) -> Result<Session> {
-        let mut session = Session::open(endpoint).await?;
-        session.execute(&format!("{label} begin"), BEGIN).await?;
-        let sql = format!("SET TRANSACTION SNAPSHOT {}", catalog::literal(id));
-        let gone =
-            |e| Error::environment(format!("the snapshot of {} is gone; run again", endpoint.place())).caused_by(e);
-        session.execute(&format!("{label} join snapshot"), &sql).await.map_err(gone)?;
-        Ok(session)
-    }
-
-    /// Ends snapshots in peace, so that no server log speaks of a lost client.
-    pub(super) async fn close(snapshots: Vec<Snapshot>) {
-        for snapshot in snapshots {
-            snapshot.session.close().await;
+impl Connections {
+    pub(super) async fn open(run: &Run, target: Session) -> Result<Connections> {
+        let lanes = (0..run.options.jobs.max(1)).map(|number| Lane { number, ..Lane::default() }).collect();
+        let mut connections = Connections { target, lanes, snapshots: Arc::default() };
+        for (index, endpoint) in run.layout.sources.iter().enumerate() {
+            let session = Session::open(endpoint).await?;
+            connections.home(index).sources.insert(index, session);
         }
-    }
-}
-
-/// The names of the snapshots to join: one for each source, and the target's when it is read.
-#[derive(Debug, Clone, Default)]
-pub(super) struct SnapshotIds {
-    pub(super) phase: &'static str,
-    pub(super) sources: Vec<String>,
-    pub(super) target: Option<String>,
-}
-
-/// One of the parallel workers and its connections, opened when they are first needed.
-pub(super) struct Lane {
-    number: usize,
-    ids: Arc<SnapshotIds>,
-    target: Option<Session>,
-    sources: BTreeMap<usize, Session>,
-}
-
-impl Lane {
-    fn new(number: usize, ids: &Arc<SnapshotIds>) -> Lane {
-        Lane { number, ids: Arc::clone(ids), target: None, sources: BTreeMap::new() }
+        Ok(connections)
     }
 
-    /// The connection to source `index`, in its snapshot, and the one to the target.
-    pub(super) async fn sessions(&mut self, run: &Run, index: usize) -> Result<(&mut Session, &mut Session)> {
-        let label = |what: &str| format!("{} {what} lane {}", self.ids.phase, self.number);
-        if self.target.is_none() {
-            let endpoint = &run.layout.target;
-            self.target = Some(match &self.ids.target {
-                Some(id) => Snapshot::join(endpoint, id, &label("target")).await?,
-                None => Session::open(endpoint).await?,
-            });
+    /// The first connection to source `index`, and the target's beside the lanes.
+    pub(super) fn pair(&mut self, index: usize) -> Result<(&mut Session, &mut Session)> {
+        let home = index % self.lanes.len();
+        let source =
+            self.lanes[home].sources.get_mut(&index).ok_or_else(|| Error::bug("a source without connection"))?;
+        Ok((source, &mut self.target))
+    }
+
+    /// From here on all sides are read as they are now, on all connections.
+    pub(super) async fn take_snapshots(&mut self, run: &Run, phase: &'static str) -> Result<()> {
+        let mut sources = Vec::new();
+        for (index, endpoint) in run.layout.sources.iter().enumerate() {
+            sources.push(self.pair(index)?.0.take_snapshot(&format!("{phase} {} snapshot", endpoint.name)).await?);
         }
-        if !self.sources.contains_key(&index) {
-            let endpoint = &run.layout.sources[index];
-            let session = Snapshot::join(endpoint, &self.ids.sources[index], &label(&endpoint.name)).await?;
-            self.sources.insert(index, session);
-        }
-        match (self.sources.get_mut(&index), &mut self.target) {
-            (Some(source), Some(target)) => Ok((source, target)),
-            _ => Err(Error::bug("a lane without its connections")),
-        }
+        let target = Some(self.target.take_snapshot(&format!("{phase} target snapshot")).await?);
+        self.snapshots = Arc::new(Snapshots { phase, sources, target });
+        Ok(())
     }
 
-    /// Drops all connections: after an error nobody knows what is still on them. The servers roll back.
-    pub(super) fn reset(&mut self) {
-        self.target = None;
-        self.sources.clear();
-    }
-}
-
-/// What a lane does with one table.
-pub(super) type Work<'l> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'l>>;
-
-/// The lanes of one phase.
-pub(super) struct Lanes(Vec<Lane>);
-
-impl Lanes {
-    pub(super) fn new(run: &Run, ids: SnapshotIds) -> Lanes {
-        let ids = Arc::new(ids);
-        Lanes((0..run.options.jobs.max(1)).map(|number| Lane::new(number, &ids)).collect())
+    /// From here on the target is written: its snapshot must not hold back what TRUNCATE leaves.
+    pub(super) async fn write_target(&mut self, phase: &'static str) -> Result<()> {
+        self.target.leave_snapshot(&format!("{phase} target begins")).await?;
+        let sources = self.snapshots.sources.clone();
+        self.snapshots = Arc::new(Snapshots { phase, sources, target: None });
+        Ok(())
     }
 
     /// Does `work` on all of `tables`. A lane stops at its first error, the others finish theirs; the first error in
     /// the order of the lanes is returned.
-    pub(super) async fn each<W>(&mut self, tables: &[usize], work: W) -> Result<()>
+    pub(super) async fn each<W>(&mut self, run: &Run, tables: &[usize], work: W) -> Result<()>
     where
         W: for<'l> Fn(&'l mut Lane, usize) -> Work<'l> + Clone + Send + 'static,
     {
         let mut tasks = JoinSet::new();
-        let count = self.0.len();
-        for (number, mut lane) in std::mem::take(&mut self.0).into_iter().enumerate() {
-            let mine: Vec<usize> = tables.iter().copied().skip(number).step_by(count).collect();
+        let shares = shares(run, tables, self.lanes.len());
+        for (mut lane, mine) in std::mem::take(&mut self.lanes).into_iter().zip(shares) {
             let work = work.clone();
+            lane.snapshots = Arc::clone(&self.snapshots);
             tasks.spawn(async move {
                 for table in mine {
                     if let Err(error) = work(&mut lane, table).await {
@@ -128,13 +88,19 @@ impl Lanes {
         self.gather(tasks).await
     }
 
-    /// Says goodbye on all connections.
+    /// Says goodbye on all connections, so that no server log speaks of a lost client.
     pub(super) async fn close(self) {
-        for lane in self.0 {
+        for lane in self.lanes {
             for session in lane.sources.into_values().chain(lane.target) {
                 session.close().await;
             }
         }
+        self.target.close().await;
+    }
+
+    fn home(&mut self, source: usize) -> &mut Lane {
+        let home = source % self.lanes.len();
+        &mut self.lanes[home]
     }
 
     async fn gather(&mut self, mut tasks: JoinSet<(Lane, Result<()>)>) -> Result<()> {
@@ -144,7 +110,66 @@ impl Lanes {
         }
         ended.sort_by_key(|(lane, _)| lane.number);
         let (lanes, results): (Vec<Lane>, Vec<Result<()>>) = ended.into_iter().unzip();
-        self.0 = lanes;
+        self.lanes = lanes;
         results.into_iter().collect()
+    }
+}
+
+/// The tables of each lane: those of a source go round, beginning at its home, so that a single one stays there.
+fn shares(run: &Run, tables: &[usize], lanes: usize) -> Vec<Vec<usize>> {
+    let mut next: Vec<usize> = (0..run.layout.sources.len()).collect();
+    let mut shares = vec![Vec::new(); lanes];
+    for table in tables {
+        let lane = &mut next[run.layout.jobs[*table].source];
+        shares[*lane % lanes].push(*table);
+        *lane += 1;
+    }
+    shares
+}
+
+/// One of the parallel workers and its connections; those it was not given are opened when they are first needed.
+#[derive(Default)]
+pub(super) struct Lane {
+    number: usize,
+    snapshots: Arc<Snapshots>,
+    target: Option<Session>,
+    sources: BTreeMap<usize, Session>,
+}
+
+/// What a lane does with one table.
+pub(super) type Work<'l> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'l>>;
+
+impl Lane {
+    /// The connection to source `index`, in its snapshot, and the one to the target.
+    pub(super) async fn sessions(&mut self, run: &Run, index: usize) -> Result<(&mut Session, &mut Session)> {
+        let Lane { number, snapshots, target, sources } = self;
+        let step = |what: &str| format!("{} {what} lane {number} snapshot", snapshots.phase);
+        let target = match target {
+            Some(target) => target,
+            None => target.insert(Session::open(&run.layout.target).await?),
+        };
+        if let Some(id) = &snapshots.target {
+            target.join_snapshot(&step("target"), id).await?;
+        }
+        let endpoint = &run.layout.sources[index];
+        let source = match sources.entry(index) {
+            std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
+            std::collections::btree_map::Entry::Vacant(new) => new.insert(Session::open(endpoint).await?),
+        };
+        source.join_snapshot(&step(&endpoint.name), &snapshots.sources[index]).await?;
+        Ok((source, target))
+    }
+
+    /// Drops the connection to the target, where the server rolls back.
+    pub(super) fn drop_target(&mut self) {
+        self.target = None;
+    }
+
+    /// Whether source `index` can be read once more: its snapshot does not survive an error of its own.
+    pub(super) async fn still_reads(&mut self, index: usize) -> bool {
+        match self.sources.get_mut(&index) {
+            Some(source) => source.number("source again", "SELECT 1::text").await.is_ok(),
+            None => true,
+        }
     }
 }

@@ -3,10 +3,10 @@
 use super::Run;
 use super::clear;
 use super::copy::Pipe;
-use super::lane::{Lane, Lanes, Snapshot};
+use super::lane::{Connections, Lane};
 use super::plan::{Plan, plan};
 use super::report::{Report, TableResult, TableStatus};
-use super::session::{Session, sqlstate};
+use super::session::{Session, may_pass};
 use super::table::Table;
 use crate::clock::Stopwatch;
 use crate::model::TableDigest;
@@ -18,59 +18,41 @@ const STAGE_NAME: &str = "one_db_stage";
 const ATTEMPTS: usize = 3;
 
 /// Plans and copies; the plan is returned for the comparison.
-pub(super) async fn migrate(run: &Arc<Run>) -> Result<Arc<Plan>> {
-    let mut planned = plan(run, false).await?;
-    let plan = Arc::new(std::mem::take(&mut planned.plan));
-    // The target's snapshot has served; it must not hold back what TRUNCATE leaves.
-    let ids = planned.ids("copy");
-    planned.target.session.close().await;
+pub(super) async fn migrate(run: &Arc<Run>, connections: &mut Connections) -> Result<Arc<Plan>> {
+    let plan = Arc::new(plan(run, connections, false).await?);
+    connections.write_target("copy").await?;
     if run.options.replace_target {
-        clear_groups(run, &plan).await?;
+        clear_groups(run, &plan, &mut connections.target).await?;
     }
-    let mut lanes = Lanes::new(run, ids);
     for wave in &plan.waves {
-        let (run, plan) = (Arc::clone(run), Arc::clone(&plan));
-        lanes
-            .each(wave, move |lane, index| {
-                let (run, plan) = (Arc::clone(&run), Arc::clone(&plan));
+        let (context, tables) = (Arc::clone(run), Arc::clone(&plan));
+        connections
+            .each(run, wave, move |lane, index| {
+                let (run, plan) = (Arc::clone(&context), Arc::clone(&tables));
                 Box::pin(async move { with_retries(&run, &plan, lane, index).await })
             })
             .await?;
     }
     run.ledger.update(Report::count);
     run.ledger.save()?;
-    lanes.close().await;
-    Snapshot::close(planned.sources).await;
     Ok(plan)
 }
 
 /// Tables that refer to each other are emptied in one transaction per group, before any is filled.
-async fn clear_groups(run: &Run, plan: &Plan) -> Result<()> {
-    let groups: Vec<_> = plan.groups.iter().filter(|group| group.tables.len() > 1).collect();
-    if groups.is_empty() {
-        return Ok(());
-    }
-    let mut session = Session::open(&run.layout.target).await?;
-    for group in groups {
+async fn clear_groups(run: &Run, plan: &Plan, session: &mut Session) -> Result<()> {
+    for group in plan.groups.iter().filter(|group| group.tables.len() > 1) {
         let tables: Vec<&Table> = group.tables.iter().map(|index| &plan.tables[*index]).collect();
         let step = |step: &str| tables[0].step(&format!("group {step}"));
-        session.execute(&step("begin"), "BEGIN").await?;
-        session.execute(&step("lock timeout"), &lock_timeout(run)).await?;
-        clear::lock(&mut session, &step("lock"), &tables, true).await?;
-        group.clear(&mut session, &step("clear"), &plan.tables).await?;
+        session.execute(&step("lock"), &clear::begin_and_lock(run, &tables, true)).await?;
+        group.clear(session, &step("clear"), &plan.tables).await?;
         session.execute(&step("commit"), "COMMIT").await?;
         let names: Vec<String> = tables.iter().map(|table| table.name()).collect();
         (run.progress)(&format!("cleared {}", names.join(", ")));
     }
-    session.close().await;
     Ok(())
 }
 
-fn lock_timeout(run: &Run) -> String {
-    format!("SET LOCAL lock_timeout = {}", run.options.lock_timeout.as_millis())
-}
-
-/// Once more after a lock that was not to be had, a deadlock or a lost race; all else is final.
+/// Once more after what may pass; all else is final.
 async fn with_retries(run: &Run, plan: &Plan, lane: &mut Lane, index: usize) -> Result<()> {
     let table = &plan.tables[index];
     let watch = Stopwatch::start();
@@ -83,9 +65,9 @@ async fn with_retries(run: &Run, plan: &Plan, lane: &mut Lane, index: usize) -> 
                 return Ok(());
             }
             Err(error) => {
-                lane.reset();
-                let again = matches!(sqlstate(&error).as_deref(), Some("55P03" | "40P01" | "40001"));
-                if !again || attempt == ATTEMPTS {
+                lane.drop_target();
+                let again = attempt < ATTEMPTS && may_pass(&error) && lane.still_reads(table.job.source).await;
+                if !again {
                     run.ledger.row(table.index, |row| row.failed(&error));
                     return Err(error);
                 }
@@ -124,14 +106,14 @@ fn report_progress(run: &Run, table: &Table, watch: &Stopwatch) {
 
 async fn copy_table(run: &Run, plan: &Plan, lane: &mut Lane, table: &Table) -> Result<Copied> {
     let (source, target) = lane.sessions(run, table.job.source).await?;
-    let replace = run.options.replace_target;
-    target.execute(&table.step("begin"), "BEGIN").await?;
-    target.execute(&table.step("lock timeout"), &lock_timeout(run)).await?;
-    clear::lock(target, &table.step("lock"), &[table], replace).await?;
-    if replace {
+    let lock = clear::begin_and_lock(run, &[table], run.options.replace_target);
+    if run.options.replace_target {
+        target.execute(&table.step("lock"), &lock).await?;
         clear_alone(plan, target, table).await?;
-    } else if !run.options.upsert {
-        refuse_rows(target, table).await?;
+    } else if run.options.upsert {
+        target.execute(&table.step("lock"), &lock).await?;
+    } else {
+        refuse_rows(target, table, &lock).await?;
     }
     let copied = fill(run, source, target, table).await?;
     for sequence in &table.sequences {
@@ -151,10 +133,10 @@ async fn clear_alone(plan: &Plan, target: &mut Session, table: &Table) -> Result
     }
 }
 
-/// Somebody may have written since the plan was made.
-async fn refuse_rows(target: &mut Session, table: &Table) -> Result<()> {
-    let sql = format!("SELECT count(*)::text FROM {}", table.target());
-    match target.number(&table.step("count"), &sql).await? {
+/// Somebody may have written between the plan and the lock.
+async fn refuse_rows(target: &mut Session, table: &Table, lock: &str) -> Result<()> {
+    let sql = format!("{lock}; SELECT count(*)::text FROM {}", table.target());
+    match target.number(&table.step("lock"), &sql).await? {
         0 => Ok(()),
         rows => Err(Error::refused(format!(
             "{}: {rows} rows appeared in the target since the plan; stop what writes there, then run again",

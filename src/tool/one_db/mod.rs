@@ -26,6 +26,7 @@ pub use profile::Profile;
 pub use report::{Database, Report, Status, Summary, TableResult, TableStatus};
 
 use crate::{Error, Result};
+use lane::Connections;
 use layout::Layout;
 use report::Ledger;
 use serde::Serialize;
@@ -143,54 +144,49 @@ async fn work(options: Options, ledger: Arc<Ledger>, progress: Progress) -> Resu
         _ => {}
     }
     let writes = !run.options.dry_run && matches!(run.options.action, Action::Migrate | Action::Run | Action::Rollback);
-    if !writes {
-        return act(&run).await;
+    let mut target = Session::open(&run.layout.target).await?;
+    if writes {
+        lock(&run, &mut target).await?;
     }
-    let mut lock = take_lock(&run).await?;
-    act(&run).await?;
-    lock.execute("advisory unlock", &format!("SELECT pg_advisory_unlock({})", run.profile.lock_key())).await?;
-    lock.close().await;
+    let mut connections = Connections::open(&run, target).await?;
+    act(&run, &mut connections).await?;
+    if writes {
+        let sql = format!("SELECT pg_advisory_unlock({})", run.profile.lock_key());
+        connections.target.execute("advisory unlock", &sql).await?;
+    }
+    connections.close().await;
     Ok(())
 }
 
-async fn act(run: &Arc<Run>) -> Result<()> {
+async fn act(run: &Arc<Run>, connections: &mut Connections) -> Result<()> {
     match run.options.action {
-        Action::Rollback => rollback::rollback(run).await,
+        Action::Rollback => rollback::rollback(run, connections).await,
         Action::Verify => {
-            let mut planned = plan::shapes(run).await?;
-            let plan = Arc::new(std::mem::take(&mut planned.plan));
-            planned.close().await;
-            verify::verify(run, &plan).await
+            let plan = Arc::new(plan::shapes(run, connections).await?);
+            verify::verify(run, &plan, connections).await
         }
-        Action::Plan => plan_only(run).await,
-        Action::Migrate if run.options.dry_run => plan_only(run).await,
-        Action::Migrate => migrate::migrate(run).await.map(drop),
+        Action::Plan => plan::plan(run, connections, true).await.map(drop),
+        Action::Migrate if run.options.dry_run => plan::plan(run, connections, true).await.map(drop),
+        Action::Migrate => migrate::migrate(run, connections).await.map(drop),
         Action::Run => {
-            let plan = migrate::migrate(run).await?;
-            verify::verify(run, &plan).await
+            let plan = migrate::migrate(run, connections).await?;
+            verify::verify(run, &plan, connections).await
         }
     }
 }
 
-async fn plan_only(run: &Arc<Run>) -> Result<()> {
-    plan::plan(run, true).await?.close().await;
-    Ok(())
-}
-
-/// Two at once: the second refuses. The lock belongs to a connection of its own, so a dead holder frees it; its
-/// server process may outlive it for a moment, which is why we wait a little.
-async fn take_lock(run: &Run) -> Result<Session> {
+/// Two at once: the second refuses. The lock belongs to a connection, so a dead holder frees it; its server process
+/// may outlive it for a moment, which is why we wait a little.
+async fn lock(run: &Run, session: &mut Session) -> Result<()> {
     const LONGEST_WAIT: Duration = Duration::from_secs(2);
-    let mut session = Session::open(&run.layout.target).await?;
     let wait_ms = run.options.lock_timeout.min(LONGEST_WAIT).as_millis();
-    session.execute("advisory lock wait", &format!("SET lock_timeout = {wait_ms}")).await?;
-    let sql = format!("SELECT pg_advisory_lock({})", run.profile.lock_key());
+    // One message is one transaction, so the timeout ends with it; the lock stays.
+    let sql = format!("SET LOCAL lock_timeout = {wait_ms}; SELECT pg_advisory_lock({})", run.profile.lock_key());
     session.execute("advisory lock", &sql).await.map_err(|error| match session::sqlstate(&error).as_deref() {
         Some("55P03") => Error::refused(format!(
             "another one-db migration is at work on {}; wait for its end, then run again",
             run.layout.target.place()
         )),
         _ => error,
-    })?;
-    Ok(session)
+    })
 }

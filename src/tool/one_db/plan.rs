@@ -3,9 +3,9 @@
 use super::catalog::{self, Identity, Qualified, Reference};
 use super::clear::Group;
 use super::fit::{self, Problems};
-use super::lane::{Snapshot, SnapshotIds};
+use super::lane::Connections;
 use super::report::{Database, Report};
-use super::session::Endpoint;
+use super::session::{Endpoint, Session};
 use super::table::Table;
 use super::{Run, order, verify};
 use crate::{Error, Result};
@@ -22,30 +22,14 @@ pub(super) struct Plan {
     pub(super) groups: Vec<Group>,
 }
 
-/// A plan and the connections that it was made with: the snapshots of the sources stay open.
-pub(super) struct Planned {
-    pub(super) plan: Plan,
-    pub(super) sources: Vec<Snapshot>,
-    pub(super) target: Snapshot,
-}
-
-impl Planned {
-    pub(super) fn ids(&self, phase: &'static str) -> SnapshotIds {
-        SnapshotIds { phase, sources: self.sources.iter().map(|s| s.id.clone()).collect(), target: None }
-    }
-
-    pub(super) async fn close(self) {
-        Snapshot::close(self.sources).await;
-        self.target.session.close().await;
-    }
-
+impl Plan {
     /// What a rollback would reach or orphan.
-    pub(super) async fn refuse_reach(&mut self, run: &Run) -> Result<()> {
+    pub(super) async fn refuse_reach(&self, run: &Run, target: &mut Session) -> Result<()> {
         let mut problems = Problems::default();
-        for group in &self.plan.groups {
-            let occupied = group.tables.iter().find(|index| self.plan.tables[**index].target_before > 0);
+        for group in &self.groups {
+            let occupied = group.tables.iter().find(|index| self.tables[**index].target_before > 0);
             let Some(index) = occupied else { continue };
-            for reached in group.reached(&mut self.target.session).await? {
+            for reached in group.reached(target).await? {
                 problems.add(*index, reached);
             }
         }
@@ -53,66 +37,74 @@ impl Planned {
     }
 }
 
-/// Shapes only: enough to compare or to remove.
-pub(super) async fn shapes(run: &Arc<Run>) -> Result<Planned> {
-    let mut sources = Vec::new();
-    for endpoint in &run.layout.sources {
-        sources.push(Snapshot::take(endpoint, &format!("plan {}", endpoint.name)).await?);
-    }
-    let mut target = Snapshot::take(&run.layout.target, "plan target").await?;
-    prove_different(run, &mut sources, &mut target).await?;
-    let tables = fit::fit_all(run, &mut sources, &mut target.session).await?;
+/// Shapes only: enough to compare or to remove. All sides stay in the snapshots in which they were read.
+pub(super) async fn shapes(run: &Arc<Run>, connections: &mut Connections) -> Result<Plan> {
+    connections.take_snapshots(run, "plan").await?;
+    prove_different(run, connections).await?;
+    let tables = fit::fit_all(run, connections).await?;
     let names: Vec<Qualified> = tables.iter().map(Table::target_name).collect();
-    let references = catalog::references(&mut target.session, "plan target references", &names).await?;
+    let references = catalog::references(&mut connections.target, "plan target references", &names).await?;
     let (inside, outside) = references.into_iter().partition(|reference| names.contains(&reference.child));
     let mut problems = Problems::default();
     let plan = ordered(tables, &names, inside, outside, &mut problems);
     problems.refuse(run)?;
-    Ok(Planned { plan, sources, target })
+    Ok(plan)
 }
 
 /// The whole plan. `count`: also the rows of the sources, for a report that no copy will fill in.
-pub(super) async fn plan(run: &Arc<Run>, count: bool) -> Result<Planned> {
-    let mut planned = shapes(run).await?;
-    count_target(run, &mut planned).await?;
-    for table in planned.plan.tables.iter().filter(|_| count) {
-        let source = &mut planned.sources[table.job.source].session;
-        let sql = format!("SELECT count(*)::text FROM {}", table.source());
-        let rows = source.number(&table.step("plan source count"), &sql).await?;
-        run.ledger.row(table.index, |row| row.source_count = Some(rows));
+pub(super) async fn plan(run: &Arc<Run>, connections: &mut Connections, count: bool) -> Result<Plan> {
+    let mut plan = shapes(run, connections).await?;
+    count_target(run, &mut plan, &mut connections.target).await?;
+    if count {
+        count_sources(run, &plan, connections).await?;
     }
     if run.options.replace_target {
-        planned.refuse_reach(run).await?;
-        for table in planned.plan.tables.iter().filter(|table| table.target_before > 0) {
+        plan.refuse_reach(run, &mut connections.target).await?;
+        for table in plan.tables.iter().filter(|table| table.target_before > 0) {
             (run.progress)(&format!("to be replaced: {}, {} rows", table.name(), table.target_before));
         }
     } else if !run.options.upsert {
-        refuse_occupied(run, &mut planned).await?;
+        refuse_occupied(run, &mut plan, connections).await?;
     }
     run.ledger.save()?;
-    Ok(planned)
+    Ok(plan)
 }
 
 /// Rows in the target before anything is done.
-pub(super) async fn count_target(run: &Run, planned: &mut Planned) -> Result<()> {
-    for table in &mut planned.plan.tables {
-        let sql = format!("SELECT count(*)::text FROM {}", table.target());
-        table.target_before = planned.target.session.number(&table.step("plan target count"), &sql).await?;
+pub(super) async fn count_target(run: &Run, plan: &mut Plan, target: &mut Session) -> Result<()> {
+    let names: Vec<String> = plan.tables.iter().map(Table::target).collect();
+    let counts = catalog::counts(target, "plan target counts", &names).await?;
+    for (table, rows) in plan.tables.iter_mut().zip(counts) {
+        table.target_before = rows;
         run.ledger.row(table.index, |row| {
-            row.target_count = Some(table.target_before);
-            row.target_count_before = Some(table.target_before);
+            row.target_count = Some(rows);
+            row.target_count_before = Some(rows);
         });
     }
     run.ledger.update(Report::count);
     Ok(())
 }
 
+async fn count_sources(run: &Run, plan: &Plan, connections: &mut Connections) -> Result<()> {
+    for (index, endpoint) in run.layout.sources.iter().enumerate() {
+        let tables: Vec<&Table> = plan.tables.iter().filter(|table| table.job.source == index).collect();
+        let names: Vec<String> = tables.iter().map(|table| table.source()).collect();
+        let (source, _) = connections.pair(index)?;
+        let counts = catalog::counts(source, &format!("plan {} counts", endpoint.name), &names).await?;
+        for (table, rows) in tables.into_iter().zip(counts) {
+            run.ledger.row(table.index, |row| row.source_count = Some(rows));
+        }
+    }
+    Ok(())
+}
+
 /// By what the servers say, not by how the DSNs are spelled.
-async fn prove_different(run: &Run, sources: &mut [Snapshot], target: &mut Snapshot) -> Result<()> {
+async fn prove_different(run: &Run, connections: &mut Connections) -> Result<()> {
     let mut known: Vec<(&Endpoint, Identity)> = Vec::new();
-    let sessions = sources.iter_mut().chain(std::iter::once(target));
-    for (endpoint, snapshot) in run.layout.sources.iter().chain(std::iter::once(&run.layout.target)).zip(sessions) {
-        let identity = Identity::ask(&mut snapshot.session, &format!("plan {} identity", endpoint.name)).await?;
+    for (index, endpoint) in run.layout.sources.iter().chain(std::iter::once(&run.layout.target)).enumerate() {
+        let of_source = index < run.layout.sources.len();
+        let session = if of_source { connections.pair(index)?.0 } else { &mut connections.target };
+        let identity = Identity::ask(session, &format!("plan {} identity", endpoint.name)).await?;
         run.ledger.update(|report| {
             report.databases.push(Database {
                 name: endpoint.name.clone(),
@@ -157,12 +149,11 @@ fn ordered(
 }
 
 /// Rows that are there already must be the source's own, all of them: then an earlier run got that far.
-async fn refuse_occupied(run: &Arc<Run>, planned: &mut Planned) -> Result<()> {
+async fn refuse_occupied(run: &Run, plan: &mut Plan, connections: &mut Connections) -> Result<()> {
     let mut problems = Problems::default();
-    let occupied = planned.plan.tables.iter_mut().filter(|table| table.target_before > 0);
-    for table in occupied {
-        let source = &mut planned.sources[table.job.source].session;
-        let sides = verify::digests(table, source, &mut planned.target.session).await?;
+    for table in plan.tables.iter_mut().filter(|table| table.target_before > 0) {
+        let (source, target) = connections.pair(table.job.source)?;
+        let sides = verify::digests(table, source, target).await?;
         table.present = sides.source == sides.target;
         run.ledger.row(table.index, |row| sides.note(row, table.form));
         if !table.present {

@@ -1,7 +1,7 @@
 //! The rollback: the named tables are emptied, their sequences start anew, nothing else is touched.
 
-use super::lane::Snapshot;
-use super::plan::{self, Planned};
+use super::lane::Connections;
+use super::plan::{self, Plan};
 use super::report::{Report, TableStatus};
 use super::session::Session;
 use super::table::Table;
@@ -24,40 +24,33 @@ pub(super) fn confirm(run: &Run) -> Result<()> {
 }
 
 /// Says what it will destroy, then does, in one transaction; again does no harm.
-pub(super) async fn rollback(run: &Arc<Run>) -> Result<()> {
+pub(super) async fn rollback(run: &Arc<Run>, connections: &mut Connections) -> Result<()> {
     let watch = Stopwatch::start();
-    let mut planned = plan::shapes(run).await?;
-    plan::count_target(run, &mut planned).await?;
-    planned.refuse_reach(run).await?;
-    announce(run, &mut planned).await?;
-    let Planned { plan, sources, target, .. } = planned;
-    Snapshot::close(sources).await;
-    target.session.close().await;
+    let mut plan = plan::shapes(run, connections).await?;
+    plan::count_target(run, &mut plan, &mut connections.target).await?;
+    plan.refuse_reach(run, &mut connections.target).await?;
+    announce(run, &plan, connections).await?;
+    connections.write_target("rollback").await?;
     run.ledger.save()?;
 
-    let mut session = Session::open(&run.layout.target).await?;
-    session.execute("rollback begin", "BEGIN").await?;
-    let timeout_ms = run.options.lock_timeout.as_millis();
-    session.execute("rollback lock timeout", &format!("SET LOCAL lock_timeout = {timeout_ms}")).await?;
+    let session = &mut connections.target;
     let tables: Vec<&Table> = plan.tables.iter().collect();
-    clear::lock(&mut session, "rollback lock", &tables, true).await?;
+    session.execute("rollback lock", &clear::begin_and_lock(run, &tables, true)).await?;
     for group in &plan.groups {
-        group.clear(&mut session, &plan.tables[group.tables[0]].step("rollback clear"), &plan.tables).await?;
+        group.clear(session, &plan.tables[group.tables[0]].step("rollback clear"), &plan.tables).await?;
     }
     session.execute("rollback commit", "COMMIT").await?;
     for table in tables {
-        settle(run, &mut session, table, &watch).await?;
+        settle(run, session, table, &watch).await?;
     }
-    session.close().await;
     run.ledger.update(Report::count);
     Ok(())
 }
 
 /// Names the rows that no source could give back.
-async fn announce(run: &Run, planned: &mut Planned) -> Result<()> {
-    for table in planned.plan.tables.iter().filter(|table| table.target_before > 0) {
-        let source = &mut planned.sources[table.job.source].session;
-        let target = &mut planned.target.session;
+async fn announce(run: &Run, plan: &Plan, connections: &mut Connections) -> Result<()> {
+    for table in plan.tables.iter().filter(|table| table.target_before > 0) {
+        let (source, target) = connections.pair(table.job.source)?;
         let sides = verify::digests(table, source, target).await?;
         run.ledger.row(table.index, |row| sides.note(row, table.form));
         (run.progress)(&format!("removes {}: {} rows", table.name(), table.target_before));

@@ -1,10 +1,12 @@
 //! One connection, thin: statements named by a comment, values as the server's own text, trouble with its place.
 
+use super::catalog;
 use crate::db::Dsn;
 use crate::{Error, Result};
 use futures_util::TryStreamExt;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgCopyIn};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
+use std::str::FromStr;
 use std::time::Duration;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -53,13 +55,15 @@ impl Endpoint {
 pub(super) struct Session {
     connection: PgConnection,
     endpoint: Endpoint,
+    /// The name of the snapshot in which it reads.
+    snapshot: Option<String>,
 }
 
 impl Session {
     pub(super) async fn open(endpoint: &Endpoint) -> Result<Session> {
         let cannot = || Error::environment(format!("cannot connect to {}", endpoint.place()));
         match tokio::time::timeout(CONNECT_TIMEOUT, endpoint.options.connect()).await {
-            Ok(Ok(connection)) => Ok(Session { connection, endpoint: endpoint.clone() }),
+            Ok(Ok(connection)) => Ok(Session { connection, endpoint: endpoint.clone(), snapshot: None }),
             Ok(Err(error)) => Err(cannot().caused_by(error)),
             Err(_) => Err(cannot().caused_by(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()))),
         }
@@ -82,10 +86,52 @@ impl Session {
     /// The only value of the only row, a number.
     pub(super) async fn number(&mut self, step: &str, sql: &str) -> Result<u64> {
         let rows = self.rows(step, sql).await?;
-        let value = rows.first().and_then(|row| row.first()).and_then(Option::as_deref);
-        value
-            .and_then(|value| value.parse().ok())
-            .ok_or_else(|| Error::bug(format!("{step}: expected a number, got {value:?}")))
+        number(step, rows.first())
+    }
+
+    /// The numbers that `queries` give, in their order; asked all at once.
+    pub(super) async fn numbers<N: FromStr>(&mut self, step: &str, queries: &[String]) -> Result<Vec<N>> {
+        if queries.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sql = format!("SELECT pg_catalog.unnest(ARRAY[({})])::text", queries.join("), ("));
+        let rows = self.rows(step, &sql).await?;
+        (0..queries.len()).map(|index| number(step, rows.get(index))).collect()
+    }
+
+    /// Reads in a new snapshot from now on; others can join it as long as this connection stays in it.
+    pub(super) async fn take_snapshot(&mut self, step: &str) -> Result<String> {
+        let sql = format!("{}; SELECT pg_catalog.pg_export_snapshot()", self.begin_reading());
+        let rows = self.rows(step, &sql).await?;
+        let id = rows.into_iter().flatten().next().flatten().ok_or_else(|| Error::bug("a snapshot without a name"))?;
+        self.snapshot = Some(id.clone());
+        Ok(id)
+    }
+
+    /// Reads in another connection's snapshot from now on.
+    pub(super) async fn join_snapshot(&mut self, step: &str, id: &str) -> Result<()> {
+        if self.snapshot.as_deref() == Some(id) {
+            return Ok(());
+        }
+        let sql = format!("{}; SET TRANSACTION SNAPSHOT {}", self.begin_reading(), catalog::literal(id));
+        let place = self.endpoint.place();
+        let gone = |e| Error::environment(format!("the snapshot of {place} is gone; run again")).caused_by(e);
+        self.execute(step, &sql).await.map_err(gone)?;
+        self.snapshot = Some(id.to_owned());
+        Ok(())
+    }
+
+    /// Ends the reading.
+    pub(super) async fn leave_snapshot(&mut self, step: &str) -> Result<()> {
+        self.snapshot = None;
+        self.execute(step, "COMMIT").await
+    }
+
+    fn begin_reading(&self) -> &'static str {
+        match self.snapshot {
+            None => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            Some(_) => "COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        }
     }
 
     /// Reads a COPY to its end; `each` gets the messages of the server, one for each row and some without a row.
@@ -120,6 +166,13 @@ pub(super) fn named(step: &str, sql: &str) -> String {
     format!("/* one-db:{} */ {sql}", step.replace("*/", "* /").replace("/*", "/ *"))
 }
 
+fn number<N: FromStr>(step: &str, row: Option<&TextRow>) -> Result<N> {
+    let value = row.and_then(|row| row.first()).and_then(Option::as_deref);
+    value
+        .and_then(|value| value.parse().ok())
+        .ok_or_else(|| Error::bug(format!("{step}: expected a number, got {value:?}")))
+}
+
 fn text(row: &sqlx::postgres::PgRow, index: usize) -> Result<Option<String>> {
     let value = row.try_get_raw(index).map_err(|e| Error::bug("a column of our own is missing").caused_by(e))?;
     if sqlx::ValueRef::is_null(&value) {
@@ -146,4 +199,9 @@ pub(super) fn trouble(endpoint: &Endpoint, step: &str, error: sqlx::Error) -> Er
 pub(super) fn sqlstate(error: &Error) -> Option<String> {
     let cause = std::error::Error::source(error)?.downcast_ref::<sqlx::Error>()?;
     Some(cause.as_database_error()?.code()?.into_owned())
+}
+
+/// A lock that was not to be had, a deadlock or a lost race: the next attempt may do better.
+pub(super) fn may_pass(error: &Error) -> bool {
+    matches!(sqlstate(error).as_deref(), Some("55P03" | "40P01" | "40001"))
 }

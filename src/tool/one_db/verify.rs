@@ -1,6 +1,6 @@
 //! The comparison: content against content, each side in a new snapshot.
 
-use super::lane::{Lane, Lanes, Snapshot, SnapshotIds};
+use super::lane::{Connections, Lane};
 use super::plan::Plan;
 use super::report::{Report, TableResult, TableStatus};
 use super::session::Session;
@@ -12,18 +12,16 @@ use crate::{Error, Result};
 use std::sync::Arc;
 
 /// Compares all tables, names what differs, and fails if anything does.
-pub(super) async fn verify(run: &Arc<Run>, plan: &Arc<Plan>) -> Result<()> {
-    let (mut lanes, snapshots) = lanes(run).await?;
+pub(super) async fn verify(run: &Arc<Run>, plan: &Arc<Plan>, connections: &mut Connections) -> Result<()> {
+    connections.take_snapshots(run, "verify").await?;
     let all: Vec<usize> = (0..plan.tables.len()).collect();
     let (context, tables) = (Arc::clone(run), Arc::clone(plan));
-    lanes
-        .each(&all, move |lane, index| {
+    connections
+        .each(run, &all, move |lane, index| {
             let (run, plan) = (Arc::clone(&context), Arc::clone(&tables));
             Box::pin(async move { compare(&run, &plan.tables[index], lane).await })
         })
         .await?;
-    lanes.close().await;
-    Snapshot::close(snapshots).await;
     run.ledger.update(Report::count);
     let failed: Vec<String> = run.ledger.read(|report| {
         report.results.iter().filter(|row| row.status == TableStatus::Mismatch).map(TableResult::name).collect()
@@ -37,17 +35,6 @@ pub(super) async fn verify(run: &Arc<Run>, plan: &Arc<Plan>) -> Result<()> {
         plan.tables.len(),
         failed.join(", ")
     )))
-}
-
-/// New snapshots of all sides, and lanes that join them.
-pub(super) async fn lanes(run: &Run) -> Result<(Lanes, Vec<Snapshot>)> {
-    let mut snapshots = Vec::new();
-    for endpoint in run.layout.sources.iter().chain(std::iter::once(&run.layout.target)) {
-        snapshots.push(Snapshot::take(endpoint, &format!("verify {}", endpoint.name)).await?);
-    }
-    let mut ids: Vec<String> = snapshots.iter().map(|snapshot| snapshot.id.clone()).collect();
-    let target = ids.pop();
-    Ok((Lanes::new(run, SnapshotIds { phase: "verify", sources: ids, target }), snapshots))
 }
 
 /// Both sides of a table.
@@ -79,7 +66,6 @@ async fn compare(run: &Run, table: &Table, lane: &mut Lane) -> Result<()> {
     let compared = compare_sides(run, table, lane).await;
     if let Err(error) = &compared {
         run.ledger.row(table.index, |row| row.failed(error));
-        lane.reset();
     }
     run.ledger.row(table.index, |row| row.duration_us += watch.elapsed_us());
     compared

@@ -20,17 +20,20 @@ pub(super) enum Cut {
 pub(super) struct Cutter {
     pub(super) port: u16,
     pub(super) seen: Arc<AtomicU32>,
+    pub(super) connections: Arc<AtomicU32>,
 }
 
 impl Cutter {
     pub(super) fn start(server: &Server, at: u32, cut: Cut) -> Cutter {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let seen = Arc::new(AtomicU32::new(0));
+        let (seen, connections) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+        let opened = Arc::clone(&connections);
         let (count, socket) = (Arc::clone(&seen), server.folder.path().join(format!(".s.PGSQL.{}", server.port)));
         // The threads end when the tool and the server close their ends, the listener with the process.
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
+                opened.fetch_add(1, Ordering::SeqCst);
                 let upstream = UnixStream::connect(&socket).unwrap();
                 let (back_from, mut back_to) = (upstream.try_clone().unwrap(), client.try_clone().unwrap());
                 let muted = Arc::new(AtomicBool::new(false));
@@ -39,7 +42,7 @@ impl Cutter {
                 std::thread::spawn(move || answer(back_from, &mut back_to, &muted));
             }
         });
-        Cutter { port, seen }
+        Cutter { port, seen, connections }
     }
 }
 
