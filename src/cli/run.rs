@@ -30,7 +30,7 @@ pub(super) struct RunArgs {
     /// The seed of the data and of samples, in place of that of the scenarios.
     #[arg(long)]
     seed: Option<u64>,
-    /// Cases at a time; default: one per core.
+    /// Cases at a time; default: one per core, and one more.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: Option<u16>,
     /// Where bundles go; default: target/rehearsal in the root of the repository.

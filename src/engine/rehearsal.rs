@@ -31,11 +31,11 @@ pub struct Options {
 }
 
 impl Options {
-    /// The quick tier, a case per core at a time, bundles under `target/rehearsal`.
+    /// The quick tier, a case per core and one more at a time (each waits now and then), bundles in the library's root.
     pub fn quick() -> Options {
         Options {
             tier: Tier::Quick,
-            jobs: std::thread::available_parallelism().map_or(2, usize::from),
+            jobs: std::thread::available_parallelism().map_or(2, usize::from) + 1,
             out: None,
             kinds: Vec::new(),
             only: None,

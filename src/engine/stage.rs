@@ -8,7 +8,7 @@ use crate::model::{Claims, Step, TargetSpec};
 use crate::target::{Database, Pool};
 use crate::{Error, Result};
 use futures_util::future::try_join_all;
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -191,9 +191,24 @@ impl<'a> Stage<'a> {
             .collect()
     }
 
+    /// Our own connections end before their databases are dropped: the server waits for what is left in steps of 100 ms.
+    async fn close_observers(&self) {
+        for holding in &self.holdings {
+            if let Place::Postgres { observer, .. } = &holding.place
+                && let Some(connection) = observer.lock().await.take()
+            {
+                let _ = connection.close().await; // the drop ends it otherwise
+            }
+        }
+        if let Some(pool) = self.pool() {
+            let _ = pool.wait_empty(&self.databases(), ZOMBIE_TIMEOUT).await;
+        }
+    }
+
     /// Drops everything.
     pub(super) async fn clear(mut self) -> Result<()> {
         let pool = self.pool();
+        self.close_observers().await;
         for holding in &mut self.holdings {
             if let (Some(pool), Place::Postgres { database, proxy, .. }) = (pool, &mut holding.place) {
                 proxy.sever().await;

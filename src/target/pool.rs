@@ -193,6 +193,28 @@ impl Pool {
         Ok(waited_us)
     }
 
+    /// As [`Pool::wait_gone`], and our own connections count too: after it a database can be dropped at once.
+    ///
+    /// # Errors
+    /// As in [`Pool::wait_gone`].
+    pub async fn wait_empty(&self, databases: &[&str], timeout: Duration) -> Result<()> {
+        let sql = "select count(*) from pg_stat_activity where datname = any($1)";
+        let mut connection = self.take().await?;
+        let watch = Stopwatch::start();
+        loop {
+            let query = sqlx::query_scalar::<_, i64>(sql).bind(names(databases));
+            match query.fetch_one(&mut connection).await.map_err(refused)? {
+                0 => break,
+                left if watch.elapsed() > timeout => {
+                    return Err(Error::environment(format!("{left} connections of ours are left in a database")));
+                }
+                _ => tokio::time::sleep(Duration::from_millis(1)).await,
+            }
+        }
+        self.put(connection);
+        Ok(())
+    }
+
     async fn wait_gone_all(&self, connection: &mut PgConnection, databases: &[&str], timeout: Duration) -> Result<u64> {
         let watch = Stopwatch::start();
         loop {
