@@ -2,6 +2,7 @@
 
 use crate::clock::Stopwatch;
 use crate::engine::Traces;
+use crate::engine::checkpoint::Checkpoint;
 use crate::engine::context::{CaseLog, Rehearsed};
 use crate::engine::observe::{self, Which};
 use crate::engine::recovery::Course;
@@ -21,15 +22,28 @@ pub(super) struct Recording {
     pub(super) durations: BTreeMap<String, Duration>,
     /// The steps that changed no file.
     pub(super) leaves_files: BTreeSet<String>,
+    /// What the databases held before a step.
+    pub(super) checkpoints: BTreeMap<String, Checkpoint>,
 }
 
 /// The uninterrupted run: every step of the plan, every database looked at after each.
 ///
 /// The last step that brings data runs twice, to see what running it again does. Stops at the first step that fails.
-pub(super) async fn golden(stage: &Stage<'_>, log: &mut CaseLog<'_>) -> Result<Recording> {
+///
+/// Keeps the databases before each step of `checkpoints` as long as the steps before it wrote no file.
+pub(super) async fn golden(
+    stage: &Stage<'_>,
+    log: &mut CaseLog<'_>,
+    checkpoints: &BTreeSet<String>,
+) -> Result<Recording> {
     let mut recording = Recording::default();
     observe::probe(stage, log, &Moment::Start, Which::All).await?;
     for planned in &stage.context.plan.steps {
+        let wrote_no_file = recording.leaves_files.len() == recording.durations.len();
+        if checkpoints.contains(&planned.name) && wrote_no_file {
+            let checkpoint = Checkpoint::take(stage, &planned.name).await?;
+            recording.checkpoints.insert(planned.name.clone(), checkpoint);
+        }
         let watch = Stopwatch::start();
         stage.take_traces();
         let files = stage.files(planned)?;

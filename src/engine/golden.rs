@@ -20,10 +20,13 @@ pub(super) struct Golden {
 }
 
 /// Runs it twice on databases of its own, and judges both against the first.
-pub(super) async fn run(context: &Rehearsed<'_>) -> Result<Golden> {
+///
+/// The first one keeps its databases before each step of `checkpoints`.
+pub(super) async fn run(context: &Rehearsed<'_>, checkpoints: &BTreeSet<String>) -> Result<Golden> {
     let name = |number: u32| format!("{}/golden-{number}", context.scenario.name);
     let (mut one, mut two) = (CaseLog::new(context.run, name(1)), CaseLog::new(context.run, name(2)));
-    let (first, second) = tokio::join!(recorded(context, &mut one), recorded(context, &mut two));
+    let none = BTreeSet::new();
+    let (first, second) = tokio::join!(recorded(context, &mut one, checkpoints), recorded(context, &mut two, &none));
     let golden = one.events.clone();
     let (first_trouble, second_trouble) = (trouble(&first), trouble(&second));
     let verdicts =
@@ -55,10 +58,14 @@ impl Staged<'_> {
     }
 }
 
-async fn recorded<'a>(context: &'a Rehearsed<'a>, log: &mut CaseLog<'_>) -> Result<Staged<'a>> {
+async fn recorded<'a>(
+    context: &'a Rehearsed<'a>,
+    log: &mut CaseLog<'_>,
+    checkpoints: &BTreeSet<String>,
+) -> Result<Staged<'a>> {
     log.record(case::started(context, &log.events, None, None))?;
-    let stage = Stage::set(context).await?;
-    let recording = case::golden(&stage, log).await;
+    let stage = Stage::set(context, None).await?;
+    let recording = case::golden(&stage, log, checkpoints).await;
     stage.keep_logs(&log.case())?;
     Ok(Staged { recording: recording?, stage: Some(stage) })
 }

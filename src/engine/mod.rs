@@ -5,6 +5,7 @@
 //! sealing     the beginning and the end of a bundle
 //! scenario    golden run twice, points, cases in parallel, verdict
 //! case        one case from fresh databases to its word
+//! checkpoint  the golden databases before a step, where cases may begin
 //! step        one child process, and the fault that waits for it
 //! stage       the databases, proxies and directories of one case
 //! observe     what the databases hold
@@ -16,6 +17,7 @@
 //! ```
 
 mod case;
+mod checkpoint;
 mod context;
 mod golden;
 mod house;

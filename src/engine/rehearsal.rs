@@ -73,22 +73,6 @@ impl Finished {
 }
 
 /// A rehearsal that is being set up.
-///
-/// ```no_run
-/// # async fn example() -> rehearsal::Result<()> {
-/// use rehearsal::engine::{Library, Options, Rehearsal};
-/// use rehearsal::{process::Executable, registry::Registry};
-///
-/// let rehearsal = Rehearsal::open(Registry::builtin(), Executable::find()?, Options::quick())?;
-/// let here = std::env::current_dir().expect("there is a working directory");
-/// let library = Library::find(&here, rehearsal.dir())?;
-/// let entries = library.select(&rehearsal.registry().known(), &["one-db".to_owned()])?;
-/// let scenarios: Vec<_> = entries.into_iter().filter_map(|entry| entry.scenario.ok()).collect();
-/// let finished = rehearsal.run(&library, &scenarios).await?;
-/// println!("{}", finished.verdict().headline());
-/// # Ok(())
-/// # }
-/// ```
 pub struct Rehearsal {
     registry: Registry,
     house: House,

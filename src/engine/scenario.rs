@@ -1,6 +1,7 @@
 //! One scenario: the golden run, the points that it shows, a case for each, and the verdict.
 
 use crate::engine::case;
+use crate::engine::checkpoint;
 use crate::engine::context::{CaseLog, Rehearsed, Run};
 use crate::engine::golden::{self, Golden};
 use crate::engine::planning::{self, Prepared};
@@ -10,9 +11,7 @@ use crate::engine::stage::Stage;
 use crate::engine::step::Injury;
 use crate::engine::tool_digest::tool_sha256;
 use crate::engine::{Library, Options, Tier};
-use crate::model::{
-    Address, At, Body, CaseEvents, ExpectRecord, FaultPoint, FaultSpec, Scenario, Token, TokenDigests, Verdict,
-};
+use crate::model::{Address, At, Body, ExpectRecord, FaultPoint, FaultSpec, Scenario, Token, TokenDigests, Verdict};
 use crate::{Error, Result, check};
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,7 +45,8 @@ pub(super) async fn rehearse(run: &Run, library: &Library, scenario: &Scenario, 
         idle: BTreeSet::new(),
     };
     run.journal.append(started(&context, &tool_sha256))?;
-    let golden = golden::run(&context).await?;
+    let checkpoints = if options.tier == Tier::Full { checkpoint::steps(&context) } else { BTreeSet::new() };
+    let golden = golden::run(&context, &checkpoints).await?;
     context.bounds = golden::bounds(&context, &golden.first);
     if options.tier == Tier::Full {
         context.idle = golden::idle_steps(&context, &golden);
@@ -70,6 +70,7 @@ fn started(context: &Rehearsed<'_>, tool_sha256: &str) -> Body {
         seed: scenario.seed,
         dataset_sha256: context.dataset.digest(),
         tool_sha256: tool_sha256.to_owned(),
+        sources: context.plan.source_endpoints(),
         expect: scenario
             .expect
             .as_ref()
@@ -132,12 +133,12 @@ async fn run_cases(
     tool_sha256: &str,
     options: &Options,
 ) -> Result<()> {
-    let runs = cases.into_iter().map(|planned| run_case(context, &golden.events, planned, tool_sha256));
+    let runs = cases.into_iter().map(|planned| run_case(context, golden, planned, tool_sha256));
     iter(runs).buffer_unordered(options.jobs.max(1)).try_collect::<Vec<()>>().await?;
     Ok(())
 }
 
-async fn run_case(context: &Rehearsed<'_>, golden: &CaseEvents, planned: Planned<'_>, tool_sha256: &str) -> Result<()> {
+async fn run_case(context: &Rehearsed<'_>, golden: &Golden, planned: Planned<'_>, tool_sha256: &str) -> Result<()> {
     let address = Address::one(planned.point.clone());
     let short = crate::model::canonical::sha256_hex(address.to_string().as_bytes());
     let name = format!("{}/{:04}-{}", context.scenario.name, planned.ordinal, &short[..6]);
@@ -147,7 +148,7 @@ async fn run_case(context: &Rehearsed<'_>, golden: &CaseEvents, planned: Planned
     let label = Some(planned.label.clone()).filter(|label| !label.is_empty());
     log.record(case::started(context, &log.events, label, Some(token.to_string())))?;
     let result = injured(context, &mut log, golden, &planned, address).await;
-    let (outcome, _) = log.finish(context, golden, result.as_ref().err().map(ToString::to_string))?;
+    let (outcome, _) = log.finish(context, &golden.events, result.as_ref().err().map(ToString::to_string))?;
     if let Ok(stage) = result {
         if outcome.verdict() != Verdict::Pass {
             stage.keep_logs(&log.case())?;
@@ -160,16 +161,20 @@ async fn run_case(context: &Rehearsed<'_>, golden: &CaseEvents, planned: Planned
 async fn injured<'a>(
     context: &'a Rehearsed<'a>,
     log: &mut CaseLog<'_>,
-    golden: &CaseEvents,
+    golden: &Golden,
     planned: &Planned<'_>,
     address: Address,
 ) -> Result<Stage<'a>> {
     let kind = context.run.registry.fault(&planned.fault.kind);
     let kind = kind.ok_or_else(|| Error::bug(format!("no fault `{}`", planned.fault.kind)))?;
     let hazard = kind.hazard(planned.fault.arg.as_deref()).map_err(Error::environment)?;
-    let stage = Stage::set(context).await?;
-    let course = course(context.scenario, context.plan, planned.fault, &context.idle);
-    case::injured(&stage, log, golden, &course, &Injury { address, hazard }).await?;
+    let checkpoint = golden.first.checkpoints.get(&planned.fault.during);
+    let stage = Stage::set(context, checkpoint).await?;
+    let mut course = course(context.scenario, context.plan, planned.fault, &context.idle);
+    if checkpoint.is_some() {
+        course.before.clear();
+    }
+    case::injured(&stage, log, &golden.events, &course, &Injury { address, hazard }).await?;
     Ok(stage)
 }
 

@@ -1,5 +1,6 @@
 //! The stage of one case: its own databases, a proxy before each, and its own directories. Nothing of it is shared.
 
+use crate::engine::checkpoint::Checkpoint;
 use crate::engine::house::Origin;
 use crate::engine::proxy::{Proxy, ProxyRules};
 use crate::engine::{Rehearsed, Traces};
@@ -49,8 +50,8 @@ pub(super) enum Place {
 const ZOMBIE_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl<'a> Stage<'a> {
-    /// Fresh clones of all databases of the plan.
-    pub(super) async fn set(context: &'a Rehearsed<'a>) -> Result<Stage<'a>> {
+    /// Fresh clones of all databases of the plan, as the dataset has them or as they were at a checkpoint.
+    pub(super) async fn set(context: &'a Rehearsed<'a>, from: Option<&Checkpoint>) -> Result<Stage<'a>> {
         let house = &context.run.house;
         let number = house.next_case();
         let dir = house.session.dir().join("cases").join(number.to_string());
@@ -58,7 +59,7 @@ impl<'a> Stage<'a> {
             let path = dir.join(part);
             fs::create_dir_all(&path).map_err(|error| Error::io("create", &path, error))?;
         }
-        let holdings = context.plan.targets.iter().map(|target| hold(context, target, number, &dir));
+        let holdings = context.plan.targets.iter().map(|target| hold(context, target, from, number, &dir));
         let holdings = try_join_all(holdings).await?;
         Ok(Stage { context, marker: format!("c{number}"), dir, holdings })
     }
@@ -192,7 +193,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Our own connections end before their databases are dropped: the server waits for what is left in steps of 100 ms.
-    async fn close_observers(&self) {
+    pub(super) async fn close_observers(&self) {
         for holding in &self.holdings {
             if let Place::Postgres { observer, .. } = &holding.place
                 && let Some(connection) = observer.lock().await.take()
@@ -221,10 +222,21 @@ impl<'a> Stage<'a> {
     }
 }
 
-async fn hold(context: &Rehearsed<'_>, target: &TargetSpec, number: u32, dir: &Path) -> Result<Holding> {
+async fn hold(
+    context: &Rehearsed<'_>,
+    target: &TargetSpec,
+    from: Option<&Checkpoint>,
+    number: u32,
+    dir: &Path,
+) -> Result<Holding> {
     let house = &context.run.house;
     let leaf = target.name.rsplit('.').next().unwrap_or(&target.name);
-    let place = match house.origin(context.dataset, &target.database, target.engine).await? {
+    let kept = from.and_then(|checkpoint| checkpoint.template(&target.endpoint())).cloned();
+    let origin = match kept {
+        Some(template) => Origin::Postgres(template),
+        None => house.origin(context.dataset, &target.database, target.engine).await?,
+    };
+    let place = match origin {
         Origin::Postgres(template) => {
             let pool = house.postgres().await?;
             let database = pool.clone(&template, &database_name(number, leaf)).await?;

@@ -23,7 +23,7 @@ pub fn outcome_sha256(record: &RunRecord, states: &States) -> String {
 }
 
 fn of_scenario(scenario: &ScenarioRecord, states: &States) -> Value {
-    let mut cases: Vec<(String, Value)> = scenario.cases.values().map(|case| of_case(case, states)).collect();
+    let mut cases: Vec<(String, Value)> = scenario.cases.values().map(|case| of_case(scenario, case, states)).collect();
     // Cases of one address differ in their content only, so that orders them, never their names.
     cases.sort_by_cached_key(|(address, case)| (address.clone(), case.to_string()));
     json!({
@@ -35,7 +35,7 @@ fn of_scenario(scenario: &ScenarioRecord, states: &States) -> Value {
     })
 }
 
-fn of_case(case: &CaseRecord, states: &States) -> (String, Value) {
+fn of_case(scenario: &ScenarioRecord, case: &CaseRecord, states: &States) -> (String, Value) {
     let address = case.address.as_ref().map(ToString::to_string);
     let checks: BTreeMap<&str, String> =
         case.checks.iter().map(|check| (check.check.as_str(), check.verdict.to_string())).collect();
@@ -43,24 +43,19 @@ fn of_case(case: &CaseRecord, states: &States) -> (String, Value) {
         "address": address,
         "outcome": case.outcome.map(|outcome| outcome.word()),
         "checks": checks,
-        "targets": last_targets(case, states),
+        "targets": last_targets(scenario, case, states),
     });
     (address.unwrap_or_default(), value)
 }
 
 /// Per endpoint the tables of its last probe; nothing where its state is not known.
-fn last_targets(case: &CaseRecord, states: &States) -> Map<String, Value> {
+fn last_targets(scenario: &ScenarioRecord, case: &CaseRecord, states: &States) -> Map<String, Value> {
     let mut targets = Map::new();
     for event in &case.events {
         let Body::Probe { endpoint, state, .. } = event else { continue };
-        if is_target(endpoint) {
+        if !scenario.sources.contains(endpoint) {
             targets.insert(endpoint.clone(), json!(states.get(state).map(|state| &state.tables)));
         }
     }
     targets
-}
-
-/// `pg.target`, `file.core`; not `pg.source.general`.
-fn is_target(endpoint: &str) -> bool {
-    endpoint.split('.').nth(1) != Some("source")
 }

@@ -52,6 +52,8 @@ pub enum Body {
         dataset_sha256: String,
         /// Of the tool, 64 hexadecimal digits.
         tool_sha256: String,
+        /// The endpoints that must not be changed.
+        sources: Vec<String>,
         /// What a canary must turn red; nothing for scenarios that must be green.
         expect: Option<ExpectRecord>,
     },

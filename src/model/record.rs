@@ -43,6 +43,8 @@ pub struct ScenarioRecord {
     pub dataset_sha256: String,
     /// Of the tool.
     pub tool_sha256: String,
+    /// The endpoints that must not be changed.
+    pub sources: Vec<String>,
     /// What a canary must turn red.
     pub expect: Option<ExpectRecord>,
     /// Per fault: kind, step, coverage.
@@ -151,7 +153,17 @@ impl RunRecord {
 
 impl ScenarioRecord {
     fn started(body: &Body, mono_us: u64) -> Option<ScenarioRecord> {
-        let Body::ScenarioStarted { scenario, about, flow, dataset, seed, dataset_sha256, tool_sha256, expect } = body
+        let Body::ScenarioStarted {
+            scenario,
+            about,
+            flow,
+            dataset,
+            seed,
+            dataset_sha256,
+            tool_sha256,
+            sources,
+            expect,
+        } = body
         else {
             return None;
         };
@@ -163,6 +175,7 @@ impl ScenarioRecord {
             seed: *seed,
             dataset_sha256: dataset_sha256.clone(),
             tool_sha256: tool_sha256.clone(),
+            sources: sources.clone(),
             expect: expect.clone(),
             faults: Vec::new(),
             cases: BTreeMap::new(),
@@ -183,6 +196,7 @@ impl ScenarioRecord {
             seed: 0,
             dataset_sha256: String::new(),
             tool_sha256: String::new(),
+            sources: Vec::new(),
             expect: None,
             faults: Vec::new(),
             cases: BTreeMap::new(),

@@ -125,7 +125,7 @@ fn compared(scenarios: &[&ScenarioRecord], states: &States) -> (u64, u64) {
             continue;
         };
         if seen.insert((&scenario.flow, &scenario.dataset, scenario.seed)) {
-            let (more_tables, more_rows) = fullest(golden, states);
+            let (more_tables, more_rows) = fullest(scenario, golden, states);
             tables += more_tables;
             rows += more_rows;
         }
@@ -134,11 +134,11 @@ fn compared(scenarios: &[&ScenarioRecord], states: &States) -> (u64, u64) {
 }
 
 /// Per target the probe with the most rows: a rollback at the end would leave nothing to count.
-fn fullest(golden: &CaseRecord, states: &States) -> (u64, u64) {
+fn fullest(scenario: &ScenarioRecord, golden: &CaseRecord, states: &States) -> (u64, u64) {
     let mut most: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
     for event in &golden.events {
         let Body::Probe { endpoint, state, .. } = event else { continue };
-        let Some(state) = states.get(state).filter(|_| !endpoint.contains(".source")) else { continue };
+        let Some(state) = states.get(state).filter(|_| !scenario.sources.contains(endpoint)) else { continue };
         let entry = most.entry(endpoint).or_default();
         *entry = (*entry).max((state.rows(), state.tables.len() as u64));
     }

@@ -137,6 +137,15 @@ impl Pool {
         self.copy_of(&template.name, name).await
     }
 
+    /// A copy of a database as a template of this session; it ends with the session. Nobody may be connected to it.
+    ///
+    /// # Errors
+    /// Somebody is connected; the name is taken or not allowed; the disk is full.
+    pub async fn keep(&self, database: &Database, name: &str) -> Result<Template> {
+        let copy = self.copy_of(&database.name, name).await?;
+        Ok(Template { name: copy.name })
+    }
+
     /// An empty database, as `<session>_<name>`.
     ///
     /// # Errors

@@ -618,6 +618,7 @@ fn record(expect: Option<ExpectRecord>, cases: &[&str]) -> ScenarioRecord {
         dataset_sha256: String::new(),
         tool_sha256: String::new(),
         expect,
+        sources: Vec::new(),
         faults: Vec::new(),
         cases: cases.iter().enumerate().map(case).collect(),
         verdict: None,

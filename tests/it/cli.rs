@@ -231,7 +231,7 @@ async fn a_runner_that_is_killed_in_mid_sweep_leaves_nothing_for_longer_than_two
 
 /// What a command said.
 #[derive(Debug)]
-struct Said {
+pub(crate) struct Said {
     code: Option<i32>,
     stdout: String,
     stderr: String,
@@ -239,7 +239,7 @@ struct Said {
 
 impl Said {
     /// Ended with `code`, and said `part` somewhere. Lines are joined, for tables and help are wrapped.
-    fn has(&self, code: i32, part: &str) {
+    pub(crate) fn has(&self, code: i32, part: &str) {
         assert_eq!(self.code, Some(code), "{self:?}");
         let text = format!("{} {}", self.stdout, self.stderr);
         let joined = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -265,13 +265,13 @@ fn environment() -> BTreeMap<OsString, OsString> {
 }
 
 /// Somebody's repository.
-struct Scratch {
+pub(crate) struct Scratch {
     dir: TempDir,
     env: BTreeMap<OsString, OsString>,
 }
 
 impl Scratch {
-    fn with(name: &str, scenario: &str) -> Scratch {
+    pub(crate) fn with(name: &str, scenario: &str) -> Scratch {
         Scratch { dir: tempfile::tempdir().unwrap(), env: environment() }.and(name, scenario)
     }
 
@@ -286,7 +286,7 @@ impl Scratch {
         std::fs::write(path, scenario).unwrap();
     }
 
-    fn rehearse(&self, args: &[&str]) -> Said {
+    pub(crate) fn rehearse(&self, args: &[&str]) -> Said {
         run(self.dir.path(), &self.env, &[&[env!("CARGO_BIN_EXE_rehearse")], args].concat())
     }
 

@@ -225,6 +225,7 @@ fn run(order: [(&str, &str); 2], run: &str, target: &str, source: &str) -> RunRe
             seed: 7,
             dataset_sha256: "d".repeat(64),
             tool_sha256: "e".repeat(64),
+            sources: vec!["pg.source.general".to_owned()],
             expect: None,
         },
     ];

@@ -73,18 +73,32 @@ fn body() -> impl Strategy<Value = Body> {
             version,
             tier
         }),
-        (text(), text(), option::of(text()), text(), any::<u64>(), text(), text(), option::of(expect)).prop_map(
-            |(scenario, about, flow, dataset, seed, dataset_sha256, tool_sha256, expect)| Body::ScenarioStarted {
-                scenario,
-                about,
-                flow,
-                dataset,
-                seed,
-                dataset_sha256,
-                tool_sha256,
-                expect
-            }
-        ),
+        (
+            text(),
+            text(),
+            option::of(text()),
+            text(),
+            any::<u64>(),
+            text(),
+            text(),
+            vec(text(), 0..3),
+            option::of(expect)
+        )
+            .prop_map(
+                |(scenario, about, flow, dataset, seed, dataset_sha256, tool_sha256, sources, expect)| {
+                    Body::ScenarioStarted {
+                        scenario,
+                        about,
+                        flow,
+                        dataset,
+                        seed,
+                        dataset_sha256,
+                        tool_sha256,
+                        sources,
+                        expect,
+                    }
+                }
+            ),
         (text(), text(), text(), coverage).prop_map(|(scenario, kind, during, coverage)| Body::ScenarioPlanned {
             scenario,
             kind,

@@ -15,6 +15,7 @@ mod readme;
 mod redact;
 mod report;
 mod scenario_file;
+mod sqlite_targets;
 mod target;
 mod tidy;
 mod token;

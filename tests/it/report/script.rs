@@ -41,6 +41,7 @@ impl Script {
             seed: 7,
             dataset_sha256: "d".repeat(64),
             tool_sha256: "e".repeat(64),
+            sources: vec!["pg.source.general".to_owned(), "pg.source.health".to_owned()],
             expect: red.map(|red| ExpectRecord {
                 red: red.iter().map(|check| (*check).to_owned()).collect(),
                 outcome: Some(Outcome::Lied),
