@@ -1,6 +1,6 @@
 //! The verdict of a whole scenario: the worst of its cases, or for a canary whether it turned red what it must.
 
-use crate::model::{CaseRecord, ExpectRecord, Outcome, ScenarioRecord, Verdict};
+use crate::model::{CaseRecord, CheckResult, Coverage, ExpectRecord, Outcome, ScenarioRecord, Verdict};
 use std::collections::BTreeSet;
 
 /// The verdict, and the reason where it is not plain.
@@ -11,11 +11,22 @@ pub fn scenario_verdict(scenario: &ScenarioRecord) -> (Verdict, String) {
     }
 }
 
+/// The verdict of a scenario that was cut off: what is known to be wrong stays wrong. A canary has shown nothing.
+pub fn broken_off_verdict(scenario: &ScenarioRecord) -> Verdict {
+    let cases = scenario.cases.values().filter(|_| scenario.expect.is_none());
+    Verdict::worst(cases.map(CaseRecord::verdict).chain([Verdict::Unknown]))
+}
+
 /// A sweep that found nothing to injure has shown nothing.
 fn plain_verdict(scenario: &ScenarioRecord) -> (Verdict, String) {
     let worst = Verdict::worst(scenario.cases.values().map(CaseRecord::verdict));
     if scenario.golden().any(|case| case.verdict() != Verdict::Pass) {
         return (worst, "the uninterrupted run is not green, so nothing was injured".to_owned());
+    }
+    if let Some((kind, during, coverage)) = scenario.faults.iter().find(|(_, _, coverage)| coverage.lost > 0) {
+        let Coverage { points, lost, .. } = coverage;
+        let why = format!("{lost} of {points} points of {kind} during `{during}` were in one golden run only");
+        return (worst.max(Verdict::Unknown), why);
     }
     match scenario.faults.iter().find(|(_, _, coverage)| coverage.points == 0) {
         None => (worst, String::new()),
@@ -35,7 +46,13 @@ fn canary_verdict(scenario: &ScenarioRecord, expect: &ExpectRecord) -> (Verdict,
         return (Verdict::Unknown, format!("{} was not finished: {why}", case.case));
     }
     let expected: BTreeSet<&str> = expect.red.iter().map(String::as_str).collect();
-    let red: BTreeSet<&str> = cases().flat_map(CaseRecord::red).map(|check| check.check.as_str()).collect();
+    // Red is what is answered and wrong. That a fault never struck is the one thing that can only be unknown.
+    let is_red = |check: &&CheckResult| check.verdict == Verdict::Fail || check.check == "faults-fired";
+    let red: BTreeSet<&str> =
+        cases().flat_map(CaseRecord::red).filter(is_red).map(|check| check.check.as_str()).collect();
+    if let Some(check) = cases().flat_map(CaseRecord::red).find(|check| !is_red(check)) {
+        return (Verdict::Unknown, format!("a canary: {} could not be answered", check.check));
+    }
     let words: BTreeSet<&str> = cases().filter_map(|case| case.outcome).map(Outcome::word).collect();
     let list = |names: &BTreeSet<&str>| match names.is_empty() {
         true => "nothing".to_owned(),

@@ -18,7 +18,7 @@ mod sources_unchanged;
 use crate::model::{CheckResult, Difference, Finding, History, MAX_FINDINGS, Verdict};
 use std::fmt::Display;
 
-pub use canary::scenario_verdict;
+pub use canary::{broken_off_verdict, scenario_verdict};
 pub use outcome::classify;
 
 /// A question to the history of a case.

@@ -18,23 +18,35 @@ pub fn classify(history: &History, checks: &[CheckResult]) -> Outcome {
     if ends.iter().any(|end| end.timed_out) {
         return Outcome::Hang;
     }
-    // Exit 0 although it was injured: by itself it did right, or nobody was told that it did wrong.
-    if let Some(StepEnd { success: true, .. }) = struck_at {
-        return if wrong { Outcome::Silent } else { leak_or(Outcome::Absorbed, red("nothing-left-behind")) };
-    }
     // A tool may refuse to run twice, if the scenario says so.
     let refuses = history.scenario.rerun == Rerun::Refuses;
     let counts = |end: &&StepEnd| end.phase != Phase::Injured && !(refuses && end.phase == Phase::Rerun);
     let all_succeeded = ends.iter().filter(counts).all(|end| end.success);
+    // Exit 0 although it was injured: by itself it did right, or nobody was told that it did wrong.
+    if let Some(StepEnd { success: true, .. }) = struck_at {
+        return match (wrong, all_succeeded) {
+            (true, _) => Outcome::Silent,
+            (false, false) => Outcome::Stuck,
+            (false, true) => leak_or(Outcome::Absorbed, red("nothing-left-behind")),
+        };
+    }
     let recovered = ends.iter().filter(|end| end.phase == Phase::Recovery).all(|end| end.success);
     match (recovered, wrong) {
         (true, true) if struck_at.is_some() => Outcome::Lied,
-        // Cut off after its last commit, it refuses because it is done.
-        (false, false) if refuses => leak_or(Outcome::Pass, red("nothing-left-behind")),
+        (false, false) if refuses && is_done(&ends, checks) => leak_or(Outcome::Pass, red("nothing-left-behind")),
         _ if !all_succeeded => Outcome::Stuck,
         (_, true) => Outcome::Silent,
         _ => leak_or(Outcome::Pass, red("nothing-left-behind")),
     }
+}
+
+/// Cut off after its last commit, a tool refuses to run again because it is done: the data has arrived, and the last
+/// step of the way out is the only one that failed.
+fn is_done(ends: &[StepEnd], checks: &[CheckResult]) -> bool {
+    let arrived = checks.iter().any(|check| check.check == "parity" && check.verdict == Verdict::Pass);
+    let way_out: Vec<&StepEnd> = ends.iter().filter(|end| end.phase == Phase::Recovery).collect();
+    let before = way_out.split_last().map_or(&[][..], |(_, before)| before);
+    arrived && before.iter().all(|end| end.success) && ends.last().map(|end| end.phase) == Some(Phase::Recovery)
 }
 
 fn leak_or(outcome: Outcome, leaks: bool) -> Outcome {

@@ -4,7 +4,7 @@
 //! first step. Only rows count here; `golden-state` compares the rest.
 
 use crate::check::{Check, Judgement, finding, findings_at};
-use crate::model::{Body, Finding, History, Moment, Phase, Role, TableDigest, compare};
+use crate::model::{Body, Finding, History, Moment, Phase, Role, TableCopy, TableDigest, compare};
 use std::collections::BTreeMap;
 
 /// See the module.
@@ -26,12 +26,33 @@ impl Check for Parity {
             .map(|moment| differences(history, moment))
             .collect::<Option<Vec<_>>>()
             .map(|all| all.concat());
+        if let Some(empty) = nothing_to_compare(history) {
+            return (!moments.is_empty()).then(|| Judgement::unknown(empty));
+        }
         match (moments.is_empty(), differences) {
             (true, _) => None,
             (false, Some(findings)) => Some(Judgement::from_findings(findings)),
             (false, None) => Some(Judgement::unknown("the state of every target once the data is there")),
         }
     }
+}
+
+/// What is compared must hold something: a copy of nothing, or a map without rows, shows nothing.
+fn nothing_to_compare(history: &History) -> Option<String> {
+    let is_empty_map = |event: &Body| match event {
+        Body::Mapped { map, source, target, .. } if source.rows + target.rows == 0 => Some(*map),
+        _ => None,
+    };
+    if let Some(map) = history.case.events.iter().find_map(is_empty_map) {
+        return Some(format!("a single row on either side of map {map}"));
+    }
+    let copies = history.copies();
+    let rows = |copy: &TableCopy| {
+        let source = history.golden_state(&Moment::Start, &copy.source)?;
+        source.tables.get(&copy.source_table).map(|digest| digest.rows)
+    };
+    let is_empty = !copies.is_empty() && copies.iter().all(|copy| rows(copy) == Some(0));
+    is_empty.then(|| "a single row in the tables that are copied".to_owned())
 }
 
 /// When parity is promised: after the last step that brings data, once more, and at the end unless that is undone.

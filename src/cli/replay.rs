@@ -26,8 +26,9 @@ pub(super) async fn run(args: ReplayArgs) -> Result<ExitCode> {
         return Err(Error::usage("this version replays one fault at a time, and this token chains several with `,`"));
     }
     let interrupted = interrupted();
-    let only = Some(token.address.clone());
-    let options = Options { tier: Tier::Full, out: args.out, only, ..Options::quick() };
+    let only = Some(token.clone());
+    // Everything is run: a shortcut of the full tier may be what a failure hides behind.
+    let options = Options { tier: Tier::Nightly, out: args.out, only, ..Options::quick() };
     let rehearsal = Rehearsal::open(Registry::builtin(), Executable::find()?, options)?.observed_by(observer());
     let name = token.scenario.replace('.', "/");
     let (library, entries) = select(rehearsal.registry(), rehearsal.dir(), &[name])?;

@@ -31,7 +31,7 @@ pub(super) struct RunArgs {
     #[arg(long)]
     seed: Option<u64>,
     /// Cases at a time; default: one per core, and one more.
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=32))]
     jobs: Option<u16>,
     /// Where bundles go; default: target/rehearsal in the root of the repository.
     #[arg(long, value_name = "DIR")]
@@ -52,11 +52,7 @@ pub(super) async fn run(args: RunArgs) -> Result<ExitCode> {
     let interrupted = interrupted();
     let registry = Registry::builtin();
     known_kinds(&registry, &args.kind)?;
-    let mut options = args.options();
-    let scratch = tempfile::tempdir().map_err(|error| Error::io("create", &std::env::temp_dir(), error))?;
-    if args.plan {
-        options.out = Some(scratch.path().to_owned()); // a plan is no evidence
-    }
+    let options = args.options();
     let jobs = options.jobs;
     let rehearsal = Rehearsal::open(registry, Executable::find()?, options)?.observed_by(observer());
     let (library, entries) = select(rehearsal.registry(), rehearsal.dir(), &args.scenarios)?;

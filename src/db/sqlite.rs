@@ -92,7 +92,9 @@ fn untouched<T>(path: &Path, read: impl FnOnce(&Connection) -> Result<T>) -> Res
     let outcome = if side_files.is_empty() {
         open_immutable(path).and_then(|connection| read(&connection))
     } else {
-        let folder = tempfile::tempdir().map_err(|error| Error::io("create", &std::env::temp_dir(), error))?;
+        // Beside the file, so that it goes with it, whatever becomes of us.
+        let parent = path.parent().unwrap_or(path);
+        let folder = tempfile::tempdir_in(parent).map_err(|error| Error::io("create a copy in", parent, error))?;
         let copy = folder.path().join("copy");
         copy_file(path, &copy)?;
         for suffix in side_files {

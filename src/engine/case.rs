@@ -2,7 +2,7 @@
 
 use crate::clock::Stopwatch;
 use crate::engine::Traces;
-use crate::engine::checkpoint::Checkpoint;
+use crate::engine::checkpoint::{self, Checkpoint};
 use crate::engine::context::{CaseLog, Rehearsed};
 use crate::engine::observe::{self, Which};
 use crate::engine::recovery::Course;
@@ -40,7 +40,7 @@ pub(super) async fn golden(
     observe::probe(stage, log, &Moment::Start, Which::All).await?;
     for planned in &stage.context.plan.steps {
         let wrote_no_file = recording.leaves_files.len() == recording.durations.len();
-        if checkpoints.contains(&planned.name) && wrote_no_file {
+        if checkpoints.contains(&planned.name) && wrote_no_file && checkpoint::keeps_settings(stage, log) {
             let checkpoint = Checkpoint::take(stage, &planned.name).await?;
             recording.checkpoints.insert(planned.name.clone(), checkpoint);
         }

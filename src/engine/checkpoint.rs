@@ -6,7 +6,7 @@
 //! everything.
 
 use crate::Result;
-use crate::engine::context::Rehearsed;
+use crate::engine::context::{CaseLog, Rehearsed};
 use crate::engine::stage::{Place, Stage};
 use crate::model::Engine;
 use crate::target::Template;
@@ -37,6 +37,21 @@ impl Checkpoint {
     pub(super) fn template(&self, endpoint: &str) -> Option<&Template> {
         self.templates.get(endpoint)
     }
+}
+
+/// Whether no database has got settings or rights of its own since the start: a clone would not have them.
+pub(super) fn keeps_settings(stage: &Stage<'_>, log: &CaseLog<'_>) -> bool {
+    let states = stage.context.run.states();
+    let own = |digest: &str| -> Option<BTreeMap<String, String>> {
+        let catalog = states.get(digest)?.catalog.iter();
+        let is_own = |name: &String| name == "database" || name.starts_with("setting");
+        Some(catalog.filter(|(name, _)| is_own(name)).map(|(name, text)| (name.clone(), text.clone())).collect())
+    };
+    stage.context.plan.endpoints().iter().all(|endpoint| {
+        let mut probes = log.events.probes().filter(|(_, of, _)| of == endpoint).map(|(_, _, state)| own(state));
+        let first = probes.next();
+        first.is_some() && probes.all(|later| Some(later) == first)
+    })
 }
 
 /// The steps before which a golden run keeps its databases, if it turns out that it may.

@@ -57,6 +57,15 @@ pub(super) struct Rehearsed<'a> {
     pub(super) idle: BTreeSet<String>,
 }
 
+/// How the harness came to the end of a case.
+pub(super) enum Ending {
+    Finished,
+    /// The tool left the path that the replay is of.
+    Diverged,
+    /// It could not go on.
+    Trouble(String),
+}
+
 /// The events of one case: each goes to the journal first.
 pub(super) struct CaseLog<'a> {
     run: &'a Run,
@@ -84,14 +93,18 @@ impl<'a> CaseLog<'a> {
         &mut self,
         context: &Rehearsed,
         golden: &CaseEvents,
-        trouble: Option<String>,
+        ending: Ending,
     ) -> Result<(Outcome, Vec<CheckResult>)> {
         let states = self.run.states();
         let history =
             History { scenario: context.scenario, plan: context.plan, golden, case: &self.events, states: &states };
         let checks = check::judge(&self.run.registry.checks, &history);
-        let outcome = if trouble.is_some() { Outcome::Unfinished } else { check::classify(&history, &checks) };
-        let finished = Body::CaseFinished { case: self.case(), outcome, checks: checks.clone(), error: trouble };
+        let (outcome, error) = match ending {
+            Ending::Finished => (check::classify(&history, &checks), None),
+            Ending::Diverged => (Outcome::Diverged, None),
+            Ending::Trouble(error) => (Outcome::Unfinished, Some(error)),
+        };
+        let finished = Body::CaseFinished { case: self.case(), outcome, checks: checks.clone(), error };
         self.record(finished)?;
         Ok((outcome, checks))
     }

@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::engine::case::{self, Recording};
-use crate::engine::context::{CaseLog, Rehearsed};
+use crate::engine::context::{CaseLog, Ending, Rehearsed};
 use crate::engine::observe;
 use crate::engine::stage::Stage;
 use crate::model::{Body, CaseEvents, History, Moment, Outcome, Verdict};
@@ -80,7 +80,8 @@ fn finish(
     golden: &CaseEvents,
     trouble: Option<String>,
 ) -> Result<Verdict> {
-    let (outcome, checks) = log.finish(context, golden, trouble)?;
+    let ending = trouble.map_or(Ending::Finished, Ending::Trouble);
+    let (outcome, checks) = log.finish(context, golden, ending)?;
     Ok(Verdict::worst(checks.iter().map(|check| check.verdict).chain([Outcome::verdict(outcome)])))
 }
 

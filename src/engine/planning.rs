@@ -31,6 +31,7 @@ pub(super) fn prepare(registry: &Registry, library: &Library, scenario: &Scenari
     let profile = std::fs::read_to_string(dataset_dir.join("profile.toml")).ok();
     let plan = flow::plan(&registry.flows, scenario, profile.as_deref())?;
     known_databases(&dataset, &plan)?;
+    brings_data(&plan)?;
     known_places(registry, scenario, &plan)?;
     known_sources(&plan)?;
     Ok(Prepared { dataset, dataset_dir, plan })
@@ -67,4 +68,12 @@ fn known_sources(plan: &Plan) -> Result<()> {
         let list = sources.join(", ");
         Err(Error::environment(format!("[[map]] reads `{}`, which is no source; there are: {list}", map.on)))
     })
+}
+
+/// Without such a step nothing would be compared with the sources, and green would say nothing.
+fn brings_data(plan: &Plan) -> Result<()> {
+    match plan.last_apply() {
+        Some(_) => Ok(()),
+        None => Err(Error::environment("no step brings data: one needs the role `apply` or `cutover`")),
+    }
 }

@@ -7,7 +7,7 @@
 use crate::engine::proxy::Trace;
 use crate::model::{At, Axis, Coverage, FaultPoint, FaultSpec, Fingerprint, Place};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How thoroughly points are visited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,21 +50,30 @@ pub struct Points {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorded {
     counts: Counts,
-    /// Whether both recorded the same multiset.
-    pub is_stable: bool,
+    /// How many points of each axis only one of them has.
+    lost: BTreeMap<Axis, u64>,
 }
 
 impl Recorded {
     /// Compares two recordings of the same step; what only one of them has is no point.
     pub fn of(first: &Traces, second: &Traces) -> Recorded {
         let (first, second) = (count(first), count(second));
-        let times = |counts: &Counts| counts.iter().map(|(key, (times, _))| (key.clone(), *times)).collect::<Vec<_>>();
-        let is_stable = times(&first) == times(&second);
+        let times = |counts: &Counts, key| counts.get(key).map_or(0, |(times, _)| *times);
+        let mut lost = BTreeMap::new();
+        for key in first.keys().chain(second.keys()).collect::<BTreeSet<_>>() {
+            let differing = times(&first, key).abs_diff(times(&second, key));
+            *lost.entry(key.1).or_default() += u64::from(differing);
+        }
         let common = first.into_iter().filter_map(|(key, (times, label))| {
             let (again, _) = second.get(&key)?;
             Some((key, (times.min(*again), label)))
         });
-        Recorded { counts: common.collect(), is_stable }
+        Recorded { counts: common.collect(), lost }
+    }
+
+    /// Whether both recorded the same multiset.
+    pub fn is_stable(&self) -> bool {
+        self.lost.values().all(|lost| *lost == 0)
     }
 
     /// Eight digits of the digest of the multiset.
@@ -88,11 +97,12 @@ impl Recorded {
         let point = |place: Place| FaultPoint { kind: fault.kind.clone(), arg: fault.arg.clone(), place };
         if let At::Place(place) = &fault.at {
             let label = self.label(place).unwrap_or_default().to_owned();
-            let coverage = Coverage { points: 1, classes: 1, visited: 1 };
+            let coverage = Coverage { points: 1, classes: 1, visited: 1, lost: 0 };
             return Points { coverage, visited: vec![(point(place.clone()), label)] };
         }
         let counted: Vec<_> = self.counts.iter().filter(|((_, axis, _), _)| axes.contains(axis)).collect();
-        let all = counted.iter().map(|(_, (times, _))| u64::from(*times)).sum();
+        let lost = axes.iter().filter_map(|axis| self.lost.get(axis)).sum();
+        let all = counted.iter().map(|(_, (times, _))| u64::from(*times)).sum::<u64>() + lost;
         let classes: Vec<(FaultPoint, String)> = counted
             .into_iter()
             .flat_map(|((endpoint, axis, fingerprint), (times, label))| {
@@ -107,7 +117,7 @@ impl Recorded {
             })
             .map(|(place, label)| (point(place), label))
             .collect();
-        let coverage = Coverage { points: all, classes: classes.len() as u64, visited: 0 };
+        let coverage = Coverage { points: all, classes: classes.len() as u64, visited: 0, lost };
         let visited = if tier == Tier::Quick { sample(classes, seed) } else { classes };
         Points { coverage: Coverage { visited: visited.len() as u64, ..coverage }, visited }
     }
@@ -171,7 +181,7 @@ mod tests {
     fn another_order_is_the_same_recording() {
         let (first, second) = (traces(&["a", "b", "a"]), traces(&["b", "a", "a"]));
         let recorded = Recorded::of(&first, &second);
-        assert!(recorded.is_stable);
+        assert!(recorded.is_stable());
         assert_eq!(recorded.digest(), Recorded::of(&second, &first).digest());
     }
 
@@ -181,13 +191,13 @@ mod tests {
             let point = Point { conn: 1, axis: Axis::Conn, fingerprint: None, label: label.into() };
             Traces::from([("pg.target".to_owned(), Trace { points: vec![point] })])
         };
-        assert!(Recorded::of(&with_label("database c1_target"), &with_label("database c2_target")).is_stable);
+        assert!(Recorded::of(&with_label("database c1_target"), &with_label("database c2_target")).is_stable());
     }
 
     #[test]
     fn what_only_one_recording_has_is_no_point() {
         let recorded = Recorded::of(&traces(&["a", "a", "b"]), &traces(&["a", "c"]));
-        assert!(!recorded.is_stable);
+        assert!(!recorded.is_stable());
         let points = recorded.points(&fault("proc.kill", At::Sweep), &[Axis::Stmt], Tier::Full, 1);
         assert_eq!(points.visited.iter().map(|(_, label)| label.as_str()).collect::<Vec<_>>(), ["a"]);
     }

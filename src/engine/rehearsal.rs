@@ -4,10 +4,10 @@ use crate::engine::context::Run;
 use crate::engine::points::Tier;
 use crate::engine::{House, Library, Missing, missing, planning, scenario, sealing};
 use crate::evidence::{Bundle, Journal, Observer, Redactor};
-use crate::model::{Address, Body, FaultSpec, RunRecord, Scenario, States, Verdict};
+use crate::model::{Body, FaultSpec, RunRecord, Scenario, States, Token, Verdict};
 use crate::process::Executable;
 use crate::registry::Registry;
-use crate::{Error, Result};
+use crate::{Error, Result, check};
 use std::path::PathBuf;
 use std::sync::Mutex;
 
@@ -22,8 +22,8 @@ pub struct Options {
     pub out: Option<PathBuf>,
     /// Only faults of these kinds; empty: all.
     pub kinds: Vec<String>,
-    /// Only this point: a replay.
-    pub only: Option<Address>,
+    /// Only this case: a replay. With the same tool, other statements than it records make it DIVERGED.
+    pub only: Option<Token>,
     /// Golden runs and points, no injured case.
     pub plan_only: bool,
     /// What may be missing without making the run inconclusive.
@@ -46,8 +46,8 @@ impl Options {
 
     /// Whether a fault of a scenario is to be visited.
     pub(super) fn wants(&self, fault: &FaultSpec) -> bool {
-        let is_only = self.only.as_ref().is_none_or(|address| {
-            let point = address.first();
+        let is_only = self.only.as_ref().is_none_or(|token| {
+            let point = token.address.first();
             point.kind == fault.kind && point.arg == fault.arg
         });
         is_only && (self.kinds.is_empty() || self.kinds.contains(&fault.kind))
@@ -125,7 +125,11 @@ impl Rehearsal {
         scenarios: &[Scenario],
         interrupt: impl Future<Output = ()>,
     ) -> Result<Finished> {
-        let out = self.options.out.clone().unwrap_or_else(|| library.root.join("target/rehearsal"));
+        let out = match (&self.options.out, self.options.plan_only) {
+            (_, true) => self.house.dir().join("plan"), // a plan is no evidence
+            (Some(out), false) => out.clone(),
+            (None, false) => library.root.join("target/rehearsal"),
+        };
         let bundle = Bundle::create(&out)?;
         let server = start_server(&self.registry, &self.house, library, scenarios).await;
         let redactor = redactor(&self.house, scenarios);
@@ -191,7 +195,10 @@ async fn rehearse_or_say_why(run: &Run, library: &Library, scenario: &Scenario, 
     };
     if let Err(error) = result {
         let (scenario, why) = (scenario.name.clone(), error.to_string());
-        run.journal.append(Body::ScenarioFinished { scenario, verdict: Verdict::Unknown, why })?;
+        let record = run.journal.record();
+        let begun = record.scenarios.iter().rfind(|record| record.scenario == scenario);
+        let verdict = begun.map_or(Verdict::Unknown, check::broken_off_verdict);
+        run.journal.append(Body::ScenarioFinished { scenario, verdict, why })?;
     }
     Ok(true)
 }

@@ -2,7 +2,7 @@
 
 use crate::engine::case;
 use crate::engine::checkpoint;
-use crate::engine::context::{CaseLog, Rehearsed, Run};
+use crate::engine::context::{CaseLog, Ending, Rehearsed, Run};
 use crate::engine::golden::{self, Golden};
 use crate::engine::planning::{self, Prepared};
 use crate::engine::points::Recorded;
@@ -11,7 +11,9 @@ use crate::engine::stage::Stage;
 use crate::engine::step::Injury;
 use crate::engine::tool_digest::tool_sha256;
 use crate::engine::{Library, Options, Tier};
-use crate::model::{Address, At, Body, ExpectRecord, FaultPoint, FaultSpec, Scenario, Token, TokenDigests, Verdict};
+use crate::model::{
+    Address, At, Body, ExpectRecord, FaultPoint, FaultSpec, Outcome, Scenario, Token, TokenDigests, Verdict,
+};
 use crate::{Error, Result, check};
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,7 +59,7 @@ pub(super) async fn rehearse(run: &Run, library: &Library, scenario: &Scenario, 
             run_cases(&context, &golden, cases, &tool_sha256, options).await?;
         }
     }
-    finish(run, scenario)
+    finish(run, scenario, options)
 }
 
 fn started(context: &Rehearsed<'_>, tool_sha256: &str) -> Body {
@@ -86,14 +88,14 @@ fn plan_cases<'a>(context: &Rehearsed<'a>, golden: &Golden, options: &Options) -
     let several = if options.only.is_some() { 1 } else { usize::MAX };
     for fault in scenario.faults.iter().filter(|fault| options.wants(fault)).take(several) {
         let recorded = recorded(golden, &fault.during);
-        if !recorded.is_stable {
+        if !recorded.is_stable() {
             let text = "the tool is not deterministic: two uninjured runs sent different statements; only those that \
                         both sent are injured";
             let text = format!("{}, `{}`: {text}", scenario.name, fault.during);
             context.run.journal.append(Body::Note { case: None, text })?;
         }
         let points = match &options.only {
-            Some(address) => only(&recorded, fault, address),
+            Some(token) => only(&recorded, fault, &token.address),
             None => {
                 let kind = context.run.registry.fault(&fault.kind);
                 let axes = kind.map(|kind| kind.axes()).unwrap_or_default();
@@ -133,12 +135,18 @@ async fn run_cases(
     tool_sha256: &str,
     options: &Options,
 ) -> Result<()> {
-    let runs = cases.into_iter().map(|planned| run_case(context, golden, planned, tool_sha256));
+    let runs = cases.into_iter().map(|planned| run_case(context, golden, planned, tool_sha256, options));
     iter(runs).buffer_unordered(options.jobs.max(1)).try_collect::<Vec<()>>().await?;
     Ok(())
 }
 
-async fn run_case(context: &Rehearsed<'_>, golden: &Golden, planned: Planned<'_>, tool_sha256: &str) -> Result<()> {
+async fn run_case(
+    context: &Rehearsed<'_>,
+    golden: &Golden,
+    planned: Planned<'_>,
+    tool_sha256: &str,
+    options: &Options,
+) -> Result<()> {
     let address = Address::one(planned.point.clone());
     let short = crate::model::canonical::sha256_hex(address.to_string().as_bytes());
     let name = format!("{}/{:04}-{}", context.scenario.name, planned.ordinal, &short[..6]);
@@ -148,14 +156,31 @@ async fn run_case(context: &Rehearsed<'_>, golden: &Golden, planned: Planned<'_>
     let label = Some(planned.label.clone()).filter(|label| !label.is_empty());
     log.record(case::started(context, &log.events, label, Some(token.to_string())))?;
     let result = injured(context, &mut log, golden, &planned, address).await;
-    let (outcome, _) = log.finish(context, &golden.events, result.as_ref().err().map(ToString::to_string))?;
+    let ending = match &result {
+        Err(error) => Ending::Trouble(error.to_string()),
+        Ok(_) if has_diverged(options, &planned, tool_sha256) => Ending::Diverged,
+        Ok(_) => Ending::Finished,
+    };
+    let (outcome, _) = log.finish(context, &golden.events, ending)?;
     if let Ok(stage) = result {
         if outcome.verdict() != Verdict::Pass {
             stage.keep_logs(&log.case())?;
         }
-        stage.clear().await?;
+        // What became of the case stands; the supervisor removes what is left.
+        if let Err(error) = stage.clear().await {
+            let text = format!("cannot remove what a case used: {error}");
+            context.run.journal.append(Body::Note { case: Some(log.case()), text })?;
+        }
     }
     Ok(())
+}
+
+/// A replay with the very tool of its token, whose golden run sent other statements: another point was hit.
+fn has_diverged(options: &Options, planned: &Planned<'_>, tool_sha256: &str) -> bool {
+    options
+        .only
+        .as_ref()
+        .is_some_and(|token| tool_sha256.starts_with(&token.digests.tool) && token.digests.trace != planned.trace)
 }
 
 async fn injured<'a>(
@@ -192,10 +217,22 @@ fn token(context: &Rehearsed<'_>, planned: &Planned<'_>, address: &Address, tool
     }
 }
 
-fn finish(run: &Run, scenario: &Scenario) -> Result<()> {
+fn finish(run: &Run, scenario: &Scenario, options: &Options) -> Result<()> {
     let record = run.journal.record();
     let record = record.scenarios.iter().rfind(|record| record.scenario == scenario.name);
     let record = record.ok_or_else(|| Error::bug(format!("scenario {} was never started", scenario.name)))?;
-    let (verdict, why) = check::scenario_verdict(record);
+    let (verdict, why) = match options.plan_only {
+        // What a canary turns red is not known before it is injured.
+        true => (
+            Verdict::worst(record.golden().map(|case| case.outcome.map_or(Verdict::Unknown, planned_verdict))),
+            String::new(),
+        ),
+        false => check::scenario_verdict(record),
+    };
     run.journal.append(Body::ScenarioFinished { scenario: scenario.name.clone(), verdict, why })
+}
+
+/// A plan could be made wherever the golden runs came to an end, whichever it was.
+fn planned_verdict(outcome: Outcome) -> Verdict {
+    if outcome.verdict() == Verdict::Unknown { Verdict::Unknown } else { Verdict::Pass }
 }

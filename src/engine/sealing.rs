@@ -1,10 +1,10 @@
 //! The beginning and the end of a bundle: what was to be done, and on what, before; sums, reports and the verdict after.
 
-use crate::Result;
 use crate::engine::context::Run;
 use crate::engine::{Finished, Options, SOURCE_SHA256};
 use crate::evidence::outcome_sha256;
-use crate::model::{Body, Scenario, Verdict};
+use crate::model::{Body, Scenario, ScenarioRecord, Verdict};
+use crate::{Result, check};
 use serde_json::json;
 
 /// Writes down what is to be done, and on what, before anything is.
@@ -38,7 +38,8 @@ pub(super) fn seal(run: Run, asked: usize) -> Result<Finished> {
     let states = run.states();
     let hidden = hide_secrets(&run)?;
     let record = run.journal.record();
-    let finished = record.scenarios.iter().map(|scenario| scenario.verdict.unwrap_or(Verdict::Unknown));
+    let verdict = |scenario: &ScenarioRecord| scenario.verdict.unwrap_or_else(|| check::broken_off_verdict(scenario));
+    let finished = record.scenarios.iter().map(verdict);
     let missing = (record.scenarios.len() < asked).then_some(Verdict::Unknown);
     let verdict = Verdict::worst(finished.chain(missing).chain(hidden));
     run.journal.append(Body::RunFinished { verdict, outcome_sha256: outcome_sha256(&record, &states) })?;

@@ -130,16 +130,15 @@ impl<'a> Stage<'a> {
     /// The files of a tool: path, length and time of change; the report of `step` itself does not count.
     pub(super) fn files(&self, step: &Step) -> Result<BTreeMap<PathBuf, (u64, Option<SystemTime>)>> {
         let own = match &step.claims {
-            Claims::Report { report, .. } => Some(self.folder("work").join(report).with_extension("")),
+            Claims::Report { report, .. } => Some(self.folder("work").join(report)),
             Claims::None => None,
         };
+        let is_own = |path: &Path| own.as_ref().is_some_and(|own| path == own || is_set_aside(path, own));
         let mut files = BTreeMap::new();
-        for part in ["work", "home"] {
+        for part in ["work", "home", "tmp"] {
             list(&self.folder(part), &mut files)?;
         }
-        files.retain(|path, _| {
-            own.as_ref().is_none_or(|own| !path.to_string_lossy().starts_with(&*own.to_string_lossy()))
-        });
+        files.retain(|path, _| !is_own(path));
         Ok(files)
     }
 
@@ -263,6 +262,13 @@ fn database_name(number: u32, leaf: &str) -> String {
     let plain: String =
         leaf.to_ascii_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     format!("c{number}_{}", &plain[..plain.len().min(30)])
+}
+
+/// Whether `path` is an earlier `report` that a step found and that was renamed.
+fn is_set_aside(path: &Path, report: &Path) -> bool {
+    let number =
+        path.extension().and_then(|extension| extension.to_str()).and_then(|text| text.strip_prefix("before-"));
+    number.is_some_and(|number| number.parse::<u32>().is_ok()) && path.with_extension("") == report.with_extension("")
 }
 
 /// Head and tail of what is too long.

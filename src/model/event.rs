@@ -250,6 +250,9 @@ pub struct Coverage {
     pub classes: u64,
     /// Classes that are visited.
     pub visited: u64,
+    /// Points that only one of two golden runs had: the tool is not deterministic, and nothing is known of them.
+    #[serde(default)]
+    pub lost: u64,
 }
 
 impl Body {

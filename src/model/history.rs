@@ -76,9 +76,9 @@ impl CaseEvents {
         })
     }
 
-    /// The digest of the state of `endpoint` at `moment`.
+    /// The digest of the state of `endpoint` at `moment`; the last one, where a step ran several times.
     pub fn probe(&self, moment: &Moment, endpoint: &str) -> Option<&str> {
-        self.probes().find(|(at, of, _)| *at == moment && *of == endpoint).map(|(_, _, state)| state)
+        self.probes().filter(|(at, of, _)| *at == moment && *of == endpoint).map(|(_, _, state)| state).last()
     }
 
     /// The moments at which `endpoint` was probed, in order.

@@ -58,7 +58,7 @@ impl Plan {
         self.targets.iter().filter(|target| !target.is_source()).map(TargetSpec::endpoint).collect()
     }
 
-    /// Whether a declared transformation reads this table: its source query has the table's name as a word.
+    /// Whether a declared transformation reads this table: its name follows a `from` or a `join`.
     pub fn maps_source(&self, table: &str) -> bool {
         self.parity.maps.iter().any(|map| names_table(&map.source, table))
     }
@@ -68,16 +68,25 @@ impl Plan {
         self.parity.maps.iter().any(|map| names_table(&map.target, table))
     }
 
-    /// The last step that brings data, after which parity must hold.
+    /// The last step that brings data before any is taken away again; after it parity must hold.
     pub fn last_apply(&self) -> Option<&Step> {
-        let first_undo = self.steps.iter().position(|step| step.role == Role::Rollback).unwrap_or(self.steps.len());
-        self.steps[..first_undo].iter().rev().find(|step| matches!(step.role, Role::Apply | Role::Cutover))
+        let brings = |step: &Step| matches!(step.role, Role::Apply | Role::Cutover);
+        let from = self.steps.iter().position(brings)?;
+        let undone = self.steps[from..].iter().position(|step| step.role == Role::Rollback);
+        let until = undone.map_or(self.steps.len(), |after| from + after);
+        self.steps[..until].iter().rev().find(|step| brings(step))
     }
 }
 
-/// Whether `query` has the name of `table`, qualified or not, as a word.
+/// Whether `query` reads `table`: its name follows a `from` or a `join`. Only tables of the default schema may go
+/// without theirs.
 fn names_table(query: &str, table: &str) -> bool {
-    let bare = table.rsplit('.').next().unwrap_or(table);
     let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
-    query.split(|c| !is_word(c)).any(|word| word == table || word == bare)
+    let words: Vec<&str> = query.split(|c| !is_word(c)).filter(|word| !word.is_empty()).collect();
+    let bare = table.strip_prefix("public.").unwrap_or(table);
+    let reads = |pair: &[&str]| {
+        let before = pair[0].to_ascii_lowercase();
+        (before == "from" || before == "join") && (pair[1] == table || pair[1] == bare)
+    };
+    words.windows(2).any(reads)
 }

@@ -64,8 +64,12 @@ fn check_result() -> impl Strategy<Value = CheckResult> {
 
 fn body() -> impl Strategy<Value = Body> {
     let expect = (vec(text(), 0..3), option::of(outcome())).prop_map(|(red, outcome)| ExpectRecord { red, outcome });
-    let coverage =
-        any::<(u64, u64, u64)>().prop_map(|(points, classes, visited)| Coverage { points, classes, visited });
+    let coverage = any::<(u64, u64, u64, u64)>().prop_map(|(points, classes, visited, lost)| Coverage {
+        points,
+        classes,
+        visited,
+        lost,
+    });
     prop_oneof![
         (text(), any::<u32>(), text(), text()).prop_map(|(run, format, version, tier)| Body::RunStarted {
             run,

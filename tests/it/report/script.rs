@@ -50,7 +50,7 @@ impl Script {
     }
 
     pub(super) fn planned(&mut self, scenario: &str, kind: &str, classes: u64, visited: u64) -> &mut Script {
-        let coverage = Coverage { points: classes * 3, classes, visited };
+        let coverage = Coverage { points: classes * 3, classes, visited, lost: 0 };
         let (scenario, kind) = (scenario.to_owned(), kind.to_owned());
         self.add(Body::ScenarioPlanned { scenario, kind, during: "run".to_owned(), coverage })
     }
