@@ -3,11 +3,11 @@
 //! A history is a text, one line per event, read by [`events`]:
 //! `start`, `<phase> <step> <exit>` and `end` with the states that were seen then, `says`, `map`, `fired`, `left`.
 
-use rehearsal::check::{CHECKS, classify, judge, scenario_verdict};
+use rehearsal::check::{CHECKS, broken_off_verdict, classify, judge, scenario_verdict};
 use rehearsal::flow;
 use rehearsal::model::{
-    Body, CaseEvents, CaseRecord, CheckResult, DatabaseState, Engine, ExpectRecord, History, Known, Moment, Outcome,
-    Phase, Plan, Scenario, ScenarioRecord, States, TableCopy, TableDigest, TargetSpec, Verdict,
+    Body, CaseEvents, CaseRecord, CheckResult, Coverage, DatabaseState, Engine, ExpectRecord, History, Known, Moment,
+    Outcome, Phase, Plan, Scenario, ScenarioRecord, States, TableCopy, TableDigest, TargetSpec, Verdict,
 };
 use rstest::rstest;
 use std::collections::BTreeMap;
@@ -127,7 +127,11 @@ fn of_line(line: &str) -> Vec<Body> {
             vec![Body::Claim { case: case(), step: step.into(), phase: phase(phase_name), ok, note: word.into() }]
         }
         ["map", phase_name, step, word] => {
-            let (source, target) = (rows(&["a"]), if word == "same" { rows(&["a"]) } else { rows(&["b"]) });
+            let (source, target) = match word {
+                "same" => (rows(&["a"]), rows(&["a"])),
+                "empty" => (rows(&[]), rows(&[])),
+                _ => (rows(&["a"]), rows(&["b"])),
+            };
             let moment = Moment::after(phase(phase_name), step);
             vec![Body::Mapped { case: case(), moment, map: 1, source, target }]
         }
@@ -245,6 +249,7 @@ fn parity_of_an_injured_case(#[case] case: &str, #[case] verdict: Option<Verdict
 #[rstest]
 #[case::both_sides_are_equal("map plan copy same", PASS)]
 #[case::both_sides_differ("map plan copy differs", FAIL)]
+#[case::both_sides_are_empty("map plan copy empty", UNKNOWN)]
 #[case::not_asked_of_the_databases("", UNKNOWN)]
 #[case::asked_at_another_time("map rerun copy differs", UNKNOWN)]
 fn parity_of_a_declared_transformation(#[case] map: &str, #[case] verdict: Option<Verdict>) {
@@ -264,7 +269,11 @@ fn parity_does_not_ask_for_a_table_whose_content_a_transformation_takes_elsewher
 
 #[rstest]
 #[case::its_name("select x from names", "names", true)]
-#[case::its_name_without_the_schema("select x from names", "app.names", true)]
+#[case::its_name_without_the_default_schema("select x from names", "public.names", true)]
+#[case::its_name_without_another_schema("select x from names", "app.names", false)]
+#[case::joined("select x from old JOIN names using (id)", "names", true)]
+#[case::a_column("select names from old", "names", false)]
+#[case::a_literal("select x from old where kind = 'names'", "names", false)]
 #[case::its_qualified_name("select x from app.names n", "app.names", true)]
 #[case::a_part_of_a_name("select x from old_names", "names", false)]
 #[case::another_schema("select x from web.names", "app.names", false)]
@@ -476,6 +485,10 @@ fn faults_fired() {
 #[rstest]
 #[case::recovered(RECOVERED, Outcome::Pass)]
 #[case::did_right_by_itself("fired\ninjured copy 0 target=done\nleft\nend source=old target=done", Outcome::Absorbed)]
+#[case::did_right_by_itself_and_a_later_step_fails(
+    "fired\ninjured copy 0 target=done\nplan look 1\nleft\nend source=old target=done",
+    Outcome::Stuck
+)]
 #[case::never_struck("injured copy 0 target=done\nleft\nend source=old target=done", Outcome::NotFired)]
 #[case::never_struck_whatever_else(
     "injured copy 0 target=half\nleft\nend source=old-row target=half",
@@ -530,6 +543,19 @@ fn faults_fired() {
 fn an_injured_case_has_one_word(#[case] case: &str, #[case] outcome: Outcome) {
     let golden = format!("{GOLDEN}\nplan look 0 source=old target=done");
     let rehearsed = rehearsed(&format!("{TRY}{COPY}{LOOK}{UNDO}"), &golden, Some(case));
+    assert_eq!(classify(&rehearsed.history(), &rehearsed.results()), outcome);
+}
+
+#[rstest]
+#[case::because_it_is_done("recovery copy 1\nleft\nend source=old target=done", Outcome::Pass)]
+#[case::and_something_is_left("recovery copy 1\nleft sleep\nend source=old target=done", Outcome::Leak)]
+#[case::over_half_a_copy("recovery copy 1\nleft\nend source=old target=half", Outcome::Stuck)]
+#[case::and_so_the_rest_never_ran("recovery undo 1\nleft\nend source=old target=new", Outcome::Stuck)]
+#[case::at_an_earlier_step_too("recovery undo 1\nrecovery copy 1\nleft\nend source=old target=done", Outcome::Stuck)]
+fn a_tool_that_may_refuse_to_run_again_refuses(#[case] way_out: &str, #[case] outcome: Outcome) {
+    let case = format!("fired\ninjured copy killed\n{way_out}");
+    let golden = format!("{GOLDEN}\nplan undo 0 target=new");
+    let rehearsed = rehearsed(&format!("{COPY}{LOOK}{UNDO}{REFUSES}"), &golden, Some(&case));
     assert_eq!(classify(&rehearsed.history(), &rehearsed.results()), outcome);
 }
 
@@ -594,6 +620,33 @@ fn a_canary_turns_red_exactly_what_it_must(#[case] cases: &[&str], #[case] verdi
 #[case::no_case(&[], Verdict::Unknown)]
 fn a_scenario_is_its_worst_case(#[case] cases: &[&str], #[case] verdict: Verdict) {
     assert_eq!(scenario_verdict(&record(None, cases)).0, verdict);
+}
+
+#[rstest]
+#[case::all_points_in_both(Coverage { points: 9, classes: 9, visited: 9, lost: 0 }, Verdict::Pass)]
+#[case::nothing_to_injure(Coverage::default(), Verdict::Unknown)]
+#[case::points_in_one_golden_run_only(Coverage { points: 9, classes: 6, visited: 6, lost: 3 }, Verdict::Unknown)]
+fn a_sweep_is_green_only_over_points_that_are_known(#[case] coverage: Coverage, #[case] verdict: Verdict) {
+    let faults = vec![("proc.kill".to_owned(), "copy".to_owned(), coverage)];
+    let record = ScenarioRecord { faults, ..record(None, &["PASS"]) };
+    assert_eq!(scenario_verdict(&record).0, verdict);
+}
+
+#[test]
+fn what_is_broken_off_is_unknown_and_what_was_red_stays_red() {
+    assert_eq!(broken_off_verdict(&record(None, &["PASS"])), Verdict::Unknown);
+    assert_eq!(broken_off_verdict(&record(None, &["PASS", "LIED"])), Verdict::Fail);
+    let expect = ExpectRecord { red: vec!["parity".into()], outcome: None };
+    assert_eq!(broken_off_verdict(&record(Some(expect), &["LIED parity"])), Verdict::Unknown);
+}
+
+#[test]
+fn a_canary_whose_check_could_not_be_answered_has_shown_nothing() {
+    let expect = ExpectRecord { red: vec!["parity".into()], outcome: None };
+    let mut record = record(Some(expect), &["PASS parity"]);
+    assert_eq!(scenario_verdict(&record).0, Verdict::Pass);
+    record.cases.values_mut().flat_map(|case| &mut case.checks).for_each(|check| check.verdict = Verdict::Unknown);
+    assert_eq!(scenario_verdict(&record).0, Verdict::Unknown);
 }
 
 fn record(expect: Option<ExpectRecord>, cases: &[&str]) -> ScenarioRecord {

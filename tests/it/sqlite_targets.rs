@@ -8,7 +8,7 @@ use std::path::Path;
 fn copy_notes() -> String {
     let folder = Path::new(env!("CARGO_BIN_EXE_rehearse")).parent().unwrap();
     let example = folder.join("examples/copy_notes");
-    assert!(example.is_file(), "{} is not built", example.display());
+    assert!(example.is_file(), "{} is not built: `cargo build --examples`, or test everything", example.display());
     example.display().to_string()
 }
 
