@@ -22,15 +22,20 @@ fn a_write_into_the_source_while_copying_is_seen() {
     stage.expect(0, &["run", "--replace-target"]);
 }
 
-#[test]
-fn the_second_of_two_refuses_and_the_first_goes_on() {
+#[rstest]
+#[case::by_the_same_profile("")]
+#[case::by_a_profile_with_one_more_comment("# the second\n")]
+fn the_second_of_two_refuses_and_the_first_goes_on(#[case] comment: &str) {
     let stage = Stage::new();
     let holder = Holder::lock(&stage, "general.state");
     let first = stage.spawn(&["run", "--lock-timeout", "60000"]);
     until("the tool to wait", || stage.waits_for_lock());
     let other = tempfile::tempdir().unwrap();
+    let profile = other.path().join("profile.toml");
+    fs::write(&profile, fs::read_to_string("fixtures/butlers/profile.toml").unwrap() + comment).unwrap();
     let mut second = Command::new(env!("CARGO_BIN_EXE_rehearse"));
-    second.args(["tool", "one-db", "run", "--lock-timeout", "100", "--report-path"]).arg(other.path().join("r.json"));
+    second.args(["tool", "one-db", "run", "--replace-target", "--lock-timeout", "100", "--profile"]).arg(profile);
+    second.arg("--report-path").arg(other.path().join("r.json"));
     second.envs(stage.tool(&[]).get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))));
     let seen = Seen::new(second.output().unwrap());
     assert_eq!(seen.code, Some(1), "{seen:#?}");
