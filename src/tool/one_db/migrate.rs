@@ -107,13 +107,13 @@ fn report_progress(run: &Run, table: &Table, watch: &Stopwatch) {
 async fn copy_table(run: &Run, plan: &Plan, lane: &mut Lane, table: &Table) -> Result<Copied> {
     let (source, target) = lane.sessions(run, table.job.source).await?;
     let lock = clear::begin_and_lock(run, &[table], run.options.replace_target);
-    if run.options.replace_target {
-        target.execute(&table.step("lock"), &lock).await?;
-        clear_alone(plan, target, table).await?;
-    } else if run.options.upsert {
-        target.execute(&table.step("lock"), &lock).await?;
-    } else {
-        refuse_rows(target, table, &lock).await?;
+    match cleared_alone(plan, table).filter(|_| run.options.replace_target) {
+        Some(group) => {
+            target.execute(&table.step("lock"), &lock).await?;
+            group.clear(target, &table.step("clear"), &plan.tables).await?;
+        }
+        None if run.options.upsert => target.execute(&table.step("lock"), &lock).await?,
+        None => lock_empty(target, table, &lock).await?,
     }
     let copied = fill(run, source, target, table).await?;
     for sequence in &table.sequences {
@@ -124,18 +124,14 @@ async fn copy_table(run: &Run, plan: &Plan, lane: &mut Lane, table: &Table) -> R
     Ok(copied)
 }
 
-/// A table of a larger group is empty already.
-async fn clear_alone(plan: &Plan, target: &mut Session, table: &Table) -> Result<()> {
-    let alone = |group: &&clear::Group| group.tables.len() == 1 && plan.tables[group.tables[0]].index == table.index;
-    match plan.groups.iter().find(alone) {
-        Some(group) => group.clear(target, &table.step("clear"), &plan.tables).await,
-        None => Ok(()),
-    }
+/// The group of a table that is emptied in its own transaction; those of a larger group were emptied before.
+fn cleared_alone<'p>(plan: &'p Plan, table: &Table) -> Option<&'p clear::Group> {
+    plan.groups.iter().find(|group| group.tables.len() == 1 && plan.tables[group.tables[0]].index == table.index)
 }
 
-/// Somebody may have written between the plan and the lock.
-async fn refuse_rows(target: &mut Session, table: &Table, lock: &str) -> Result<()> {
-    let sql = format!("{lock}; SELECT count(*)::text FROM {}", table.target());
+/// Somebody may have written between the plan, or the clearing of the group, and the lock.
+async fn lock_empty(target: &mut Session, table: &Table, lock: &str) -> Result<()> {
+    let sql = format!("{lock}; {}", table.count_target());
     match target.number(&table.step("lock"), &sql).await? {
         0 => Ok(()),
         rows => Err(Error::refused(format!(
@@ -153,13 +149,11 @@ async fn fill(run: &Run, source: &mut Session, target: &mut Session, table: &Tab
     let (step, out, into) = (table.step("copy"), table.copy_out(), table.copy_in(stage));
     let pipe = Pipe { step: &step, out: &out, into: &into, form: table.form };
     let digest = pipe.pump(source, target).await?;
-    let mut target_after = digest.rows;
     if stage.is_some() {
         refuse_stuck(target, table).await?;
         target.execute(&table.step("upsert"), &table.upsert(STAGE)).await?;
-        let sql = format!("SELECT count(*)::text FROM {}", table.target());
-        target_after = target.number(&table.step("count"), &sql).await?;
     }
+    let target_after = target.number(&table.step("count"), &table.count_target()).await?;
     Ok(Copied { source: digest, target_after })
 }
 

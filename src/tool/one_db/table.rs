@@ -132,6 +132,11 @@ impl Table {
         out(&self.target(), &self.all(), self.query_target, form)
     }
 
+    /// Counts the rows of the target.
+    pub(super) fn count_target(&self) -> String {
+        format!("SELECT count(*)::text FROM {}", self.target())
+    }
+
     /// Names of the key's columns, in the order in which COPY gives them.
     pub(super) fn key_names(&self) -> Vec<&str> {
         self.columns[..self.key_columns].iter().map(|column| column.name.as_str()).collect()

@@ -22,6 +22,38 @@ fn a_write_into_the_source_while_copying_is_seen() {
     stage.expect(0, &["run", "--replace-target"]);
 }
 
+#[test]
+fn a_row_that_comes_between_the_clearing_of_a_group_and_its_copy_is_refused() {
+    let stage = Stage::new();
+    let holder = Holder::lock(&stage, "general.state");
+    let child = stage.spawn(&["migrate", "--replace-target", "--lock-timeout", "60000"]);
+    until("the tool to wait", || stage.waits_for_lock());
+    stage.sql(
+        "one",
+        "insert into general.route_inbox (id, status, body, envelope, received_at) \
+         values (gen_random_uuid(), 'new', 'late', '{}', now())",
+    );
+    holder.release();
+    let seen = Seen::new(child.wait_with_output().unwrap()).expect(1, &stage.report());
+    assert!(seen.stderr.contains("general.route_inbox: 1 rows appeared in the target since the plan"), "{seen:#?}");
+    stage.expect(0, &["run", "--replace-target"]);
+}
+
+#[test]
+fn the_count_after_is_counted() {
+    let stage = Stage::new();
+    stage.sql(
+        "one",
+        "create function lose() returns trigger language plpgsql as \
+            'begin delete from general.state where key = ''key 7''; return null; end'; \
+         create trigger lose after insert on general.state execute function lose()",
+    );
+    stage.expect(0, &["migrate"]);
+    let row = &stage.report()["results"][0];
+    assert_eq!((&row["table"], &row["source_count"]), (&"state".into(), &40.into()));
+    assert_eq!((&row["target_count"], &row["target_count_after"]), (&39.into(), &39.into()));
+}
+
 #[rstest]
 #[case::by_the_same_profile("")]
 #[case::by_a_profile_with_one_more_comment("# the second\n")]
