@@ -24,7 +24,9 @@ pub(super) struct Column {
     pub(super) name: String,
     /// Type with modifiers, a user's enum with its labels, a collation of its own.
     pub(super) type_name: String,
-    pub(super) built_in: bool,
+    /// Its binary form means the same on every server. Not so a user's type, nor what is sent as an oid (`reg*`,
+    /// `aclitem`) or by a setting (`money`).
+    pub(super) portable: bool,
     pub(super) not_null: bool,
     pub(super) generated: bool,
     /// GENERATED ALWAYS AS IDENTITY: can be inserted, never updated.
@@ -92,7 +94,8 @@ pub(super) async fn shapes(
                     FROM pg_catalog.pg_enum e WHERE e.enumtypid IN (t.oid, t.typelem)), '') END \
             || CASE WHEN a.attcollation <> t.typcollation THEN ' collate ' || (SELECT l.collname::text \
                 FROM pg_catalog.pg_collation l WHERE l.oid = a.attcollation) ELSE '' END, \
-            (t.typnamespace = 'pg_catalog'::regnamespace AND t.typtype IN ('b', 'r', 'm'))::text, \
+            (t.typnamespace = 'pg_catalog'::regnamespace AND t.typtype IN ('b', 'r', 'm') \
+                AND t.typname !~ '^_?(reg.*|money|aclitem)$')::text, \
             a.attnotnull::text, (a.attgenerated <> '')::text, \
             (a.attidentity = 'a')::text, pg_catalog.array_position(i.indkey::int2[], a.attnum)::text \
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
@@ -113,7 +116,7 @@ pub(super) async fn shapes(
         shape.columns.push(Column {
             name: row.text(4)?,
             type_name: row.text(5)?,
-            built_in: row.truth(6)?,
+            portable: row.truth(6)?,
             not_null: row.truth(7)?,
             generated: row.truth(8)?,
             identity: row.truth(9)?,

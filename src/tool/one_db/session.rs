@@ -127,10 +127,11 @@ impl Session {
         self.execute(step, "COMMIT").await
     }
 
+    /// With an empty search path, so that both sides name objects (`regclass`) with their schema.
     fn begin_reading(&self) -> &'static str {
         match self.snapshot {
-            None => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-            Some(_) => "COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            None => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = ''",
+            Some(_) => "COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = ''",
         }
     }
 
