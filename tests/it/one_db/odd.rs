@@ -114,6 +114,30 @@ fn what_is_an_oid_or_a_setting_goes_by_its_name(#[case] kind: &str, #[case] valu
     expect_by(&stage, ONE_PROFILE, renamed, &["verify"]);
 }
 
+#[test]
+fn a_column_that_only_the_target_computes_does_not_fit() {
+    let computed = "(id int primary key, v int generated always as (id * 2) stored)";
+    let stage = one_table(
+        "create table one (id int primary key, v int); insert into one values (1, 7)",
+        &format!("create table odd.one {computed}"),
+    );
+    for action in ["plan", "migrate"] {
+        let seen = expect_by(&stage, ONE_PROFILE, 1, &[action]);
+        assert!(seen.stderr.contains("column v is stored in the source and computed in the target"), "{seen:#?}");
+    }
+    assert_eq!(stage.sql("one", "select count(*) from odd.one"), "0");
+}
+
+#[test]
+fn a_column_that_only_the_source_computes_is_copied() {
+    let stage = one_table(
+        "create table one (id int primary key, v int generated always as (id * 2) stored); insert into one values (1)",
+        "create table odd.one (id int primary key, v int)",
+    );
+    expect_by(&stage, ONE_PROFILE, 0, &["run"]);
+    assert_eq!(stage.sql("one", "select v from odd.one"), "2");
+}
+
 #[rstest]
 #[case::typo("format = 1\nflow = \"one-db\"\nconfrim_rollback = \"X\"\n", "unknown field `confrim_rollback`")]
 #[case::another_flow(&ODD_PROFILE.replace("one-db", "reset"), "expected format = 1 and flow = \"one-db\"")]
