@@ -232,6 +232,21 @@ fn upsert_keeps_rows_of_others_and_overwrites_its_own() {
 }
 
 #[test]
+fn rows_that_came_another_way_get_their_sequences_too() {
+    let stage = Stage::new();
+    stage.expect(0, &["run"]);
+    let sequences = ["general.sessions_id_seq", "general.route_inbox_arrival_seq"];
+    let next = || sequences.map(|name| stage.sql("one", &format!("select nextval('{name}')")));
+    sequences.map(|name| stage.sql("one", &format!("select setval('{name}', 1, false)")));
+    let seen = stage.expect(0, &["migrate"]);
+    assert!(seen.stderr.contains("was there already general.sessions: 300 rows"), "{seen:#?}");
+    assert_eq!(next(), ["1001", "502"], "as the source would go on");
+    stage.sql("one", "select setval('general.sessions_id_seq', 5000)");
+    stage.expect(0, &["migrate"]);
+    assert_eq!(next(), ["5001", "503"], "never back");
+}
+
+#[test]
 fn a_rollback_says_what_was_written_since() {
     let stage = Stage::new();
     stage.expect(0, &["run"]);
