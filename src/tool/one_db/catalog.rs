@@ -211,44 +211,6 @@ fn reference(row: &Fields) -> Result<Reference> {
     })
 }
 
-/// What makes two databases the same one, however their DSNs are spelled.
-#[derive(Debug, Clone)]
-pub(super) struct Identity {
-    pub(super) server_version: String,
-    system: String,
-    database: String,
-    /// Copied clusters share the identifier; the start tells them apart.
-    started: String,
-    standby: bool,
-}
-
-impl Identity {
-    pub(super) async fn ask(session: &mut Session, step: &str) -> Result<Identity> {
-        let sql = "SELECT current_setting('server_version'), \
-            (SELECT system_identifier::text FROM pg_catalog.pg_control_system()), \
-            (SELECT oid::text FROM pg_catalog.pg_database WHERE datname = current_database()), \
-            extract(epoch FROM pg_catalog.pg_postmaster_start_time())::text, pg_catalog.pg_is_in_recovery()::text";
-        let row = Fields(session.rows(step, sql).await?.into_iter().next().unwrap_or_default());
-        Ok(Identity {
-            server_version: row.text(0)?,
-            system: row.text(1)?,
-            database: row.text(2)?,
-            started: row.text(3)?,
-            standby: row.truth(4)?,
-        })
-    }
-
-    /// The same database of the same running server, or of its standby.
-    pub(super) fn same(&self, other: &Identity) -> bool {
-        let same_files = self.system == other.system && self.database == other.database;
-        same_files && (self.started == other.started || self.standby || other.standby)
-    }
-
-    pub(super) fn text(&self) -> String {
-        format!("{}/{}", self.system, self.database)
-    }
-}
-
 /// A row of a catalog query of ours.
 struct Fields(TextRow);
 

@@ -2,6 +2,7 @@
 
 use super::catalog;
 use crate::db::Dsn;
+use crate::db::postgres::{self, Identity};
 use crate::{Error, Result};
 use futures_util::TryStreamExt;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgCopyIn};
@@ -97,6 +98,12 @@ impl Session {
         let sql = format!("SELECT pg_catalog.unnest(ARRAY[({})])::text", queries.join("), ("));
         let rows = self.rows(step, &sql).await?;
         (0..queries.len()).map(|index| number(step, rows.get(index))).collect()
+    }
+
+    /// Which database this is.
+    pub(super) async fn identity(&mut self, step: &str) -> Result<Identity> {
+        let asked = postgres::identity(&mut self.connection).await;
+        asked.map_err(|error| error.within(format!("{step}: {}", self.endpoint.place())))
     }
 
     /// Reads in a new snapshot from now on; others can join it as long as this connection stays in it.
