@@ -159,7 +159,7 @@ fn through(stage: &Stage, port: u16, args: &[&str]) -> Command {
 #[test]
 fn all_phases_share_the_same_few_connections() {
     let stage = Stage::new();
-    for (args, most) in [(&["run"][..], 260), (&["verify"], 120), (&["run", "--replace-target"], 280)] {
+    for (args, most) in [(&["run"][..], 290), (&["verify"], 130), (&["run", "--replace-target"], 310)] {
         let proxy = Cutter::start(&stage.server, u32::MAX, Cut::Before);
         let args = [args, &["--jobs", "2"]].concat();
         Seen::new(through(&stage, proxy.port, &args).output().unwrap()).expect(0, &stage.report());
