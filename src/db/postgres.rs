@@ -104,45 +104,62 @@ pub struct Identity {
     pub database_oid: String,
     /// The name of the database, for people.
     pub database: String,
+    /// The server's version, for people.
+    pub server_version: String,
+    /// Whether it replays another server's writes.
+    pub standby: bool,
 }
 
 impl Identity {
-    /// Whether both are one database, under whatever address and name. Ask both without a restart in between.
+    /// Whether both are one database, under whatever address and name, or one is the other's standby. Ask both without
+    /// a restart in between.
     pub fn is_same(&self, other: &Identity) -> bool {
-        let known_apart = match (&self.system_identifier, &other.system_identifier) {
-            (Some(one), Some(another)) => one != another,
-            _ => false,
+        let same_cluster = match (&self.system_identifier, &other.system_identifier) {
+            (Some(one), Some(another)) => Some(one == another),
+            _ => None,
         };
-        !known_apart && self.started == other.started && self.database_oid == other.database_oid
+        let same_server = same_cluster != Some(false) && self.started == other.started;
+        let standby = same_cluster == Some(true) && (self.standby || other.standby);
+        self.database_oid == other.database_oid && (same_server || standby)
+    }
+
+    fn server(&self) -> &str {
+        self.system_identifier.as_deref().unwrap_or("unknown")
+    }
+
+    /// The cluster's identifier and the database's oid, for a report.
+    pub fn short(&self) -> String {
+        format!("{}/{}", self.server(), self.database_oid)
     }
 }
 
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let server = self.system_identifier.as_deref().unwrap_or("unknown");
-        write!(f, "database {} (oid {}) of server {server}", self.database, self.database_oid)
+        write!(f, "database {} (oid {}) of server {}", self.database, self.database_oid, self.server())
     }
 }
 
-/// Asks the server who it is.
+/// Asks the server who it is; also a role that may not see the cluster's identifier gets an answer.
 ///
 /// # Errors
 /// The server's message.
 pub async fn identity(connection: &mut PgConnection) -> Result<Identity> {
-    let allowed = "select has_function_privilege('pg_control_system()', 'execute')::text";
-    let system_identifier = match fetch_text(connection, allowed).await?.as_deref() {
-        Some("true") => fetch_text(connection, "select system_identifier::text from pg_control_system()").await?,
+    let question = "select extract(epoch from pg_catalog.pg_postmaster_start_time())::text, \
+        (select oid::text from pg_catalog.pg_database where datname = current_database()), current_database()::text, \
+        current_setting('server_version'), pg_catalog.pg_is_in_recovery()::text, \
+        has_function_privilege('pg_catalog.pg_control_system()', 'execute')::text";
+    let row = connection.fetch_one(sqlx::raw_sql(question)).await.map_err(|error| failed(&error))?;
+    let text = |index: usize| row.try_get::<String, usize>(index).map_err(|error| failed(&error));
+    let system_identifier = match text(5)?.as_str() {
+        "true" => fetch_text(connection, "select system_identifier::text from pg_catalog.pg_control_system()").await?,
         _ => None,
     };
-    let mut answers = Vec::new();
-    for question in [
-        "select extract(epoch from pg_postmaster_start_time())::text",
-        "select oid::text from pg_database where datname = current_database()",
-        "select current_database()::text",
-    ] {
-        answers.push(fetch_text(connection, question).await?.unwrap_or_default());
-    }
-    let [started, database_oid, database] =
-        <[String; 3]>::try_from(answers).map_err(|_| Error::bug("three questions have three answers"))?;
-    Ok(Identity { system_identifier, started, database_oid, database })
+    Ok(Identity {
+        system_identifier,
+        started: text(0)?,
+        database_oid: text(1)?,
+        database: text(2)?,
+        server_version: text(3)?,
+        standby: text(4)? == "true",
+    })
 }

@@ -64,6 +64,10 @@ async fn one_database_under_two_spellings_is_the_same_and_its_neighbour_is_not()
     assert!(!identities[0].is_same(&identities[2]));
     let blind = postgres::Identity { system_identifier: None, ..identities[0].clone() };
     assert!(blind.is_same(&identities[0]), "a role with fewer rights still finds it out");
+    let restarted = postgres::Identity { started: "1".to_owned(), ..identities[0].clone() };
+    assert!(!restarted.is_same(&identities[0]), "a copied data directory is another server");
+    let standby = postgres::Identity { standby: true, ..restarted };
+    assert!(standby.is_same(&identities[0]), "a standby holds the same rows");
 }
 
 const SCHEMA: &str = r#"

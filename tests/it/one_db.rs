@@ -159,6 +159,18 @@ fn the_target_is_no_source_however_it_is_spelled() {
     assert_eq!(stage.dump("one"), before);
 }
 
+#[test]
+fn a_role_that_may_not_see_the_cluster_migrates_all_the_same() {
+    let stage = Stage::with(&["health"]);
+    stage.sql("health", "create role plain login; grant pg_read_all_data to plain");
+    stage.sql("health", "revoke execute on function pg_control_system from public");
+    let plain = stage.dsn("health").replace("postgres@", "plain@");
+    let args = &["run", "--source-env", "health=BUTLER_HEALTH_DATABASE_URL"];
+    Seen::new(stage.tool(args).env("BUTLER_HEALTH_DATABASE_URL", plain).output().unwrap()).expect(0, &stage.report());
+    let identity = stage.report()["databases"][0]["identity"].as_str().unwrap().to_owned();
+    assert!(identity.starts_with("unknown/"), "{identity}");
+}
+
 #[rstest]
 #[case(&["run", "--no-such-flag"])]
 #[case(&["run", "--source-env", "general"])]
@@ -229,6 +241,21 @@ fn upsert_keeps_rows_of_others_and_overwrites_its_own() {
     stage.expect(0, &["run", "--upsert"]);
     let found = stage.sql("one", "select key, version from health.state where key in ('mine', 'key 1') order by 1");
     assert_eq!(found, "key 1|2\nmine|7");
+}
+
+#[test]
+fn rows_that_came_another_way_get_their_sequences_too() {
+    let stage = Stage::new();
+    stage.expect(0, &["run"]);
+    let sequences = ["general.sessions_id_seq", "general.route_inbox_arrival_seq"];
+    let next = || sequences.map(|name| stage.sql("one", &format!("select nextval('{name}')")));
+    sequences.iter().for_each(|name| drop(stage.sql("one", &format!("select setval('{name}', 1, false)"))));
+    let seen = stage.expect(0, &["migrate"]);
+    assert!(seen.stderr.contains("was there already general.sessions: 300 rows"), "{seen:#?}");
+    assert_eq!(next(), ["1001", "502"], "as the source would go on");
+    stage.sql("one", "select setval('general.sessions_id_seq', 5000)");
+    stage.expect(0, &["migrate"]);
+    assert_eq!(next(), ["5001", "503"], "never back");
 }
 
 #[test]

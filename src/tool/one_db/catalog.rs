@@ -24,7 +24,9 @@ pub(super) struct Column {
     pub(super) name: String,
     /// Type with modifiers, a user's enum with its labels, a collation of its own.
     pub(super) type_name: String,
-    pub(super) built_in: bool,
+    /// Its binary form means the same on every server. Not so a user's type, nor what is sent as an oid (`reg*`,
+    /// `aclitem`) or by a setting (`money`).
+    pub(super) portable: bool,
     pub(super) not_null: bool,
     pub(super) generated: bool,
     /// GENERATED ALWAYS AS IDENTITY: can be inserted, never updated.
@@ -92,7 +94,8 @@ pub(super) async fn shapes(
                     FROM pg_catalog.pg_enum e WHERE e.enumtypid IN (t.oid, t.typelem)), '') END \
             || CASE WHEN a.attcollation <> t.typcollation THEN ' collate ' || (SELECT l.collname::text \
                 FROM pg_catalog.pg_collation l WHERE l.oid = a.attcollation) ELSE '' END, \
-            (t.typnamespace = 'pg_catalog'::regnamespace AND t.typtype IN ('b', 'r', 'm'))::text, \
+            (t.typnamespace = 'pg_catalog'::regnamespace AND t.typtype IN ('b', 'r', 'm') \
+                AND t.typname !~ '^_?(reg.*|money|aclitem)$')::text, \
             a.attnotnull::text, (a.attgenerated <> '')::text, \
             (a.attidentity = 'a')::text, pg_catalog.array_position(i.indkey::int2[], a.attnum)::text \
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
@@ -113,7 +116,7 @@ pub(super) async fn shapes(
         shape.columns.push(Column {
             name: row.text(4)?,
             type_name: row.text(5)?,
-            built_in: row.truth(6)?,
+            portable: row.truth(6)?,
             not_null: row.truth(7)?,
             generated: row.truth(8)?,
             identity: row.truth(9)?,
@@ -206,44 +209,6 @@ fn reference(row: &Fields) -> Result<Reference> {
         cascades: row.truth(5)?,
         refers: row.text(6)?,
     })
-}
-
-/// What makes two databases the same one, however their DSNs are spelled.
-#[derive(Debug, Clone)]
-pub(super) struct Identity {
-    pub(super) server_version: String,
-    system: String,
-    database: String,
-    /// Copied clusters share the identifier; the start tells them apart.
-    started: String,
-    standby: bool,
-}
-
-impl Identity {
-    pub(super) async fn ask(session: &mut Session, step: &str) -> Result<Identity> {
-        let sql = "SELECT current_setting('server_version'), \
-            (SELECT system_identifier::text FROM pg_catalog.pg_control_system()), \
-            (SELECT oid::text FROM pg_catalog.pg_database WHERE datname = current_database()), \
-            extract(epoch FROM pg_catalog.pg_postmaster_start_time())::text, pg_catalog.pg_is_in_recovery()::text";
-        let row = Fields(session.rows(step, sql).await?.into_iter().next().unwrap_or_default());
-        Ok(Identity {
-            server_version: row.text(0)?,
-            system: row.text(1)?,
-            database: row.text(2)?,
-            started: row.text(3)?,
-            standby: row.truth(4)?,
-        })
-    }
-
-    /// The same database of the same running server, or of its standby.
-    pub(super) fn same(&self, other: &Identity) -> bool {
-        let same_files = self.system == other.system && self.database == other.database;
-        same_files && (self.started == other.started || self.standby || other.standby)
-    }
-
-    pub(super) fn text(&self) -> String {
-        format!("{}/{}", self.system, self.database)
-    }
 }
 
 /// A row of a catalog query of ours.

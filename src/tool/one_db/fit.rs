@@ -95,6 +95,9 @@ fn misfits(source: &Shape, target: &Shape) -> Vec<String> {
                 "column {name} is {} in the source and {} in the target",
                 column.type_name, other.type_name
             )),
+            Some(other) if other.generated && !column.generated => problems.push(format!(
+                "column {name} is stored in the source and computed in the target, which would not take its values"
+            )),
             Some(_) => {}
         }
     }

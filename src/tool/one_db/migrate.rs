@@ -57,10 +57,11 @@ async fn with_retries(run: &Run, plan: &Plan, lane: &mut Lane, index: usize) -> 
     let table = &plan.tables[index];
     let watch = Stopwatch::start();
     for attempt in 1.. {
-        let result = if table.present { Ok(None) } else { copy_table(run, plan, lane, table).await.map(Some) };
+        let result =
+            if table.present { keep_table(run, lane, table).await } else { copy_table(run, plan, lane, table).await };
         match result {
-            Ok(copied) => {
-                run.ledger.row(table.index, |row| done(row, table, copied, &watch));
+            Ok(done) => {
+                run.ledger.row(table.index, |row| note(row, table, &done, &watch));
                 report_progress(run, table, &watch);
                 return Ok(());
             }
@@ -78,23 +79,22 @@ async fn with_retries(run: &Run, plan: &Plan, lane: &mut Lane, index: usize) -> 
     Err(Error::bug("attempts without end ended"))
 }
 
-/// What a table's transaction left: the source's digest, and rows in the target.
-struct Copied {
-    source: TableDigest,
+/// What a table's transaction left: the source's digest if it was read, and rows in the target.
+struct Done {
+    source: Option<TableDigest>,
     target_after: u64,
 }
 
-fn done(row: &mut TableResult, table: &Table, copied: Option<Copied>, watch: &Stopwatch) {
+fn note(row: &mut TableResult, table: &Table, done: &Done, watch: &Stopwatch) {
     row.status = TableStatus::Ok;
     row.error = None;
     row.duration_us += watch.elapsed_us();
     row.checksum_form = Some(table.form.name());
-    row.target_count_after = Some(table.target_before);
-    if let Some(copied) = copied {
-        row.source_count = Some(copied.source.rows);
-        row.source_checksum = Some(copied.source.sum);
-        row.target_count = Some(copied.target_after);
-        row.target_count_after = Some(copied.target_after);
+    row.target_count = Some(done.target_after);
+    row.target_count_after = Some(done.target_after);
+    if let Some(source) = done.source {
+        row.source_count = Some(source.rows);
+        row.source_checksum = Some(source.sum);
     }
 }
 
@@ -104,48 +104,59 @@ fn report_progress(run: &Run, table: &Table, watch: &Stopwatch) {
     (run.progress)(&format!("{what} {}: {rows} rows, {} ms", table.name(), watch.elapsed().as_millis()));
 }
 
-async fn copy_table(run: &Run, plan: &Plan, lane: &mut Lane, table: &Table) -> Result<Copied> {
+async fn copy_table(run: &Run, plan: &Plan, lane: &mut Lane, table: &Table) -> Result<Done> {
     let (source, target) = lane.sessions(run, table.job.source).await?;
     let lock = clear::begin_and_lock(run, &[table], run.options.replace_target);
-    if run.options.replace_target {
-        target.execute(&table.step("lock"), &lock).await?;
-        clear_alone(plan, target, table).await?;
-    } else if run.options.upsert {
-        target.execute(&table.step("lock"), &lock).await?;
-    } else {
-        refuse_rows(target, table, &lock).await?;
+    match cleared_alone(plan, table).filter(|_| run.options.replace_target) {
+        Some(group) => {
+            target.execute(&table.step("lock"), &lock).await?;
+            group.clear(target, &table.step("clear"), &plan.tables).await?;
+        }
+        None if run.options.upsert => target.execute(&table.step("lock"), &lock).await?,
+        None => lock_unchanged(target, table, &lock, 0).await?,
     }
-    let copied = fill(run, source, target, table).await?;
+    let done = fill(run, source, target, table).await?;
+    finish(target, table).await?;
+    Ok(done)
+}
+
+/// The rows are there already, but nobody knows how they came: not by us, and the sequences may stand at their start.
+async fn keep_table(run: &Run, lane: &mut Lane, table: &Table) -> Result<Done> {
+    let (_, target) = lane.sessions(run, table.job.source).await?;
+    lock_unchanged(target, table, &clear::begin_and_lock(run, &[table], false), table.target_before).await?;
+    finish(target, table).await?;
+    Ok(Done { source: None, target_after: table.target_before })
+}
+
+async fn finish(target: &mut Session, table: &Table) -> Result<()> {
     for sequence in &table.sequences {
         let step = table.step(&format!("sequence {}", sequence.sequence.column));
         target.execute(&step, &sequence.advance(&table.target())).await?;
     }
-    target.execute(&table.step("commit"), "COMMIT").await?;
-    Ok(copied)
+    target.execute(&table.step("commit"), "COMMIT").await
 }
 
-/// A table of a larger group is empty already.
-async fn clear_alone(plan: &Plan, target: &mut Session, table: &Table) -> Result<()> {
-    let alone = |group: &&clear::Group| group.tables.len() == 1 && plan.tables[group.tables[0]].index == table.index;
-    match plan.groups.iter().find(alone) {
-        Some(group) => group.clear(target, &table.step("clear"), &plan.tables).await,
-        None => Ok(()),
+/// The group of a table that is emptied in its own transaction; those of a larger group were emptied before.
+fn cleared_alone<'p>(plan: &'p Plan, table: &Table) -> Option<&'p clear::Group> {
+    plan.groups.iter().find(|group| group.tables.len() == 1 && plan.tables[group.tables[0]].index == table.index)
+}
+
+/// Somebody may have written between the plan, or the clearing of the group, and the lock.
+async fn lock_unchanged(target: &mut Session, table: &Table, lock: &str, expected: u64) -> Result<()> {
+    let sql = format!("{lock}; {}", table.count_target());
+    let rows = target.number(&table.step("lock"), &sql).await?;
+    if rows == expected {
+        return Ok(());
     }
+    let what = if rows > expected { "appeared in" } else { "vanished from" };
+    Err(Error::refused(format!(
+        "{}: {} rows {what} the target since the plan; stop what writes there, then run again",
+        table.name(),
+        rows.abs_diff(expected)
+    )))
 }
 
-/// Somebody may have written between the plan and the lock.
-async fn refuse_rows(target: &mut Session, table: &Table, lock: &str) -> Result<()> {
-    let sql = format!("{lock}; SELECT count(*)::text FROM {}", table.target());
-    match target.number(&table.step("lock"), &sql).await? {
-        0 => Ok(()),
-        rows => Err(Error::refused(format!(
-            "{}: {rows} rows appeared in the target since the plan; stop what writes there, then run again",
-            table.name()
-        ))),
-    }
-}
-
-async fn fill(run: &Run, source: &mut Session, target: &mut Session, table: &Table) -> Result<Copied> {
+async fn fill(run: &Run, source: &mut Session, target: &mut Session, table: &Table) -> Result<Done> {
     let stage = run.options.upsert.then_some(STAGE);
     if stage.is_some() {
         target.execute(&table.step("stage"), &table.stage(STAGE_NAME)).await?;
@@ -153,14 +164,12 @@ async fn fill(run: &Run, source: &mut Session, target: &mut Session, table: &Tab
     let (step, out, into) = (table.step("copy"), table.copy_out(), table.copy_in(stage));
     let pipe = Pipe { step: &step, out: &out, into: &into, form: table.form };
     let digest = pipe.pump(source, target).await?;
-    let mut target_after = digest.rows;
     if stage.is_some() {
         refuse_stuck(target, table).await?;
         target.execute(&table.step("upsert"), &table.upsert(STAGE)).await?;
-        let sql = format!("SELECT count(*)::text FROM {}", table.target());
-        target_after = target.number(&table.step("count"), &sql).await?;
     }
-    Ok(Copied { source: digest, target_after })
+    let target_after = target.number(&table.step("count"), &table.count_target()).await?;
+    Ok(Done { source: Some(digest), target_after })
 }
 
 async fn refuse_stuck(target: &mut Session, table: &Table) -> Result<()> {

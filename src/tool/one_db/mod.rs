@@ -151,7 +151,7 @@ async fn work(options: Options, ledger: Arc<Ledger>, progress: Progress) -> Resu
     let mut connections = Connections::open(&run, target).await?;
     act(&run, &mut connections).await?;
     if writes {
-        let sql = format!("SELECT pg_advisory_unlock({})", run.profile.lock_key());
+        let sql = format!("SELECT pg_advisory_unlock({LOCK_KEY})");
         connections.target.execute("advisory unlock", &sql).await?;
     }
     connections.close().await;
@@ -175,13 +175,17 @@ async fn act(run: &Arc<Run>, connections: &mut Connections) -> Result<()> {
     }
 }
 
+/// The key of the advisory lock: "one-db" in ASCII. One for all profiles, since two profiles may name the same tables;
+/// the server keeps advisory locks apart by database.
+const LOCK_KEY: i64 = 0x6f6e_652d_6462;
+
 /// Two at once: the second refuses. The lock belongs to a connection, so a dead holder frees it; its server process
 /// may outlive it for a moment, which is why we wait a little.
 async fn lock(run: &Run, session: &mut Session) -> Result<()> {
     const LONGEST_WAIT: Duration = Duration::from_secs(2);
     let wait_ms = run.options.lock_timeout.min(LONGEST_WAIT).as_millis();
     // One message is one transaction, so the timeout ends with it; the lock stays.
-    let sql = format!("SET LOCAL lock_timeout = {wait_ms}; SELECT pg_advisory_lock({})", run.profile.lock_key());
+    let sql = format!("SET LOCAL lock_timeout = {wait_ms}; SELECT pg_advisory_lock({LOCK_KEY})");
     session.execute("advisory lock", &sql).await.map_err(|error| match session::sqlstate(&error).as_deref() {
         Some("55P03") => Error::refused(format!(
             "another one-db migration is at work on {}; wait for its end, then run again",

@@ -1,6 +1,6 @@
 //! The plan: everything that a run would refuse is found here, before anything is written.
 
-use super::catalog::{self, Identity, Qualified, Reference};
+use super::catalog::{self, Qualified, Reference};
 use super::clear::Group;
 use super::fit::{self, Problems};
 use super::lane::Connections;
@@ -8,6 +8,7 @@ use super::report::{Database, Report};
 use super::session::{Endpoint, Session};
 use super::table::Table;
 use super::{Run, order, verify};
+use crate::db::postgres::Identity;
 use crate::{Error, Result};
 use std::sync::Arc;
 
@@ -104,17 +105,17 @@ async fn prove_different(run: &Run, connections: &mut Connections) -> Result<()>
     for (index, endpoint) in run.layout.sources.iter().chain(std::iter::once(&run.layout.target)).enumerate() {
         let of_source = index < run.layout.sources.len();
         let session = if of_source { connections.pair(index)?.0 } else { &mut connections.target };
-        let identity = Identity::ask(session, &format!("plan {} identity", endpoint.name)).await?;
+        let identity = session.identity(&format!("plan {} identity", endpoint.name)).await?;
         run.ledger.update(|report| {
             report.databases.push(Database {
                 name: endpoint.name.clone(),
                 variable: endpoint.variable.clone(),
                 address: endpoint.address.clone(),
                 server_version: identity.server_version.clone(),
-                identity: identity.text(),
+                identity: identity.short(),
             });
         });
-        if let Some((twin, _)) = known.iter().find(|(_, other)| other.same(&identity)) {
+        if let Some((twin, _)) = known.iter().find(|(_, other)| other.is_same(&identity)) {
             return Err(Error::refused(format!(
                 "{} and {} are the same database; give each source, and the target, a database of its own",
                 twin.place(),

@@ -100,10 +100,4 @@ impl Profile {
         profile.digest = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
         Ok(profile)
     }
-
-    /// The key of the advisory lock: the same for all who migrate by this profile.
-    pub(super) fn lock_key(&self) -> i64 {
-        let head = u64::from_str_radix(&self.digest[..16], 16).expect("a digest is hexadecimal");
-        i64::from_ne_bytes(head.to_ne_bytes())
-    }
 }

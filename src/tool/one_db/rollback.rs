@@ -73,8 +73,7 @@ async fn settle(run: &Run, session: &mut Session, table: &Table, watch: &Stopwat
         let step = table.step(&format!("rollback sequence {}", sequence.sequence.column));
         session.execute(&step, &sequence.restart()).await?;
     }
-    let sql = format!("SELECT count(*)::text FROM {}", table.target());
-    let after = session.number(&table.step("rollback count"), &sql).await?;
+    let after = session.number(&table.step("rollback count"), &table.count_target()).await?;
     run.ledger.row(table.index, |row| {
         row.target_count = Some(after);
         row.target_count_after = Some(after);

@@ -2,6 +2,7 @@
 
 use super::catalog;
 use crate::db::Dsn;
+use crate::db::postgres::{self, Identity};
 use crate::{Error, Result};
 use futures_util::TryStreamExt;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgCopyIn};
@@ -99,6 +100,12 @@ impl Session {
         (0..queries.len()).map(|index| number(step, rows.get(index))).collect()
     }
 
+    /// Which database this is.
+    pub(super) async fn identity(&mut self, step: &str) -> Result<Identity> {
+        let asked = postgres::identity(&mut self.connection).await;
+        asked.map_err(|error| error.within(format!("{step}: {}", self.endpoint.place())))
+    }
+
     /// Reads in a new snapshot from now on; others can join it as long as this connection stays in it.
     pub(super) async fn take_snapshot(&mut self, step: &str) -> Result<String> {
         let sql = format!("{}; SELECT pg_catalog.pg_export_snapshot()", self.begin_reading());
@@ -127,10 +134,11 @@ impl Session {
         self.execute(step, "COMMIT").await
     }
 
+    /// With an empty search path, so that both sides name objects (`regclass`) with their schema.
     fn begin_reading(&self) -> &'static str {
         match self.snapshot {
-            None => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-            Some(_) => "COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            None => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = ''",
+            Some(_) => "COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = ''",
         }
     }
 

@@ -44,9 +44,9 @@ pub(super) struct PlannedSequence {
 /// How COPY speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
-    /// All types are built in and equal.
+    /// The binary form of all types means the same on both sides.
     Binary,
-    /// Some type is a user's, with an oid of its own on each side.
+    /// Some type is a user's, or names an object: an oid of its own on each side.
     Text,
 }
 
@@ -81,7 +81,7 @@ impl Table {
             job: job.clone(),
             columns,
             key_columns: target.key.len(),
-            form: if target.columns.iter().all(|c| c.built_in) { Form::Binary } else { Form::Text },
+            form: if target.columns.iter().all(|c| c.portable) { Form::Binary } else { Form::Text },
             query_source: source.partitioned || source.inherited || computed(source),
             query_target: target.partitioned || computed(target),
             sequences,
@@ -130,6 +130,11 @@ impl Table {
     /// The other side of [`Table::read_source`].
     pub(super) fn read_target(&self, form: Form) -> String {
         out(&self.target(), &self.all(), self.query_target, form)
+    }
+
+    /// Counts the rows of the target.
+    pub(super) fn count_target(&self) -> String {
+        format!("SELECT count(*)::text FROM {}", self.target())
     }
 
     /// Names of the key's columns, in the order in which COPY gives them.

@@ -1,6 +1,6 @@
 //! Profiles of one's own, with tables that are not plain.
 
-use super::stage::Stage;
+use super::stage::{Seen, Stage};
 use rstest::rstest;
 use serde_json::Value;
 use std::fs;
@@ -33,6 +33,15 @@ const ODD_SOURCE: &str = r#"
     insert into counted values (default), (default), (default);
 "#;
 
+/// Runs the tool by a profile of one's own.
+#[track_caller]
+fn expect_by(stage: &Stage, profile: &str, code: i32, args: &[&str]) -> Seen {
+    let path = stage.report_path().with_file_name("profile.toml");
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, profile).unwrap();
+    stage.expect(code, &[args, &["--profile", path.to_str().unwrap()]].concat())
+}
+
 #[test]
 fn a_profile_of_ones_own_with_odd_tables() {
     let stage = Stage::with(&["health"]);
@@ -45,19 +54,7 @@ fn a_profile_of_ones_own_with_odd_tables() {
     }
     stage.sql("one", &target.replace(partitions[2], ""));
     let before = stage.dump("one");
-    let profile = stage.report_path().with_file_name("profile.toml");
-    fs::create_dir_all(profile.parent().unwrap()).unwrap();
-    fs::write(&profile, ODD_PROFILE).unwrap();
-    let with = |args: &[&'static str]| -> Vec<String> {
-        args.iter()
-            .map(|arg| (*arg).to_owned())
-            .chain(["--profile".to_owned(), profile.display().to_string()])
-            .collect()
-    };
-    let expect = |code: i32, args: &[&'static str]| {
-        let args = with(args);
-        stage.expect(code, &args.iter().map(String::as_str).collect::<Vec<_>>())
-    };
+    let expect = |code: i32, args: &[&str]| expect_by(&stage, ODD_PROFILE, code, args);
 
     expect(0, &["run"]);
     let report = stage.report();
@@ -74,6 +71,71 @@ fn a_profile_of_ones_own_with_odd_tables() {
     expect(1, &["rollback", "--confirm-rollback", "ROLLBACK"]);
     expect(0, &["rollback", "--confirm-rollback", "YES, ALL OF IT"]);
     assert_eq!(stage.dump("one"), before);
+}
+
+const ONE_PROFILE: &str = r#"
+format = 1
+flow = "one-db"
+confirm_rollback = "ROLLBACK"
+[target]
+env = "BUTLERS_DATABASE_URL"
+[per_source]
+from_schema = "public"
+tables = ["one"]
+[source.health]
+env = "BUTLER_HEALTH_DATABASE_URL"
+schema = "odd"
+"#;
+
+/// Table `one` on both sides, each made by statements of its own.
+fn one_table(source: &str, target: &str) -> Stage {
+    let stage = Stage::with(&["health"]);
+    stage.sql("health", source);
+    stage.sql("one", &format!("create schema odd; {target}"));
+    stage
+}
+
+#[rstest]
+#[case::an_object("regclass", "'named'", "named")]
+#[case::objects("regclass[]", "'{named,pg_class}'", "{named,pg_class}")]
+#[case::a_role("regrole", "'postgres'", "postgres")]
+#[case::an_amount("money", "12.5", "$12.50")]
+fn what_is_an_oid_or_a_setting_goes_by_its_name(#[case] kind: &str, #[case] value: &str, #[case] expected: &str) {
+    let named = "create table named ()";
+    let stage = one_table(
+        &format!("{named}; create table one (id int primary key, v {kind}); insert into one values (1, {value})"),
+        &format!("create table odd.one (id int primary key, v {kind}); {named}"),
+    );
+    expect_by(&stage, ONE_PROFILE, 0, &["run"]);
+    assert_eq!(stage.report()["results"][0]["checksum_form"], "text");
+    assert_eq!(stage.sql("one", "select v from odd.one"), expected);
+    stage.sql("one", "alter table named rename to other");
+    let renamed = i32::from(kind.starts_with("regclass"));
+    expect_by(&stage, ONE_PROFILE, renamed, &["verify"]);
+}
+
+#[test]
+fn a_column_that_only_the_target_computes_does_not_fit() {
+    let computed = "(id int primary key, v int generated always as (id * 2) stored)";
+    let stage = one_table(
+        "create table one (id int primary key, v int); insert into one values (1, 7)",
+        &format!("create table odd.one {computed}"),
+    );
+    for action in ["plan", "migrate"] {
+        let seen = expect_by(&stage, ONE_PROFILE, 1, &[action]);
+        assert!(seen.stderr.contains("column v is stored in the source and computed in the target"), "{seen:#?}");
+    }
+    assert_eq!(stage.sql("one", "select count(*) from odd.one"), "0");
+}
+
+#[test]
+fn a_column_that_only_the_source_computes_is_copied() {
+    let stage = one_table(
+        "create table one (id int primary key, v int generated always as (id * 2) stored); insert into one values (1)",
+        "create table odd.one (id int primary key, v int)",
+    );
+    expect_by(&stage, ONE_PROFILE, 0, &["run"]);
+    assert_eq!(stage.sql("one", "select v from odd.one"), "2");
 }
 
 #[rstest]

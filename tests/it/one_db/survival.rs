@@ -23,14 +23,51 @@ fn a_write_into_the_source_while_copying_is_seen() {
 }
 
 #[test]
-fn the_second_of_two_refuses_and_the_first_goes_on() {
+fn a_row_that_comes_between_the_clearing_of_a_group_and_its_copy_is_refused() {
+    let stage = Stage::new();
+    let holder = Holder::lock(&stage, "general.state");
+    let child = stage.spawn(&["migrate", "--replace-target", "--lock-timeout", "60000"]);
+    until("the tool to wait", || stage.waits_for_lock());
+    stage.sql(
+        "one",
+        "insert into general.route_inbox (id, status, body, envelope, received_at) \
+         values (gen_random_uuid(), 'new', 'late', '{}', now())",
+    );
+    holder.release();
+    let seen = Seen::new(child.wait_with_output().unwrap()).expect(1, &stage.report());
+    assert!(seen.stderr.contains("general.route_inbox: 1 rows appeared in the target since the plan"), "{seen:#?}");
+    stage.expect(0, &["run", "--replace-target"]);
+}
+
+#[test]
+fn the_count_after_is_counted() {
+    let stage = Stage::new();
+    stage.sql(
+        "one",
+        "create function lose() returns trigger language plpgsql as \
+            'begin delete from general.state where key = ''key 7''; return null; end'; \
+         create trigger lose after insert on general.state execute function lose()",
+    );
+    stage.expect(0, &["migrate"]);
+    let row = &stage.report()["results"][0];
+    assert_eq!((&row["table"], &row["source_count"]), (&"state".into(), &40.into()));
+    assert_eq!((&row["target_count"], &row["target_count_after"]), (&39.into(), &39.into()));
+}
+
+#[rstest]
+#[case::by_the_same_profile("")]
+#[case::by_a_profile_with_one_more_comment("# the second\n")]
+fn the_second_of_two_refuses_and_the_first_goes_on(#[case] comment: &str) {
     let stage = Stage::new();
     let holder = Holder::lock(&stage, "general.state");
     let first = stage.spawn(&["run", "--lock-timeout", "60000"]);
     until("the tool to wait", || stage.waits_for_lock());
     let other = tempfile::tempdir().unwrap();
+    let profile = other.path().join("profile.toml");
+    fs::write(&profile, fs::read_to_string("fixtures/butlers/profile.toml").unwrap() + comment).unwrap();
     let mut second = Command::new(env!("CARGO_BIN_EXE_rehearse"));
-    second.args(["tool", "one-db", "run", "--lock-timeout", "100", "--report-path"]).arg(other.path().join("r.json"));
+    second.args(["tool", "one-db", "run", "--replace-target", "--lock-timeout", "100", "--profile"]).arg(profile);
+    second.arg("--report-path").arg(other.path().join("r.json"));
     second.envs(stage.tool(&[]).get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))));
     let seen = Seen::new(second.output().unwrap());
     assert_eq!(seen.code, Some(1), "{seen:#?}");
@@ -122,7 +159,7 @@ fn through(stage: &Stage, port: u16, args: &[&str]) -> Command {
 #[test]
 fn all_phases_share_the_same_few_connections() {
     let stage = Stage::new();
-    for (args, most) in [(&["run"][..], 260), (&["verify"], 120), (&["run", "--replace-target"], 280)] {
+    for (args, most) in [(&["run"][..], 290), (&["verify"], 130), (&["run", "--replace-target"], 310)] {
         let proxy = Cutter::start(&stage.server, u32::MAX, Cut::Before);
         let args = [args, &["--jobs", "2"]].concat();
         Seen::new(through(&stage, proxy.port, &args).output().unwrap()).expect(0, &stage.report());
