@@ -1,7 +1,9 @@
 //! `faults-fired`: the fault of an injured case did strike. One that never struck proves nothing.
+//!
+//! The proxy's news is half of the proof. Of a kill the other half is that the tool did die of SIGKILL.
 
 use crate::check::{Check, Judgement};
-use crate::model::History;
+use crate::model::{History, Phase};
 
 /// See the module.
 pub(super) struct FaultsFired;
@@ -17,9 +19,16 @@ impl Check for FaultsFired {
 
     fn judge(&self, history: &History) -> Option<Judgement> {
         let address = history.case.address.as_ref()?;
-        match history.case.fired() {
-            true => Some(Judgement::pass()),
-            false => Some(Judgement::unknown(format!("the fault {address}"))),
+        if !history.case.fired() {
+            return Some(Judgement::unknown(format!("the fault {address}")));
+        }
+        let injured = history.case.step_ends().find(|end| end.phase == Phase::Injured);
+        let died = injured.is_some_and(|end| end.signal == Some(SIGKILL));
+        match address.first().kind == "proc.kill" && !died {
+            true => Some(Judgement::unknown("the death of the tool by SIGKILL")),
+            false => Some(Judgement::pass()),
         }
     }
 }
+
+const SIGKILL: i32 = 9;

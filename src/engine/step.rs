@@ -50,7 +50,7 @@ pub(super) async fn run(
     let step_name = step.name.clone();
     log.record(Body::StepFinished { case, step: step_name, phase, exit, signal, success, timed_out, duration_us })?;
     claim(stage, log, step, phase)?;
-    Ok(StepEnd { step: step.name.clone(), phase, exit, success, timed_out })
+    Ok(StepEnd { step: step.name.clone(), phase, exit, signal, success, timed_out })
 }
 
 /// The loop: the end of the tool, the fault that strikes, the bound.

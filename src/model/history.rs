@@ -42,6 +42,8 @@ pub struct StepEnd {
     pub phase: Phase,
     /// Its exit code, if it exited.
     pub exit: Option<i32>,
+    /// The signal that ended it, if one did.
+    pub signal: Option<i32>,
     /// Whether that means success.
     pub success: bool,
     /// Whether it was ended by its bound.
@@ -52,10 +54,11 @@ impl CaseEvents {
     /// The ends of all steps, in order.
     pub fn step_ends(&self) -> impl Iterator<Item = StepEnd> {
         self.events.iter().filter_map(|event| match event {
-            Body::StepFinished { step, phase, exit, success, timed_out, .. } => Some(StepEnd {
+            Body::StepFinished { step, phase, exit, signal, success, timed_out, .. } => Some(StepEnd {
                 step: step.clone(),
                 phase: *phase,
                 exit: *exit,
+                signal: *signal,
                 success: *success,
                 timed_out: *timed_out,
             }),

@@ -476,7 +476,9 @@ fn nothing_left_behind(#[case] case: &str, #[case] verdict: Option<Verdict>) {
 
 #[test]
 fn faults_fired() {
-    assert_eq!(rehearsed(COPY, GOLDEN, Some("fired")).verdict("faults-fired"), PASS);
+    let killed = "fired\ninjured copy killed\nrecovery copy 0";
+    assert_eq!(rehearsed(COPY, GOLDEN, Some(killed)).verdict("faults-fired"), PASS);
+    assert_eq!(rehearsed(COPY, GOLDEN, Some("fired\ninjured copy 2")).verdict("faults-fired"), UNKNOWN);
     assert_eq!(rehearsed(COPY, GOLDEN, Some("injured copy 0 target=done")).verdict("faults-fired"), UNKNOWN);
     assert_eq!(rehearsed(COPY, GOLDEN, None).verdict("faults-fired"), NOT_ASKED);
 }
