@@ -56,12 +56,15 @@ pub fn kill_descendants(session: &str, case: Option<&str>) -> Result<u32> {
 
 fn kill_until_none(session: &str, find: impl Fn() -> Vec<u32>) -> Result<u32> {
     let (mut found, mut killed) = (find(), BTreeSet::new());
+    let mut patience = PATIENCE;
     for _ in 0..ROUNDS {
         if found.is_empty() {
-            return Ok(killed.len() as u32);
+            match patience {
+                1.. if processes().any(is_executing) => patience -= 1,
+                _ => return Ok(killed.len() as u32),
+            }
         }
         found.iter().try_for_each(|process| kill(*process, Signal::KILL))?;
-        // The pause also lets a process that is just executing another program show its environment again.
         std::thread::sleep(PAUSE);
         found.iter().for_each(|process| reap(*process));
         killed.extend(found);
@@ -71,6 +74,8 @@ fn kill_until_none(session: &str, find: impl Fn() -> Vec<u32>) -> Result<u32> {
 }
 
 const ROUNDS: u32 = 500;
+/// Rounds in which nobody is found, and somebody shows no environment at all.
+const PATIENCE: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// The processes of these names that work in `directory` or below, ascending by pid.
@@ -154,6 +159,14 @@ fn carriers(pids: impl Iterator<Item = u32>, session: &str, case: Option<&str>) 
 fn carries(pid: u32, wanted: &[Vec<u8>]) -> bool {
     let Ok(environment) = std::fs::read(format!("/proc/{pid}/environ")) else { return false };
     wanted.iter().all(|variable| environment.split(|byte| *byte == 0).any(|entry| entry == variable))
+}
+
+/// Whether a process of ours has a program and no environment: it is just executing another program, and whoever started
+/// it may know its pid already. A program that was started with an empty environment looks the same.
+fn is_executing(pid: u32) -> bool {
+    let process = Path::new("/proc").join(pid.to_string());
+    let is_empty = std::fs::read(process.join("environ")).is_ok_and(|environment| environment.is_empty());
+    is_empty && std::fs::read_link(process.join("exe")).is_ok()
 }
 
 // An orphan came to us and must be waited for; a child that somebody of us waits for must not.

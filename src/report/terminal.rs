@@ -96,18 +96,18 @@ fn scenario_lines<'a>(scenarios: &'a [ScenarioRecord], paint: &'a Paint) -> impl
         let verdict = scenario.verdict.unwrap_or(Verdict::Unknown);
         let time = scenario.verdict.map_or("not finished".to_owned(), |_| duration(scenario.duration_us));
         let cases = plural(scenario.cases.len() as u64, "case");
-        let rest = format!("  {:<width$}  {cases:>10}  {time:>12}{}", name(scenario), as_planned(scenario));
+        let rest = format!("  {:<width$}  {cases:>9}  {time:>8}{}", name(scenario), as_planned(scenario));
         paint.verdict(verdict, &format!("{:<7}", verdict.to_string())) + &cut(&rest, WIDTH - 7) + "\n"
     })
 }
 
-/// A canary is green because it turned red.
+/// A canary is green because it turned red: exactly these checks, with this word.
 fn as_planned(scenario: &ScenarioRecord) -> String {
     match (&scenario.expect, scenario.verdict) {
         (Some(expect), Some(Verdict::Pass)) => {
             let outcome = expect.outcome.map(|outcome| outcome.to_string());
             let planned: Vec<String> = expect.red.iter().map(|check| plain(check)).chain(outcome).collect();
-            format!("  turned red as planned: {}", planned.join(", "))
+            format!("  red: {}", planned.join(", "))
         }
         _ => String::new(),
     }
