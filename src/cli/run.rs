@@ -31,7 +31,7 @@ pub(super) struct RunArgs {
     #[arg(long)]
     seed: Option<u64>,
     /// Cases at a time; default: one per core, and one more.
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=32))]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=16))]
     jobs: Option<u16>,
     /// Where bundles go; default: target/rehearsal in the root of the repository.
     #[arg(long, value_name = "DIR")]

@@ -75,7 +75,7 @@ fn kill_until_none(session: &str, find: impl Fn() -> Vec<u32>) -> Result<u32> {
 
 const ROUNDS: u32 = 500;
 /// Rounds in which nobody is found, and somebody shows no environment at all.
-const PATIENCE: u32 = 50;
+const PATIENCE: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// The processes of these names that work in `directory` or below, ascending by pid.
@@ -161,12 +161,22 @@ fn carries(pid: u32, wanted: &[Vec<u8>]) -> bool {
     wanted.iter().all(|variable| environment.split(|byte| *byte == 0).any(|entry| entry == variable))
 }
 
-/// Whether a process of ours has a program and no environment: it is just executing another program, and whoever started
-/// it may know its pid already. A program that was started with an empty environment looks the same.
+/// Whether a young process of ours has a program and no environment: it is just executing another program, and whoever
+/// started it may know its pid already. A program that was started with an empty environment looks the same.
 fn is_executing(pid: u32) -> bool {
     let process = Path::new("/proc").join(pid.to_string());
     let is_empty = std::fs::read(process.join("environ")).is_ok_and(|environment| environment.is_empty());
-    is_empty && std::fs::read_link(process.join("exe")).is_ok()
+    is_empty && std::fs::read_link(process.join("exe")).is_ok() && age_s(&process).is_some_and(|age_s| age_s < 0.2)
+}
+
+/// How long ago a process was forked: when it began after the start of the machine, against the time since then.
+fn age_s(process: &Path) -> Option<f64> {
+    let uptime = std::fs::read_to_string("/proc/uptime").ok()?;
+    let stat = std::fs::read_to_string(process.join("stat")).ok()?;
+    // The name stands in brackets, and may hold anything; the 20th field after it counts ticks.
+    let started_ticks: f64 = stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()?;
+    let ticks_per_s = rustix::param::clock_ticks_per_second() as f64;
+    Some(uptime.split_whitespace().next()?.parse::<f64>().ok()? - started_ticks / ticks_per_s)
 }
 
 // An orphan came to us and must be waited for; a child that somebody of us waits for must not.

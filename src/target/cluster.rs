@@ -101,16 +101,19 @@ impl fmt::Debug for Cluster {
     }
 }
 
-/// Drops the databases whose session has no directory any more. Troubles are left for the end of the cluster.
-pub(super) fn drop_orphans(base: &Base) {
+/// Drops the databases whose session has no directory any more; whether none is left, as far as servers answer.
+pub(super) fn drop_orphans(base: &Base) -> bool {
     let clusters = std::fs::read_dir(base.clusters()).into_iter().flatten().flatten();
     let ready = clusters.map(|entry| Place { dir: entry.path() }).filter(|place| place.running().is_some());
+    let mut all_done = true;
     for place in ready {
         let is_alive = |session: &str| base.sessions().join(session).exists();
         let dropped = super::pool::drop_orphans(admin(&place.socket(), "postgres"), is_alive);
         // A server may have been stopped on purpose, and the supervisor has others to look after.
-        let _ = block_on(async { tokio::time::timeout(PATIENCE_TO_DROP, dropped).await });
+        let done = block_on(async { tokio::time::timeout(PATIENCE_TO_DROP, dropped).await });
+        all_done &= matches!(done, Ok(Ok(Ok(()))));
     }
+    all_done
 }
 
 /// How long a server may take to drop the databases of dead sessions.

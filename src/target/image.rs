@@ -20,7 +20,7 @@ pub(super) const TOOL_ROLE: &str = "rehearse_tool";
 /// Dynamic shared memory is in files, so that it goes with the data directory.
 const SETTINGS: &str = "
 listen_addresses = ''
-max_connections = 1000
+max_connections = 400
 max_prepared_transactions = 20
 fsync = off
 full_page_writes = off

@@ -3,13 +3,14 @@
 //! A clone carries everything but what Postgres keeps outside of a database: roles, and `alter database ... set`.
 
 use super::binaries::hex;
-use super::cluster::{APPLICATION, Cluster, connect};
+use super::cluster::{Cluster, connect};
 use super::image::TOOL_ROLE;
+use super::presence::{self, Backend, Prepared, names, order, refused, roll_back_prepared};
 use crate::clock::Stopwatch;
 use crate::{Error, Result};
 use sha2::{Digest, Sha256};
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
-use sqlx::{AssertSqlSafe, Connection, Row};
+use sqlx::Connection;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -49,28 +50,6 @@ pub struct Access {
     pub admin: PgConnectOptions,
     /// As the tools.
     pub tool: PgConnectOptions,
-}
-
-/// A process of the server in somebody's database.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Backend {
-    /// Process of the server.
-    pub pid: i32,
-    /// Where it is.
-    pub database: String,
-    /// Such as `active` or `idle in transaction`; empty for processes that are no client's.
-    pub state: String,
-    /// When its last statement began, as the server writes it; empty if there was none.
-    pub query_start: String,
-}
-
-/// A transaction that was prepared and neither committed nor rolled back.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Prepared {
-    /// Its global name.
-    pub gid: String,
-    /// Where it is.
-    pub database: String,
 }
 
 impl Pool {
@@ -125,7 +104,7 @@ impl Pool {
             let _ = drop_database(connection, &self.cluster, name).await;
             return Err(error);
         }
-        self.wait_gone_all(connection, &[name], LEAVING).await?;
+        presence::wait_gone(connection, &[name], LEAVING).await?;
         order(connection, &format!("alter database \"{name}\" with is_template true allow_connections false")).await
     }
 
@@ -184,7 +163,7 @@ impl Pool {
     /// The server does not answer.
     pub async fn backends(&self, databases: &[&str]) -> Result<Vec<Backend>> {
         let mut connection = self.take().await?;
-        let found = backends(&mut connection, databases).await?;
+        let found = presence::backends(&mut connection, databases).await?;
         self.put(connection);
         Ok(found)
     }
@@ -197,7 +176,7 @@ impl Pool {
     /// Some are left at the end of `timeout`; names them.
     pub async fn wait_gone(&self, databases: &[&str], timeout: Duration) -> Result<u64> {
         let mut connection = self.take().await?;
-        let waited_us = self.wait_gone_all(&mut connection, databases, timeout).await?;
+        let waited_us = presence::wait_gone(&mut connection, databases, timeout).await?;
         self.put(connection);
         Ok(waited_us)
     }
@@ -224,30 +203,13 @@ impl Pool {
         Ok(())
     }
 
-    async fn wait_gone_all(&self, connection: &mut PgConnection, databases: &[&str], timeout: Duration) -> Result<u64> {
-        let watch = Stopwatch::start();
-        loop {
-            let found = backends(connection, databases).await?;
-            match found.first() {
-                None => return Ok(watch.elapsed_us()),
-                Some(Backend { pid, database, state, .. }) if watch.elapsed() > timeout => {
-                    let (count, ms) = (found.len(), timeout.as_millis());
-                    let text =
-                        format!("{count} backends are left after {ms} ms, such as {pid} ({state}) in {database}");
-                    return Err(Error::environment(text));
-                }
-                Some(_) => tokio::time::sleep(Duration::from_millis(2)).await,
-            }
-        }
-    }
-
     /// The prepared transactions in these databases, by name.
     ///
     /// # Errors
     /// The server does not answer.
     pub async fn prepared(&self, databases: &[&str]) -> Result<Vec<Prepared>> {
         let mut connection = self.take().await?;
-        let found = prepared(&mut connection, databases).await?;
+        let found = presence::prepared(&mut connection, databases).await?;
         self.put(connection);
         Ok(found)
     }
@@ -297,52 +259,7 @@ async fn drop_database(connection: &mut PgConnection, cluster: &Cluster, name: &
     order(connection, &format!("drop database if exists \"{name}\" with (force)")).await
 }
 
-// A prepared transaction blocks even a forced drop, and can be ended only from within its database.
-async fn roll_back_prepared(
-    connection: &mut PgConnection,
-    options: impl Fn(&str) -> PgConnectOptions,
-    name: &str,
-) -> Result<()> {
-    let found = prepared(connection, &[name]).await?;
-    if found.is_empty() {
-        return Ok(());
-    }
-    let mut inside = connect(&options(name)).await?;
-    for Prepared { gid, .. } in found {
-        order(&mut inside, &format!("rollback prepared '{}'", gid.replace('\'', "''"))).await?;
-    }
-    let _ = inside.close().await;
-    Ok(())
-}
-
-async fn prepared(connection: &mut PgConnection, databases: &[&str]) -> Result<Vec<Prepared>> {
-    let sql = "select gid::text, database::text from pg_prepared_xacts where database = any($1) order by gid";
-    let rows = sqlx::query(sql).bind(names(databases)).fetch_all(connection).await.map_err(refused)?;
-    Ok(rows.iter().map(|row| Prepared { gid: row.get(0), database: row.get(1) }).collect())
-}
-
-async fn backends(connection: &mut PgConnection, databases: &[&str]) -> Result<Vec<Backend>> {
-    let sql = "select pid, datname::text, coalesce(state, ''), coalesce(query_start::text, '') from pg_stat_activity \
-               where datname = any($1) and application_name <> $2 order by pid";
-    let query = sqlx::query(sql).bind(names(databases)).bind(APPLICATION);
-    let backend =
-        |row: &PgRow| Backend { pid: row.get(0), database: row.get(1), state: row.get(2), query_start: row.get(3) };
-    Ok(query.fetch_all(connection).await.map_err(refused)?.iter().map(backend).collect())
-}
-
 async fn is_sealed(connection: &mut PgConnection, name: &str) -> Result<bool> {
     let sql = "select exists (select from pg_database where datname = $1 and datistemplate)";
     sqlx::query_scalar(sql).bind(name).fetch_one(connection).await.map_err(refused)
-}
-
-async fn order(connection: &mut PgConnection, sql: &str) -> Result<()> {
-    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(connection).await.map(drop).map_err(refused)
-}
-
-fn refused(error: sqlx::Error) -> Error {
-    Error::environment("the target server refuses").caused_by(error)
-}
-
-fn names(databases: &[&str]) -> Vec<String> {
-    databases.iter().map(|name| (*name).to_owned()).collect()
 }

@@ -46,14 +46,17 @@ pub fn supervise(base: &Path) -> Result<()> {
 
 // Whether all is done.
 fn round(base: &Base, known: &mut BTreeSet<String>, idle: &mut Stopwatch) -> Result<bool> {
-    let alive = end_dead_sessions(base)?;
-    if alive.is_empty() {
+    let Sessions { alive, ended: dead } = end_dead_sessions(base)?;
+    // One that came and went between two rounds was never known.
+    if alive.is_empty() || dead > 0 {
         known.clear();
+    }
+    if alive.is_empty() {
         return Ok(idle.elapsed() >= LINGER && ended(base)?);
     }
     *idle = Stopwatch::start();
-    if alive != *known {
-        cluster::drop_orphans(base);
+    // What a server refuses it may grant the next time.
+    if alive != *known && cluster::drop_orphans(base) {
         *known = alive;
     }
     Ok(false)
@@ -94,7 +97,7 @@ pub fn leftovers(base: &Base) -> Leftovers {
 
 /// Ends what dead owners left. The caller holds the start lock, and there is no supervisor.
 pub(super) fn reap(base: &Base) -> Result<()> {
-    let alive = end_dead_sessions(base)?;
+    let Sessions { alive, .. } = end_dead_sessions(base)?;
     if alive.is_empty() {
         postmaster::end_in(base.dir());
         for dir in [base.sessions(), base.clusters(), base.sqlite()] {
@@ -129,14 +132,21 @@ pub(super) fn ensure(executable: &Executable, base: &Base) -> Result<()> {
     Ok(())
 }
 
-// The sessions that are alive; the others are gone after this, or as many of them as can be.
-fn end_dead_sessions(base: &Base) -> Result<BTreeSet<String>> {
+/// What a look at the sessions has shown.
+struct Sessions {
+    alive: BTreeSet<String>,
+    /// How many were dead, and are gone now.
+    ended: usize,
+}
+
+// The sessions that are not alive are gone after this, or as many of them as can be.
+fn end_dead_sessions(base: &Base) -> Result<Sessions> {
     let (alive, dead): (Vec<PathBuf>, Vec<PathBuf>) =
         entries(&base.sessions()).into_iter().partition(|dir| lock::is_held(&dir.join("lock")));
     let troubles: Vec<Error> = dead.iter().filter_map(|dir| end_session(dir).err()).collect();
     match troubles.into_iter().next() {
         Some(first) => Err(first),
-        None => Ok(alive.iter().map(|dir| name(dir)).collect()),
+        None => Ok(Sessions { alive: alive.iter().map(|dir| name(dir)).collect(), ended: dead.len() }),
     }
 }
 
@@ -149,7 +159,7 @@ fn end_session(dir: &Path) -> Result<()> {
 // The decision to end, under the lock under which sessions are made.
 fn ended(base: &Base) -> Result<bool> {
     let _deciding = lock::wait_for(&base.start_lock())?;
-    if !end_dead_sessions(base)?.is_empty() {
+    if !end_dead_sessions(base)?.alive.is_empty() {
         return Ok(false);
     }
     postmaster::end_in(base.dir());

@@ -57,7 +57,7 @@ expect = "refuses"
 #[case::unknown_command(&["rune"], 64, "run")]
 #[case::unknown_flag(&["run", "--fast"], 64, "--fast")]
 #[case::unknown_tier(&["run", "--tier", "slow"], 64, "nightly")]
-#[case::no_jobs(&["run", "--jobs", "0"], 64, "1..=32")]
+#[case::no_jobs(&["run", "--jobs", "0"], 64, "1..=16")]
 #[case::unknown_scenario(&["run", "greem"], 64, "no scenario `greem`")]
 #[case::unknown_scenarios_are_answered_with_a_list(&["run", "greem"], 64, "green")]
 #[case::unknown_kind(&["run", "--kind", "net.rest"], 64, "net.reset")]

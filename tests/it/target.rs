@@ -289,7 +289,9 @@ async fn databases_of_a_killed_runner_go_while_others_work_on() {
         if names == mine.name() {
             break;
         }
-        assert!(watch.elapsed() < Duration::from_secs(10), "{names}");
+        let log = std::fs::read_to_string(scratch.base.dir().join("supervisor.log")).unwrap_or_default();
+        let found = leftovers(&scratch.base);
+        assert!(watch.elapsed() < Duration::from_secs(10), "{names}: {found:?} {log}");
     }
     assert_eq!(leftovers(&scratch.base).alive, [session.id()]);
 }
