@@ -7,6 +7,8 @@
 //! case        one case from fresh databases to its word
 //! checkpoint  the golden databases before a step, where cases may begin
 //! step        one child process, and the fault that waits for it
+//! launch      what it is started with
+//! hazard      arming and striking
 //! stage       the databases, proxies and directories of one case
 //! observe     what the databases hold
 //! planning    from a scenario to its data and its plan
@@ -20,7 +22,9 @@ mod case;
 mod checkpoint;
 mod context;
 mod golden;
+mod hazard;
 mod house;
+mod launch;
 mod library;
 mod observe;
 mod planning;

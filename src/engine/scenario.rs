@@ -4,11 +4,11 @@ use crate::engine::case;
 use crate::engine::checkpoint;
 use crate::engine::context::{CaseLog, Ending, Rehearsed, Run};
 use crate::engine::golden::{self, Golden};
+use crate::engine::hazard::Injury;
 use crate::engine::planning::{self, Prepared};
 use crate::engine::points::Recorded;
 use crate::engine::recovery::course;
 use crate::engine::stage::Stage;
-use crate::engine::step::Injury;
 use crate::engine::tool_digest::tool_sha256;
 use crate::engine::{Library, Options, Tier};
 use crate::model::{
