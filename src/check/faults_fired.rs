@@ -22,11 +22,12 @@ impl Check for FaultsFired {
         if !history.case.fired() {
             return Some(Judgement::unknown(format!("the fault {address}")));
         }
-        let injured = history.case.step_ends().find(|end| end.phase == Phase::Injured);
-        let died = injured.is_some_and(|end| end.signal == Some(SIGKILL));
-        match address.first().kind == "proc.kill" && !died {
-            true => Some(Judgement::unknown("the death of the tool by SIGKILL")),
-            false => Some(Judgement::pass()),
+        // The second fault of a compound one strikes the way out.
+        let struck = address.points().iter().zip([Phase::Injured, Phase::Relapse]);
+        let died = |phase| history.case.step_ends().any(|end| end.phase == phase && end.signal == Some(SIGKILL));
+        match struck.filter(|(point, _)| point.kind == "proc.kill").all(|(_, phase)| died(phase)) {
+            true => Some(Judgement::pass()),
+            false => Some(Judgement::unknown("the death of the tool by SIGKILL")),
         }
     }
 }

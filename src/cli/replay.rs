@@ -22,8 +22,10 @@ pub(super) struct ReplayArgs {
 
 pub(super) async fn run(args: ReplayArgs) -> Result<ExitCode> {
     let token: Token = args.token.parse().map_err(|error| Error::usage(format!("{error}")))?;
-    if token.address.points().len() > 1 {
-        return Err(Error::usage("this version replays one fault at a time, and this token chains several with `,`"));
+    if token.address.points().len() > 2 {
+        return Err(Error::usage(
+            "a token chains two faults with `,`, one into the way out of the other; here are more",
+        ));
     }
     let interrupted = interrupted();
     let only = Some(token.clone());
@@ -49,11 +51,10 @@ pub(super) async fn run(args: ReplayArgs) -> Result<ExitCode> {
 
 /// Only the fault of the token is left, once: several that differ in their place would all strike at this one.
 fn keep_its_fault(scenario: &mut Scenario, token: &Token) -> Result<()> {
-    let point = token.address.first();
-    let is_meant = |fault: &FaultSpec| fault.kind == point.kind && fault.arg == point.arg;
+    let is_meant = |fault: &FaultSpec| fault.may_have(&token.address);
     let found = scenario.faults.iter().find(|fault| is_meant(fault)).cloned();
     let found = found.ok_or_else(|| {
-        let (name, kind) = (&scenario.name, &point.kind);
+        let (name, kind) = (&scenario.name, token.address.kinds());
         Error::usage(format!("scenario `{name}` has no fault `{kind}` any more; there is nothing to replay"))
     })?;
     scenario.faults = vec![found];

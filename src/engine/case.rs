@@ -4,11 +4,11 @@ use crate::clock::Stopwatch;
 use crate::engine::Traces;
 use crate::engine::checkpoint::{self, Checkpoint};
 use crate::engine::context::{CaseLog, Rehearsed};
-use crate::engine::hazard::Injury;
 use crate::engine::observe::{self, Which};
 use crate::engine::recovery::Course;
 use crate::engine::stage::Stage;
 use crate::engine::step;
+use crate::engine::way_out::{self, Injured, Injuries, Taken};
 use crate::model::{Body, CaseEvents, Moment, Phase, Role, Step};
 use crate::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,26 +68,30 @@ pub(super) async fn golden(
     Ok(recording)
 }
 
-/// The injured run: what comes before, the fault, the way out, what comes after.
+/// The injured run: what comes before, the fault, the way out, what comes after. Answers with the way out.
 pub(super) async fn injured(
     stage: &Stage<'_>,
     log: &mut CaseLog<'_>,
     golden: &CaseEvents,
     course: &Course,
-    injury: &Injury,
-) -> Result<()> {
+    injuries: &Injuries,
+) -> Result<Taken> {
+    let mut taken = Taken::new();
     if run_all(stage, log, &course.before, Phase::Plan).await? {
-        let injured = find(stage, &course.injured)?;
-        let end = step::run(stage, log, injured, Phase::Injured, Some(injury)).await?;
-        observe::probe(stage, log, &Moment::after(Phase::Injured, &injured.name), Which::Targets).await?;
-        let goes_on = end.success || !end.timed_out && recover(stage, log, course).await?;
+        let Injured { end, reached } =
+            way_out::injure(stage, log, &course.injured, Phase::Injured, &injuries.first).await?;
+        let mut goes_on = end.success;
+        if !end.success && !end.timed_out {
+            (taken, goes_on) = way_out::take(stage, log, &course.injured, injuries, &reached).await?;
+        }
         if goes_on {
             let after = if is_golden(stage, log, golden) { &course.after_golden } else { &course.after };
             run_all(stage, log, after, Phase::Plan).await?;
         }
     }
     observe::leftovers(stage, log).await?;
-    observe::probe(stage, log, &Moment::End, Which::All).await
+    observe::probe(stage, log, &Moment::End, Which::All).await?;
+    Ok(taken)
 }
 
 /// Whether every target is now as it was in the golden run after the step that ran last.
@@ -99,19 +103,6 @@ fn is_golden(stage: &Stage<'_>, log: &CaseLog<'_>, golden: &CaseEvents) -> bool 
         found.is_some() && found == golden.probe(&then, endpoint)
     };
     stage.context.plan.target_endpoints().iter().all(same)
-}
-
-/// Whether the documented way out succeeded.
-async fn recover(stage: &Stage<'_>, log: &mut CaseLog<'_>, course: &Course) -> Result<bool> {
-    for name in &course.recovery {
-        let step = find(stage, name)?;
-        let end = step::run(stage, log, step, Phase::Recovery, None).await?;
-        observe::probe(stage, log, &Moment::after(Phase::Recovery, name), Which::Targets).await?;
-        if !end.success {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
 
 /// Whether all succeeded; stops at the first that does not.
@@ -129,7 +120,7 @@ async fn run_all(stage: &Stage<'_>, log: &mut CaseLog<'_>, names: &[String], pha
     Ok(true)
 }
 
-fn find<'a>(stage: &Stage<'a>, name: &str) -> Result<&'a Step> {
+pub(super) fn find<'a>(stage: &Stage<'a>, name: &str) -> Result<&'a Step> {
     let step = stage.context.plan.step(name);
     step.ok_or_else(|| Error::bug(format!("step `{name}` is not in the plan")))
 }

@@ -13,7 +13,9 @@
 //! observe     what the databases hold
 //! planning    from a scenario to its data and its plan
 //! points      recorded traces -> points to visit (pure)
-//! recovery    which steps lead out (pure)
+//! recovery    which steps run, and which lead out (pure)
+//! way_out     the way out, taken, and injured itself
+//! pairs       compound faults: points of the way out (pure)
 //! house       what all cases share: session, servers, templates
 //! library     where scenarios and fixtures are found
 //! ```
@@ -27,6 +29,7 @@ mod house;
 mod launch;
 mod library;
 mod observe;
+mod pairs;
 mod planning;
 mod points;
 pub mod proxy;
@@ -37,6 +40,7 @@ mod sealing;
 mod stage;
 mod step;
 mod tool_digest;
+mod way_out;
 
 pub use house::{House, Missing, missing, platform_limits};
 pub use library::{Entry, Library, SOURCE_SHA256};

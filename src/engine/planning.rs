@@ -1,8 +1,8 @@
 //! From a scenario to its data and its plan, and what is wrong with it that its text alone does not show.
 
 use crate::dataset::Dataset;
-use crate::engine::Library;
-use crate::model::{At, Engine, Plan, Scenario};
+use crate::engine::{Library, pairs};
+use crate::model::{Engine, Landmark, Place, Plan, Scenario};
 use crate::registry::Registry;
 use crate::{Error, Result, flow};
 use std::path::PathBuf;
@@ -47,18 +47,35 @@ fn known_databases(dataset: &Dataset, plan: &Plan) -> Result<()> {
 /// Every place is at an endpoint that its kind can strike, and every kind has the argument that it needs.
 fn known_places(registry: &Registry, scenario: &Scenario, plan: &Plan) -> Result<()> {
     for fault in &scenario.faults {
-        let kind = registry.fault(&fault.kind).ok_or_else(|| Error::bug(format!("no fault `{}`", fault.kind)))?;
-        kind.hazard(fault.arg.as_deref()).map_err(|why| Error::environment(format!("a fault is not right: {why}")))?;
-        let At::Place(place) = &fault.at else { continue };
-        let endpoints = plan.targets.iter().filter(|target| target.engine == Engine::Postgres);
-        let endpoints: Vec<String> = endpoints.map(crate::model::TargetSpec::endpoint).collect();
-        if !endpoints.contains(&place.endpoint) {
-            let (list, kind) = (endpoints.join(", "), &fault.kind);
-            let text = format!("{kind} cannot strike at `{}`; the endpoints where it can are: {list}", place.endpoint);
-            return Err(Error::environment(text));
+        known_argument(registry, &fault.kind, fault.arg.as_deref())?;
+        if let Some(then) = &fault.then {
+            known_argument(registry, &then.kind, then.arg.as_deref())?;
+        }
+        for (kind, place) in pairs::places(fault) {
+            known_endpoint(plan, place, &format!("{kind} cannot strike"))?;
         }
     }
-    Ok(())
+    let marks = scenario.recovery.iter().flat_map(|recovery| recovery.before.iter().chain(&recovery.after));
+    marks.into_iter().try_for_each(|mark| match mark {
+        Landmark::Place(place) => known_endpoint(plan, place, "[[recovery]]: nothing is counted"),
+        Landmark::Step(_) => Ok(()),
+    })
+}
+
+fn known_argument(registry: &Registry, kind: &str, arg: Option<&str>) -> Result<()> {
+    let fault = registry.fault(kind).ok_or_else(|| Error::bug(format!("no fault `{kind}`")))?;
+    fault.hazard(arg).map(drop).map_err(|why| Error::environment(format!("a fault is not right: {why}")))
+}
+
+fn known_endpoint(plan: &Plan, place: &Place, what: &str) -> Result<()> {
+    let endpoints = plan.targets.iter().filter(|target| target.engine == Engine::Postgres);
+    let endpoints: Vec<String> = endpoints.map(crate::model::TargetSpec::endpoint).collect();
+    if endpoints.contains(&place.endpoint) {
+        return Ok(());
+    }
+    let list = endpoints.join(", ");
+    let text = format!("{what} at `{}`; the endpoints where it can are: {list}", place.endpoint);
+    Err(Error::environment(text))
 }
 
 fn known_sources(plan: &Plan) -> Result<()> {

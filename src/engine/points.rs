@@ -145,17 +145,21 @@ fn occurrences(kind: &str, times: u32, tier: Tier) -> Vec<u32> {
 /// How many points of each fault the quick tier visits.
 const SAMPLE: usize = 6;
 
-/// One of each of [`SAMPLE`] equal parts, which one depends on the seed.
 fn sample<T: Clone>(all: Vec<T>, seed: u64) -> Vec<T> {
-    if all.len() <= SAMPLE {
+    spread(all, SAMPLE, seed)
+}
+
+/// One of each of `number` equal parts, which one depends on the seed.
+pub(super) fn spread<T: Clone>(all: Vec<T>, number: usize, seed: u64) -> Vec<T> {
+    if all.len() <= number {
         return all;
     }
-    let part = |index: usize| index * all.len() / SAMPLE..(index + 1) * all.len() / SAMPLE;
+    let part = |index: usize| index * all.len() / number..(index + 1) * all.len() / number;
     let pick = |range: std::ops::Range<usize>| {
         let mixed = seed.wrapping_add(range.start as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
         all[range.start + (mixed as usize) % range.len()].clone()
     };
-    (0..SAMPLE).map(part).map(pick).collect()
+    (0..number).map(part).map(pick).collect()
 }
 
 #[cfg(test)]
@@ -174,7 +178,7 @@ mod tests {
     }
 
     fn fault(kind: &str, at: At) -> FaultSpec {
-        FaultSpec { kind: kind.into(), arg: None, during: "run".into(), at }
+        FaultSpec { kind: kind.into(), arg: None, during: "run".into(), at, then: None }
     }
 
     #[test]

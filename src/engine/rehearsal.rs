@@ -47,10 +47,7 @@ impl Options {
 
     /// Whether a fault of a scenario is to be visited.
     pub(super) fn wants(&self, fault: &FaultSpec) -> bool {
-        let is_only = self.only.as_ref().is_none_or(|token| {
-            let point = token.address.first();
-            point.kind == fault.kind && point.arg == fault.arg
-        });
+        let is_only = self.only.as_ref().is_none_or(|token| fault.may_have(&token.address));
         is_only && (self.kinds.is_empty() || self.kinds.contains(&fault.kind))
     }
 }

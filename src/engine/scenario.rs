@@ -5,14 +5,17 @@ use crate::engine::checkpoint;
 use crate::engine::context::{CaseLog, Ending, Rehearsed, Run};
 use crate::engine::golden::{self, Golden};
 use crate::engine::hazard::Injury;
+use crate::engine::pairs::{self, Single};
 use crate::engine::planning::{self, Prepared};
 use crate::engine::points::Recorded;
 use crate::engine::recovery::course;
 use crate::engine::stage::Stage;
 use crate::engine::tool_digest::tool_sha256;
+use crate::engine::way_out::{Injuries, Second, Taken};
 use crate::engine::{Library, Options, Tier};
 use crate::model::{
-    Address, At, Body, ExpectRecord, FaultPoint, FaultSpec, Outcome, Scenario, Token, TokenDigests, Verdict,
+    Address, At, Axis, Body, Coverage, ExpectRecord, FaultPoint, FaultSpec, Outcome, Scenario, Token, TokenDigests,
+    Verdict,
 };
 use crate::{Error, Result, check};
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
@@ -21,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A case that is to be run.
 struct Planned<'a> {
     fault: &'a FaultSpec,
-    point: FaultPoint,
+    address: Address,
     label: String,
     trace: String,
     ordinal: usize,
@@ -94,25 +97,34 @@ fn plan_cases<'a>(context: &Rehearsed<'a>, golden: &Golden, options: &Options) -
             let text = format!("{}, `{}`: {text}", scenario.name, fault.during);
             context.run.journal.append(Body::Note { case: None, text })?;
         }
-        let points = match &options.only {
-            Some(token) => only(&recorded, fault, &token.address),
+        let visited = match &options.only {
+            Some(token) => vec![(token.address.clone(), label(&recorded, &token.address))],
             None => {
-                let kind = context.run.registry.fault(&fault.kind);
-                let axes = kind.map(|kind| kind.axes()).unwrap_or_default();
-                recorded.points(fault, axes, options.tier, scenario.seed)
+                let axes = axes(context, &fault.kind);
+                let points = recorded.points(fault, axes, options.tier, scenario.seed);
+                said(context, pairs::kinds(fault), &fault.during, points.coverage)?;
+                points.visited.into_iter().map(|(point, label)| (pairs::chained(fault, point), label)).collect()
             }
         };
-        context.run.journal.append(Body::ScenarioPlanned {
-            scenario: scenario.name.clone(),
-            kind: fault.kind.clone(),
-            during: fault.during.clone(),
-            coverage: points.coverage,
-        })?;
+        if options.only.is_some() {
+            let coverage = Coverage { points: 1, classes: 1, visited: 1, lost: 0 };
+            said(context, visited[0].0.kinds(), &fault.during, coverage)?;
+        }
         let trace = recorded.digest();
-        planned.extend(points.visited.into_iter().map(|(point, label)| (fault, point, label, trace.clone())));
+        planned.extend(visited.into_iter().map(|(address, label)| (fault, address, label, trace.clone())));
     }
-    let number = |(index, (fault, point, label, trace))| Planned { fault, point, label, trace, ordinal: index + 1 };
+    let number = |(index, (fault, address, label, trace))| Planned { fault, address, label, trace, ordinal: index + 1 };
     Ok(planned.into_iter().enumerate().map(number).collect())
+}
+
+fn axes(context: &Rehearsed<'_>, kind: &str) -> &'static [Axis] {
+    context.run.registry.fault(kind).map(|kind| kind.axes()).unwrap_or_default()
+}
+
+/// Says how many points there are, and how many of them are visited.
+fn said(context: &Rehearsed<'_>, kind: String, during: &str, coverage: Coverage) -> Result<()> {
+    let (scenario, during) = (context.scenario.name.clone(), during.to_owned());
+    context.run.journal.append(Body::ScenarioPlanned { scenario, kind, during, coverage })
 }
 
 fn recorded(golden: &Golden, step: &str) -> Recorded {
@@ -121,11 +133,9 @@ fn recorded(golden: &Golden, step: &str) -> Recorded {
     Recorded::of(&of(&golden.first), &of(&golden.second))
 }
 
-/// The one point of a replay.
-fn only(recorded: &Recorded, fault: &FaultSpec, address: &Address) -> super::Points {
-    let place = address.first().place.clone();
-    let fault = FaultSpec { at: At::Place(place), ..fault.clone() };
-    recorded.points(&fault, &[], Tier::Full, 0)
+/// The statement at the point of a replay, if the golden run came by there.
+fn label(recorded: &Recorded, address: &Address) -> String {
+    recorded.label(&address.first().place).unwrap_or_default().to_owned()
 }
 
 async fn run_cases(
@@ -135,34 +145,84 @@ async fn run_cases(
     tool_sha256: &str,
     options: &Options,
 ) -> Result<()> {
-    let runs = cases.into_iter().map(|planned| run_case(context, golden, planned, tool_sha256, options));
-    iter(runs).buffer_unordered(options.jobs.max(1)).try_collect::<Vec<()>>().await?;
-    Ok(())
+    let singles = cases.len();
+    let taken = run_all(context, golden, cases, tool_sha256, options).await?;
+    // Pairs are known once it was seen which way each single fault leads out.
+    let pairs = if options.tier == Tier::Nightly && options.only.is_none() {
+        plan_pairs(context, taken, singles)?
+    } else {
+        Vec::new()
+    };
+    run_all(context, golden, pairs, tool_sha256, options).await.map(drop)
+}
+
+/// Runs the cases, several at a time; answers with the way out of each.
+async fn run_all<'a>(
+    context: &Rehearsed<'a>,
+    golden: &Golden,
+    cases: Vec<Planned<'a>>,
+    tool_sha256: &str,
+    options: &Options,
+) -> Result<Vec<(Planned<'a>, Taken)>> {
+    let runs = cases.into_iter().map(async |planned| {
+        let taken = run_case(context, golden, &planned, tool_sha256, options).await?;
+        Ok((planned, taken))
+    });
+    iter(runs).buffer_unordered(options.jobs.max(1)).try_collect().await
+}
+
+/// The pairs of all faults that say `then = { at = "sweep" }`.
+fn plan_pairs<'a>(
+    context: &Rehearsed<'a>,
+    mut singles: Vec<(Planned<'a>, Taken)>,
+    before: usize,
+) -> Result<Vec<Planned<'a>>> {
+    singles.sort_by_key(|(planned, _)| planned.ordinal);
+    let mut planned = Vec::new();
+    for fault in &context.scenario.faults {
+        let Some(then) = fault.then.as_ref().filter(|then| then.at == At::Sweep) else { continue };
+        let (of_fault, rest): (Vec<_>, Vec<_>) =
+            singles.into_iter().partition(|(planned, _)| std::ptr::eq(planned.fault, fault));
+        singles = rest;
+        let Some(trace) = of_fault.first().map(|(planned, _)| planned.trace.clone()) else { continue };
+        let of_fault: Vec<Single> = of_fault
+            .into_iter()
+            .map(|(planned, taken)| Single { address: planned.address, label: planned.label, taken })
+            .collect();
+        let (coverage, visited) = pairs::pairs(&of_fault, then, axes(context, &then.kind), context.scenario.seed);
+        said(context, format!("{},{}", fault.kind, then.kind), &fault.during, coverage)?;
+        planned.extend(visited.into_iter().map(|(address, label)| (fault, address, label, trace.clone())));
+    }
+    let number =
+        |(index, (fault, address, label, trace))| Planned { fault, address, label, trace, ordinal: before + index + 1 };
+    Ok(planned.into_iter().enumerate().map(number).collect())
 }
 
 async fn run_case(
     context: &Rehearsed<'_>,
     golden: &Golden,
-    planned: Planned<'_>,
+    planned: &Planned<'_>,
     tool_sha256: &str,
     options: &Options,
-) -> Result<()> {
-    let address = Address::one(planned.point.clone());
+) -> Result<Taken> {
+    let address = planned.address.clone();
     let short = crate::model::canonical::sha256_hex(address.to_string().as_bytes());
     let name = format!("{}/{:04}-{}", context.scenario.name, planned.ordinal, &short[..6]);
     let mut log = CaseLog::new(context.run, name);
     log.events.address = Some(address.clone());
-    let token = token(context, &planned, &address, tool_sha256);
+    let token = token(context, planned, &address, tool_sha256);
     let label = Some(planned.label.clone()).filter(|label| !label.is_empty());
     log.record(case::started(context, &log.events, label, Some(token.to_string())))?;
-    let result = injured(context, &mut log, golden, &planned, address).await;
+    let result = injured(context, &mut log, golden, planned).await;
     let ending = match &result {
         Err(error) => Ending::Trouble(error.to_string()),
-        Ok(_) if has_diverged(options, &planned, tool_sha256) => Ending::Diverged,
+        Ok(_) if has_diverged(options, planned, tool_sha256) => Ending::Diverged,
         Ok(_) => Ending::Finished,
     };
     let (outcome, _) = log.finish(context, &golden.events, ending)?;
-    if let Ok(stage) = result {
+    let mut taken = Taken::new();
+    if let Ok((stage, way_out)) = result {
+        taken = way_out;
         if outcome.verdict() != Verdict::Pass {
             stage.keep_logs(&log.case())?;
         }
@@ -172,7 +232,7 @@ async fn run_case(
             context.run.journal.append(Body::Note { case: Some(log.case()), text })?;
         }
     }
-    Ok(())
+    Ok(taken)
 }
 
 /// A replay with the very tool of its token, whose golden run sent other statements: another point was hit.
@@ -188,19 +248,30 @@ async fn injured<'a>(
     log: &mut CaseLog<'_>,
     golden: &Golden,
     planned: &Planned<'_>,
-    address: Address,
-) -> Result<Stage<'a>> {
-    let kind = context.run.registry.fault(&planned.fault.kind);
-    let kind = kind.ok_or_else(|| Error::bug(format!("no fault `{}`", planned.fault.kind)))?;
-    let hazard = kind.hazard(planned.fault.arg.as_deref()).map_err(Error::environment)?;
+) -> Result<(Stage<'a>, Taken)> {
+    let injuries = injuries(context, planned)?;
     let checkpoint = golden.first.checkpoints.get(&planned.fault.during);
     let stage = Stage::set(context, checkpoint).await?;
-    let mut course = course(context.scenario, context.plan, planned.fault, &context.idle);
+    let mut course = course(context.plan, planned.fault, &context.idle);
     if checkpoint.is_some() {
         course.before.clear();
     }
-    case::injured(&stage, log, &golden.events, &course, &Injury { address, hazard }).await?;
-    Ok(stage)
+    let taken = case::injured(&stage, log, &golden.events, &course, &injuries).await?;
+    Ok((stage, taken))
+}
+
+/// What strikes in a case: the first fault, and the one that strikes the way out.
+fn injuries(context: &Rehearsed<'_>, planned: &Planned<'_>) -> Result<Injuries> {
+    let injury = |point: &FaultPoint| -> Result<Injury> {
+        let kind = context.run.registry.fault(&point.kind);
+        let kind = kind.ok_or_else(|| Error::bug(format!("no fault `{}`", point.kind)))?;
+        let hazard = kind.hazard(point.arg.as_deref()).map_err(Error::environment)?;
+        Ok(Injury { address: Address::one(point.clone()), hazard })
+    };
+    let during = planned.fault.then.as_ref().and_then(|then| then.during.clone());
+    let second = planned.address.points().get(1).map(injury).transpose()?;
+    let second = second.map(|injury| Second { injury, during });
+    Ok(Injuries { first: injury(planned.address.first())?, second })
 }
 
 fn token(context: &Rehearsed<'_>, planned: &Planned<'_>, address: &Address, tool_sha256: &str) -> Token {

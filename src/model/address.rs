@@ -147,6 +147,16 @@ impl Address {
         Address(vec![point])
     }
 
+    /// The same with one fault more, which strikes the way out.
+    pub fn then(&self, point: FaultPoint) -> Address {
+        Address(self.0.iter().cloned().chain([point]).collect())
+    }
+
+    /// The kinds without their arguments, with a comma between: `proc.kill,net.reset`.
+    pub fn kinds(&self) -> String {
+        self.0.iter().map(|point| point.kind.as_str()).collect::<Vec<_>>().join(",")
+    }
+
     /// The faults, the first one first; never empty.
     pub fn points(&self) -> &[FaultPoint] {
         &self.0

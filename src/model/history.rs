@@ -66,9 +66,15 @@ impl CaseEvents {
         })
     }
 
-    /// Whether the fault struck.
+    /// Whether the fault struck; of a compound one, whether both did, each in its time.
     pub fn fired(&self) -> bool {
-        self.events.iter().any(|event| matches!(event, Body::FaultFired { .. }))
+        let is_compound = self.address.as_ref().is_some_and(|address| address.points().len() > 1);
+        let fired = |events: &[Body]| events.iter().any(|event| matches!(event, Body::FaultFired { .. }));
+        let injured = |event: &Body| matches!(event, Body::StepFinished { phase: Phase::Injured, .. });
+        match self.events.iter().position(injured) {
+            Some(end) if is_compound => fired(&self.events[..end]) && fired(&self.events[end..]),
+            _ => fired(&self.events) && !is_compound,
+        }
     }
 
     /// The digests of the states of all probes, in order.

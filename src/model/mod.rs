@@ -26,8 +26,8 @@ pub use plan::{Parity, Plan, TableCopy};
 pub use problem::{Problem, render};
 pub use record::{CaseRecord, RunRecord, ScenarioRecord};
 pub use scenario::{
-    At, Claims, Condition, Engine, Expect, FaultSpec, Map, Recovery, Rerun, Role, Scenario, Step, TargetSpec, Tool,
-    Volatile,
+    At, Claims, Condition, Engine, Expect, FaultSpec, Landmark, Map, Recovery, Rerun, Role, Scenario, Step, TargetSpec,
+    Then, Tool, Volatile,
 };
 pub use scenario_file::{Known, KnownFlow};
 pub use token::{Token, TokenDigests};

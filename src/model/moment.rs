@@ -13,6 +13,8 @@ pub enum Phase {
     Injured,
     /// As the documented way out.
     Recovery,
+    /// As the documented way out, with a second fault armed.
+    Relapse,
     /// Once more after success.
     Rerun,
 }
@@ -23,6 +25,7 @@ impl fmt::Display for Phase {
             Phase::Plan => "plan",
             Phase::Injured => "injured",
             Phase::Recovery => "recovery",
+            Phase::Relapse => "relapse",
             Phase::Rerun => "rerun",
         })
     }
@@ -59,6 +62,9 @@ impl fmt::Display for Moment {
             Moment::After { phase: Phase::Plan, step } => write!(f, "after `{step}`"),
             Moment::After { phase: Phase::Injured, step } => write!(f, "after the fault in `{step}`"),
             Moment::After { phase: Phase::Recovery, step } => write!(f, "after the recovery by `{step}`"),
+            Moment::After { phase: Phase::Relapse, step } => {
+                write!(f, "after the second fault, in the recovery by `{step}`")
+            }
             Moment::After { phase: Phase::Rerun, step } => write!(f, "after `{step}` once more"),
             Moment::End => f.write_str("at the end"),
         }

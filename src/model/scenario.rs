@@ -1,6 +1,6 @@
 //! A scenario: what is rehearsed, on which data, injured how, recovered how, and what is expected of it.
 
-use crate::model::Place;
+use crate::model::{Address, Place};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -206,6 +206,36 @@ pub struct FaultSpec {
     pub during: String,
     /// Everywhere, or at one place.
     pub at: At,
+    /// What strikes the way out.
+    pub then: Option<Then>,
+}
+
+/// A second misfortune: it strikes the way out of the first one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Then {
+    /// The kind.
+    pub kind: String,
+    /// What the kind needs besides.
+    pub arg: Option<String>,
+    /// The step of the way out during which it strikes; `None`: the first.
+    pub during: Option<String>,
+    /// Everywhere, or at one place, counted from the beginning of that step.
+    pub at: At,
+}
+
+impl FaultSpec {
+    /// Whether a case of this fault may have this address.
+    pub fn may_have(&self, address: &Address) -> bool {
+        let (first, second) = (address.first(), address.points().get(1));
+        let is_first = first.kind == self.kind && first.arg == self.arg;
+        let is_second = match (&self.then, second) {
+            (Some(then), Some(second)) => second.kind == then.kind && second.arg == then.arg,
+            // A sweep of pairs begins with the first fault alone.
+            (Some(then), None) => then.at == At::Sweep,
+            (None, second) => second.is_none(),
+        };
+        is_first && is_second && address.points().len() <= 2
+    }
 }
 
 /// Where a fault strikes.
@@ -224,8 +254,21 @@ pub struct Recovery {
     pub step: Option<String>,
     /// Only for faults of this kind.
     pub kind: Option<String>,
+    /// Only where this was not reached.
+    pub before: Option<Landmark>,
+    /// Only where this was reached.
+    pub after: Option<Landmark>,
     /// The steps to run, in order.
     pub steps: Vec<String>,
+}
+
+/// What a way out may depend on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Landmark {
+    /// A step: the injured one stands before or after it in the plan.
+    Step(String),
+    /// A place: the injured step had not come there, or had, when it ended.
+    Place(Place),
 }
 
 /// What running again after success must do.

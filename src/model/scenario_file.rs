@@ -99,6 +99,15 @@ pub(super) struct FaultFile {
     pub(super) kind: Spanned<String>,
     pub(super) during: Spanned<String>,
     pub(super) at: Spanned<String>,
+    pub(super) then: Option<ThenFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ThenFile {
+    pub(super) kind: Spanned<String>,
+    pub(super) during: Option<Spanned<String>>,
+    pub(super) at: Spanned<String>,
 }
 
 #[derive(Deserialize)]
@@ -114,6 +123,8 @@ pub(super) struct RecoveryFile {
 pub(super) struct WhenFile {
     pub(super) step: Option<Spanned<String>>,
     pub(super) kind: Option<Spanned<String>>,
+    pub(super) before: Option<Spanned<String>>,
+    pub(super) after: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]

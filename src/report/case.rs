@@ -78,7 +78,11 @@ fn expected_to_succeed(phase: Phase) -> bool {
 
 /// A success that the data does not bear out.
 fn unjustified(phase: Phase, outcome: Option<Outcome>) -> bool {
-    matches!((phase, outcome), (Phase::Injured, Some(Outcome::Silent)) | (Phase::Recovery, Some(Outcome::Lied)))
+    match outcome {
+        Some(Outcome::Silent) => phase == Phase::Injured,
+        Some(Outcome::Lied) => matches!(phase, Phase::Recovery | Phase::Relapse),
+        _ => false,
+    }
 }
 
 fn ending(exit: Option<i32>, signal: Option<i32>) -> String {

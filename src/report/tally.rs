@@ -90,7 +90,7 @@ fn kinds(scenarios: &[&ScenarioRecord]) -> BTreeMap<String, KindTally> {
     }
     for case in scenarios.iter().flat_map(|scenario| scenario.injured()) {
         let Some(address) = &case.address else { continue };
-        let tally = kinds.entry(address.first().kind.clone()).or_default();
+        let tally = kinds.entry(address.kinds()).or_default();
         tally.cases += 1;
         tally.passed += u64::from(case.verdict() == Verdict::Pass);
         tally.absorbed += u64::from(case.verdict() == Verdict::Pass && case.outcome == Some(Outcome::Absorbed));

@@ -153,7 +153,7 @@ fn of_line(line: &str) -> Vec<Body> {
 }
 
 fn phase(name: &str) -> Phase {
-    let all = [Phase::Plan, Phase::Injured, Phase::Recovery, Phase::Rerun];
+    let all = [Phase::Plan, Phase::Injured, Phase::Recovery, Phase::Relapse, Phase::Rerun];
     all.into_iter().find(|phase| phase.to_string() == name).unwrap_or_else(|| panic!("no phase {name}"))
 }
 
@@ -681,4 +681,38 @@ fn record(expect: Option<ExpectRecord>, cases: &[&str]) -> ScenarioRecord {
         duration_us: 0,
         started_us: 0,
     }
+}
+
+/// A copy that was injured, and whose way out was injured too: what comes after the first fault.
+#[rstest]
+#[case::survived("relapse copy killed target=half\nrecovery copy 0 target=done", Outcome::Pass, PASS)]
+#[case::survived_by_another_way("relapse copy killed\nrecovery undo 0\nrecovery copy 0", Outcome::Pass, PASS)]
+#[case::right_at_once_but_not_dead("relapse copy 0 target=done", Outcome::Pass, UNKNOWN)]
+#[case::not_survived("relapse copy killed target=half\nrecovery copy 1 target=half", Outcome::Stuck, PASS)]
+#[case::hung("relapse copy hung target=half", Outcome::Hang, UNKNOWN)]
+fn the_word_of_a_compound_case(#[case] way_out: &str, #[case] word: Outcome, #[case] fired: Option<Verdict>) {
+    let case = format!("fired\ninjured copy killed target=half\nfired\n{way_out}\nleft\nend source=old target=done");
+    assert_eq!(compound(&case), (word, fired));
+}
+
+#[test]
+fn a_compound_case_that_ends_wrong_lied() {
+    let case = "fired\ninjured copy killed target=half\nfired\nrelapse copy killed target=half\n\
+                recovery copy 0 target=half\nleft\nend source=old target=half";
+    assert_eq!(compound(case), (Outcome::Lied, PASS));
+}
+
+#[rstest]
+#[case::the_second("fired\ninjured copy killed target=half\nrelapse copy 0 target=done")]
+#[case::the_first_alone_was_absorbed("fired\ninjured copy 0 target=done")]
+#[case::the_first("injured copy 1 target=half\nfired\nrelapse copy killed\nrecovery copy 0 target=done")]
+fn a_compound_case_in_which_one_fault_never_struck(#[case] case: &str) {
+    let case = format!("{case}\nleft\nend source=old target=done");
+    assert_eq!(compound(&case), (Outcome::NotFired, UNKNOWN));
+}
+
+fn compound(case: &str) -> (Outcome, Option<Verdict>) {
+    let mut rehearsed = rehearsed(&format!("{COPY}{UNDO}"), GOLDEN, Some(case));
+    rehearsed.case.address = Some("proc.kill@pg.target:stmt.1,proc.kill@pg.target:stmt.2".parse().unwrap());
+    (classify(&rehearsed.history(), &rehearsed.results()), rehearsed.verdict("faults-fired"))
 }

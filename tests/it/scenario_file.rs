@@ -49,6 +49,32 @@ fn problems(text: &str) -> Vec<Problem> {
     "[[fault]]\nkind = \"proc.kill\"\nduring = \"run\"\nat = \"sweep\"\n\
      [[fault]]\nkind = \"proc.kill\"\nduring = \"rollback\"\nat = \"sweep\""
 )]
+#[case::one_second_kind_during_two_steps(
+    FLOW,
+    "[[fault]]\nkind = \"proc.kill\"\nduring = \"run\"\nat = \"sweep\"\n\
+     then = { kind = \"net.reset\", during = \"run\", at = \"sweep\" }\n\
+     [[fault]]\nkind = \"proc.kill\"\nduring = \"run\"\nat = \"sweep\"\n\
+     then = { kind = \"net.reset\", during = \"rollback\", at = \"sweep\" }"
+)]
+#[case::second_fault_during_no_step(
+    FLOW,
+    "[[fault]]\nkind = \"proc.kill\"\nduring = \"run\"\nat = \"sweep\"\n\
+     then = { kind = \"proc.kill\", during = \"undo\", at = \"sweep\" }"
+)]
+#[case::second_fault_without_a_place(
+    FLOW,
+    "[[fault]]\nkind = \"proc.kill\"\nduring = \"run\"\nat = \"sweep\"\nthen = { kind = \"proc.kill\" }"
+)]
+#[case::typo_in_a_second_fault(
+    FLOW,
+    "[[fault]]\nkind = \"proc.kill\"\nduring = \"run\"\nat = \"sweep\"\nthen = { kind = \"proc.kill\", on = \"sweep\" }"
+)]
+#[case::recovery_before_no_step(FLOW, "[[recovery]]\nwhen = { before = \"cutover\" }\nsteps = [\"run\"]")]
+#[case::recovery_after_a_bad_place(FLOW, "[[recovery]]\nwhen = { after = \"pg.target:commit\" }\nsteps = [\"run\"]")]
+#[case::recovery_after_a_place_for_ever(
+    FLOW,
+    "[[recovery]]\nwhen = { after = \"pg.target:commit.2+\" }\nsteps = [\"run\"]"
+)]
 #[case::bad_duration(STEPS, "timeout = \"2 minutes\"")]
 #[case::no_duration(STEPS, "timeout = \"0s\"")]
 #[case::claims_without_ok(STEPS, "claims = { report = \"out/run.json\" }")]
@@ -178,4 +204,20 @@ fn spoiled() -> impl Strategy<Value = String> {
         }
         chars.into_iter().collect()
     })
+}
+
+/// Their lists grow with every kind, so that no picture of them is kept.
+#[rstest]
+#[case::second_fault_of_an_unknown_kind(
+    "[[fault]]\nkind = \"proc.kill\"\nduring = \"run\"\nat = \"sweep\"\nthen = { kind = \"proc.kil\", at = \"sweep\" }",
+    "unknown kind of fault `proc.kil`"
+)]
+#[case::recovery_after_what_is_not_counted(
+    "[[recovery]]\nwhen = { after = \"pg.target:unlink.2\" }\nsteps = [\"run\"]",
+    "unknown axis that is counted `unlink`"
+)]
+fn a_second_fault_and_a_landmark_name_what_there_is(#[case] more: &str, #[case] expected: &str) {
+    let text = format!("{FLOW}{more}\n");
+    let shown = render("scenarios/x.toml", &text, &problems(&text));
+    assert!(shown.contains(expected) && shown.contains("allowed: "), "{shown}");
 }

@@ -1,0 +1,102 @@
+//! The way out of an injured step, taken; and injured itself, where the address chains a second fault.
+
+use crate::Result;
+use crate::engine::Traces;
+use crate::engine::case::find;
+use crate::engine::context::CaseLog;
+use crate::engine::hazard::Injury;
+use crate::engine::observe::{self, Which};
+use crate::engine::recovery::{self, Struck};
+use crate::engine::stage::Stage;
+use crate::engine::step;
+use crate::model::{Moment, Phase, StepEnd};
+
+/// What strikes in a case.
+pub(super) struct Injuries {
+    pub(super) first: Injury,
+    pub(super) second: Option<Second>,
+}
+
+/// What strikes the way out.
+pub(super) struct Second {
+    pub(super) injury: Injury,
+    /// The step of the way out; nothing: its first.
+    pub(super) during: Option<String>,
+}
+
+impl Second {
+    fn strikes(&self, index: usize, step: &str) -> bool {
+        self.during.as_ref().map_or(index == 0, |during| during == step)
+    }
+}
+
+/// How an injured step ended, and what had passed the proxies by then.
+pub(super) struct Injured {
+    pub(super) end: StepEnd,
+    pub(super) reached: Traces,
+}
+
+/// Each step of a way out with what passed the proxies during it, in order.
+pub(super) type Taken = Vec<(String, Traces)>;
+
+/// Runs a step with a fault armed, and looks at the targets right after.
+pub(super) async fn injure(
+    stage: &Stage<'_>,
+    log: &mut CaseLog<'_>,
+    name: &str,
+    phase: Phase,
+    injury: &Injury,
+) -> Result<Injured> {
+    stage.take_traces();
+    let end = step::run(stage, log, find(stage, name)?, phase, Some(injury)).await?;
+    let reached = stage.take_traces();
+    observe::probe(stage, log, &Moment::after(phase, name), Which::Targets).await?;
+    Ok(Injured { end, reached })
+}
+
+/// Takes the documented way out of `step`; answers with what was taken, and whether it succeeded.
+pub(super) async fn take(
+    stage: &Stage<'_>,
+    log: &mut CaseLog<'_>,
+    step: &str,
+    injuries: &Injuries,
+    reached: &Traces,
+) -> Result<(Taken, bool)> {
+    let mut steps = documented(stage, step, &injuries.first, reached);
+    let (mut second, mut taken, mut index) = (injuries.second.as_ref(), Taken::new(), 0);
+    while let Some(name) = steps.get(index).cloned() {
+        index += 1;
+        let Some(strikes) = second.filter(|second| second.strikes(index - 1, &name)) else {
+            let (end, passed) = recover(stage, log, &name).await?;
+            taken.push((name, passed));
+            if !end.success {
+                return Ok((taken, false));
+            }
+            continue;
+        };
+        second = None;
+        let Injured { end, reached } = injure(stage, log, &name, Phase::Relapse, &strikes.injury).await?;
+        if end.timed_out {
+            return Ok((taken, false));
+        }
+        if !end.success {
+            let again = documented(stage, &name, &strikes.injury, &reached);
+            (steps, index) = (recovery::resumed(&steps, index - 1, again), 0);
+        }
+        taken.push((name, reached));
+    }
+    Ok((taken, true))
+}
+
+fn documented(stage: &Stage<'_>, step: &str, injury: &Injury, reached: &Traces) -> Vec<String> {
+    let struck = Struck { step, kind: &injury.address.first().kind, reached };
+    recovery::way_out(stage.context.scenario, stage.context.plan, &struck)
+}
+
+async fn recover(stage: &Stage<'_>, log: &mut CaseLog<'_>, name: &str) -> Result<(StepEnd, Traces)> {
+    stage.take_traces();
+    let end = step::run(stage, log, find(stage, name)?, Phase::Recovery, None).await?;
+    let passed = stage.take_traces();
+    observe::probe(stage, log, &Moment::after(Phase::Recovery, name), Which::Targets).await?;
+    Ok((end, passed))
+}
