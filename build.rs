@@ -1,4 +1,5 @@
-//! Embeds `scenarios/` and `fixtures/`, and the digest of our own source, by which evidence names the built-in tools.
+//! Embeds `scenarios/` and `fixtures/`, the file shim, and the digest of our own source, by which evidence names the
+//! built-in tools.
 
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
@@ -10,6 +11,19 @@ fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
     fs::write(out.join("shipped.rs"), shipped(&root)).expect("OUT_DIR is writable");
     println!("cargo::rustc-env=REHEARSAL_SOURCE_SHA256={}", source_digest(&root));
+    compile_shim(&root.join("shim/shim.c"), &out.join("shim.so"));
+}
+
+/// The preloaded recorder and injector of file operations; an empty file where there is no such thing.
+fn compile_shim(source: &Path, library: &Path) {
+    println!("cargo::rerun-if-changed={}", source.display());
+    if env::var("CARGO_CFG_TARGET_OS").as_deref() != Ok("linux") {
+        return fs::write(library, b"").expect("OUT_DIR is writable");
+    }
+    let mut command = cc::Build::new().get_compiler().to_command();
+    command.args(["-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-o"]).arg(library).arg(source).arg("-ldl");
+    let status = command.status().expect("a C compiler is there: SQLite needs it, too");
+    assert!(status.success(), "{} does not compile: {command:?}", source.display());
 }
 
 /// A table of paths and contents.

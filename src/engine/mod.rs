@@ -16,6 +16,7 @@
 //! recovery    which steps run, and which lead out (pure)
 //! way_out     the way out, taken, and injured itself
 //! pairs       compound faults: points of the way out (pure)
+//! files       the file shim: recording and injuring what a tool does to files
 //! house       what all cases share: session, servers, templates
 //! library     where scenarios and fixtures are found
 //! ```
@@ -23,6 +24,7 @@
 mod case;
 mod checkpoint;
 mod context;
+pub mod files;
 mod golden;
 mod hazard;
 mod house;

@@ -7,6 +7,7 @@ mod cli;
 mod dataset;
 mod db;
 mod evidence;
+mod files;
 mod journal;
 mod one_db;
 mod postgres_server;

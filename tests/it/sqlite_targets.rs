@@ -5,7 +5,7 @@ use rstest::rstest;
 use std::path::Path;
 
 /// Cargo builds examples beside the command.
-fn copy_notes() -> String {
+pub(crate) fn copy_notes() -> String {
     let folder = Path::new(env!("CARGO_BIN_EXE_rehearse")).parent().unwrap();
     let example = folder.join("examples/copy_notes");
     assert!(example.is_file(), "{} is not built: `cargo build --examples`, or test everything", example.display());

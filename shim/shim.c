@@ -1,0 +1,611 @@
+/* The file shim: preloaded into a tool, it counts and records what the tool does to files below one folder, and injures
+ * it at the n-th. One source, no dependency but libc.
+ *
+ * It obeys a control page: a file that is mapped by every process of the tool and read and written by the harness
+ * (src/engine/files/control.rs has the same layout). Operations go on as direct system calls, so that nothing of libc
+ * comes in between. What it does not see: stdio writes of C programs (libc calls itself there), stores into a mapped
+ * file, static executables, io_uring. The harness replays the record and compares it with the real files: what was
+ * missed is found, and is an error.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/* Kinds of operations, as in the record. */
+enum op {
+    OP_CREATE = 'c', OP_TRUNCATE_OPEN = 't', OP_WRITE = 'w', OP_SYNC = 'f', OP_RESIZE = 'T', OP_ALLOCATE = 'a',
+    OP_UNLINK = 'u', OP_RENAME = 'r', OP_LINK = 'l', OP_MKDIR = 'd', OP_RMDIR = 'x', OP_LOCK = 'k', OP_MAP = 'm',
+};
+/* What is counted. */
+enum axis { AXIS_NONE, AXIS_OP, AXIS_WRITE, AXIS_SYNC, AXIS_RENAME, AXIS_UNLINK, AXIS_LOCK };
+/* What is done at the point. */
+enum act { ACT_NONE, ACT_KILL, ACT_TORN, ACT_FULL, ACT_EIO, ACT_SHORT, ACT_BUSY };
+enum { RECORD_OPS = 1, RECORD_DATA = 2 };
+
+struct control {
+    uint64_t magic;
+    uint32_t axis, act;
+    uint64_t nth;
+    uint32_t forever, recording;
+    uint64_t counted;  /* matching operations so far */
+    uint64_t seen;     /* all operations so far */
+    uint32_t fired;
+    uint32_t lock;     /* thread that records right now */
+    uint32_t attached; /* processes, also those that became another program */
+    uint32_t unused;
+    char prefix[192];  /* of the paths that count, relative to the root */
+    char root[1024];
+    char log[1024];
+    char what[256];    /* what was struck */
+};
+#define MAGIC 0x314d494853484552ull /* "REHSHIM1" */
+
+static struct control unarmed;
+static struct control *page = &unarmed;
+static size_t root_bytes;
+static int log_fd = -1;
+
+__attribute__((constructor)) static void attach(void) {
+    const char *path = getenv("REHEARSE_SHIM");
+    if (!path || page != &unarmed) return;
+    int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC);
+    if (fd < 0) return;
+    void *map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    syscall(SYS_close, fd);
+    if (map == MAP_FAILED || ((struct control *)map)->magic != MAGIC) return;
+    page = map;
+    __atomic_add_fetch(&page->attached, 1, __ATOMIC_SEQ_CST);
+    root_bytes = strlen(page->root);
+    if (page->recording && page->log[0]) {
+        int log = (int)syscall(SYS_openat, AT_FDCWD, page->log, O_WRONLY | O_APPEND | O_CLOEXEC);
+        /* Out of the way of tools that choose their descriptors. */
+        log_fd = log < 0 ? -1 : (int)syscall(SYS_fcntl, log, F_DUPFD_CLOEXEC, 900);
+        if (log >= 0 && log_fd >= 0) syscall(SYS_close, log);
+    }
+}
+
+/* ---- which files are looked at ------------------------------------------------------------------------------------ */
+
+/* The part of `full` below the root, or NULL. What the harness itself keeps there is not the tool's. */
+static const char *below_root(const char *full) {
+    if (!root_bytes || strncmp(full, page->root, root_bytes) != 0 || full[root_bytes] != '/') return NULL;
+    const char *rest = full + root_bytes + 1;
+    return strncmp(rest, "logs/", 5) == 0 || strncmp(rest, "shim/", 5) == 0 ? NULL : rest;
+}
+
+/* Makes `path` absolute, without `.`, `..` and doubled slashes. Links are not followed. */
+static int absolute(int dir, const char *path, char *out) {
+    char joined[2 * PATH_MAX];
+    if (path[0] == '/') {
+        snprintf(joined, sizeof joined, "%s", path);
+    } else {
+        char base[PATH_MAX], link[64];
+        if (dir == AT_FDCWD) {
+            if (syscall(SYS_getcwd, base, sizeof base) < 0) return 0;
+        } else {
+            snprintf(link, sizeof link, "/proc/self/fd/%d", dir);
+            ssize_t n = readlink(link, base, sizeof base - 1);
+            if (n < 0) return 0;
+            base[n] = 0;
+        }
+        snprintf(joined, sizeof joined, "%s/%s", base, path);
+    }
+    size_t end = 0;
+    for (char *save, *part = strtok_r(joined, "/", &save); part; part = strtok_r(NULL, "/", &save)) {
+        if (strcmp(part, ".") == 0) continue;
+        if (strcmp(part, "..") == 0) {
+            while (end > 0 && out[--end] != '/') {}
+            continue;
+        }
+        size_t length = strlen(part);
+        if (end + length + 2 > PATH_MAX) return 0;
+        out[end++] = '/';
+        memcpy(out + end, part, length);
+        end += length;
+    }
+    out[end] = 0;
+    return end > 0;
+}
+
+static const char *watched(int dir, const char *path, char *buffer) {
+    if (!root_bytes || !path || !absolute(dir, path, buffer)) return NULL;
+    return below_root(buffer);
+}
+
+/* What is known of a descriptor: nothing yet, not ours, or its path below the root. */
+#define FDS 4096
+static const char not_ours[] = "";
+static const char *volatile names[FDS];
+
+static void forget(int fd) {
+    if (fd >= 0 && fd < FDS) names[fd] = NULL; /* a name may still be in use by another thread: it is never freed */
+}
+
+/* Open descriptors may have another name now, or none. */
+static void forget_all(void) {
+    for (int fd = 0; fd < FDS; fd++) forget(fd);
+}
+
+/* Names are interned: few files, many opens. */
+static const char *intern(const char *name) {
+    static const char *volatile known[512];
+    for (int i = 0; i < 512; i++) {
+        const char *old = known[i];
+        if (!old) {
+            const char *copy = strdup(name), *none = NULL;
+            if (__atomic_compare_exchange_n(&known[i], &none, copy, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) return copy;
+            free((void *)copy);
+            old = known[i];
+        }
+        if (strcmp(old, name) == 0) return old;
+    }
+    return strdup(name);
+}
+
+static const char *name_of(int fd) {
+    if (!root_bytes || fd < 0) return NULL;
+    if (fd < FDS && names[fd]) return names[fd] == not_ours ? NULL : names[fd];
+    char link[64], target[PATH_MAX];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(link, target, sizeof target - 1);
+    if (n < 0) return NULL;
+    target[n] = 0;
+    /* What has no name any more is lost with the process: nothing to record. */
+    static const char gone[] = " (deleted)";
+    size_t tail = sizeof gone - 1;
+    int is_gone = (size_t)n > tail && strcmp(target + n - tail, gone) == 0;
+    const char *rest = is_gone ? NULL : below_root(target);
+    const char *name = rest ? intern(rest) : not_ours;
+    if (fd < FDS) names[fd] = name;
+    return rest ? name : NULL;
+}
+
+/* ---- counting, recording, striking -------------------------------------------------------------------------------- */
+
+static int on_axis(enum op op, uint32_t axis) {
+    switch (axis) {
+    case AXIS_OP: return op != OP_LOCK && op != OP_MAP;
+    case AXIS_WRITE: return op == OP_WRITE || op == OP_CREATE || op == OP_ALLOCATE || op == OP_RESIZE;
+    case AXIS_SYNC: return op == OP_SYNC;
+    case AXIS_RENAME: return op == OP_RENAME;
+    case AXIS_UNLINK: return op == OP_UNLINK;
+    case AXIS_LOCK: return op == OP_LOCK;
+    default: return 0;
+    }
+}
+
+static void die(void) {
+    /* The whole group of the tool, as the harness would. */
+    syscall(SYS_kill, 0, SIGKILL);
+    for (;;) pause();
+}
+
+/* Counts an operation and says what is to be done with it. */
+static enum act reach(enum op op, const char *path) {
+    __atomic_add_fetch(&page->seen, 1, __ATOMIC_SEQ_CST);
+    if (!page->act || !on_axis(op, page->axis)) return ACT_NONE;
+    if (strncmp(path, page->prefix, strnlen(page->prefix, sizeof page->prefix)) != 0) return ACT_NONE;
+    uint64_t n = __atomic_add_fetch(&page->counted, 1, __ATOMIC_SEQ_CST);
+    if (page->forever ? n < page->nth : n != page->nth) return ACT_NONE;
+    if (!__atomic_exchange_n(&page->fired, 1, __ATOMIC_SEQ_CST)) {
+        snprintf(page->what, sizeof page->what, "%c %s", (char)op, path);
+    }
+    if (page->act == ACT_KILL || (page->act == ACT_TORN && op != OP_WRITE)) die();
+    return (enum act)page->act;
+}
+
+static int refused(enum act act) {
+    switch (act) {
+    case ACT_FULL: errno = ENOSPC; return 1;
+    case ACT_EIO: errno = EIO; return 1;
+    case ACT_BUSY: errno = EAGAIN; return 1;
+    default: return 0;
+    }
+}
+
+struct record {
+    uint8_t op;
+    uint8_t pad;
+    uint16_t path_bytes, path2_bytes;
+    uint16_t pad2;
+    uint64_t offset;
+    uint64_t bytes; /* of data, which follows the paths if it was recorded */
+};
+
+/* While it is held, what is done and what is recorded are in the same order, in all processes. */
+static void hold(void) {
+    uint32_t me = (uint32_t)syscall(SYS_gettid), none = 0;
+    while (!__atomic_compare_exchange_n(&page->lock, &none, me, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+        if (none && syscall(SYS_kill, none, 0) < 0 && errno == ESRCH) {
+            __atomic_compare_exchange_n(&page->lock, &none, 0, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+        }
+        none = 0;
+        sched_yield();
+    }
+}
+
+static void begin(void) {
+    if (log_fd >= 0) hold();
+}
+
+static void end(void) {
+    if (log_fd >= 0) __atomic_store_n(&page->lock, 0, __ATOMIC_SEQ_CST);
+}
+
+static void record(enum op op, const char *path, const char *path2, uint64_t offset, const void *data, uint64_t bytes) {
+    if (log_fd < 0) return;
+    int saved = errno;
+    int with_data = data && (page->recording & RECORD_DATA);
+    struct record head = {
+        .op = (uint8_t)op, .pad = (uint8_t)with_data,
+        .path_bytes = (uint16_t)strlen(path), .path2_bytes = (uint16_t)(path2 ? strlen(path2) : 0),
+        .offset = offset, .bytes = bytes,
+    };
+    struct iovec parts[4] = {
+        {&head, sizeof head}, {(void *)path, head.path_bytes}, {(void *)path2, head.path2_bytes},
+        {(void *)data, with_data ? bytes : 0},
+    };
+    syscall(SYS_writev, log_fd, parts, 4);
+    errno = saved;
+}
+
+/* ---- open and close ------------------------------------------------------------------------------------------------ */
+
+static int open_at(int dir, const char *path, int flags, mode_t mode) {
+    char full[PATH_MAX];
+    const char *name = flags & (O_CREAT | O_TRUNC) ? watched(dir, path, full) : NULL;
+    if (!name) {
+        int fd = (int)syscall(SYS_openat, dir, path, flags, mode);
+        forget(fd);
+        return fd;
+    }
+    struct stat about;
+    int existed = syscall(SYS_newfstatat, AT_FDCWD, full, &about, 0) == 0;
+    int empties = existed && (flags & O_TRUNC) && about.st_size > 0;
+    int changes = empties || (!existed && (flags & O_CREAT));
+    enum op op = existed ? OP_TRUNCATE_OPEN : OP_CREATE;
+    if (changes && refused(reach(op, name))) return -1;
+    begin();
+    int fd = (int)syscall(SYS_openat, dir, path, flags, mode);
+    if (fd >= 0 && changes) record(op, name, NULL, 0, NULL, 0);
+    end();
+    forget(fd);
+    return fd;
+}
+
+#define MODE(last, flags, mode) \
+    mode_t mode = 0; \
+    if ((flags) & (O_CREAT | __O_TMPFILE)) { va_list more; va_start(more, last); mode = va_arg(more, mode_t); va_end(more); }
+
+int open(const char *path, int flags, ...) { MODE(flags, flags, mode) return open_at(AT_FDCWD, path, flags, mode); }
+int open64(const char *path, int flags, ...) { MODE(flags, flags, mode) return open_at(AT_FDCWD, path, flags | O_LARGEFILE, mode); }
+int openat(int dir, const char *path, int flags, ...) { MODE(flags, flags, mode) return open_at(dir, path, flags, mode); }
+int openat64(int dir, const char *path, int flags, ...) { MODE(flags, flags, mode) return open_at(dir, path, flags | O_LARGEFILE, mode); }
+/* What glibc's fortified headers turn two-argument calls into. */
+int __open_2(const char *path, int flags) { return open_at(AT_FDCWD, path, flags, 0); }
+int __open64_2(const char *path, int flags) { return open_at(AT_FDCWD, path, flags | O_LARGEFILE, 0); }
+int __openat_2(int dir, const char *path, int flags) { return open_at(dir, path, flags, 0); }
+int __openat64_2(int dir, const char *path, int flags) { return open_at(dir, path, flags | O_LARGEFILE, 0); }
+int creat(const char *path, mode_t mode) { return open_at(AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode); }
+int creat64(const char *path, mode_t mode) { return creat(path, mode); }
+
+int close(int fd) {
+    forget(fd);
+    return (int)syscall(SYS_close, fd);
+}
+
+int fclose(FILE *file) {
+    static int (*real)(FILE *);
+    if (!real) real = (int (*)(FILE *))dlsym(RTLD_NEXT, "fclose");
+    forget(fileno(file));
+    return real(file);
+}
+
+int dup2(int from, int to) {
+    if (from != to) forget(to);
+    static int (*real)(int, int);
+    if (!real) real = (int (*)(int, int))dlsym(RTLD_NEXT, "dup2");
+    return real(from, to);
+}
+
+int dup3(int from, int to, int flags) {
+    forget(to);
+    return (int)syscall(SYS_dup3, from, to, flags);
+}
+
+/* ---- writes -------------------------------------------------------------------------------------------------------- */
+
+static ssize_t write_at(int fd, const char *name, const void *data, size_t bytes, off_t offset) {
+    enum act act = reach(OP_WRITE, name);
+    if (refused(act)) return -1;
+    if (act == ACT_SHORT && bytes > 1) bytes /= 2;
+    if (act == ACT_TORN) bytes /= 2;
+    begin();
+    ssize_t written = syscall(SYS_pwrite64, fd, data, bytes, offset);
+    if (written > 0) record(OP_WRITE, name, NULL, (uint64_t)offset, data, (uint64_t)written);
+    end();
+    if (act == ACT_TORN) die();
+    return written;
+}
+
+/* A write at the descriptor's own position, which moves. */
+static ssize_t write_on(int fd, const char *name, const void *data, size_t bytes) {
+    enum act act = reach(OP_WRITE, name);
+    if (refused(act)) return -1;
+    if (act == ACT_SHORT && bytes > 1) bytes /= 2;
+    if (act == ACT_TORN) bytes /= 2;
+    begin();
+    int appends = (int)syscall(SYS_fcntl, fd, F_GETFL) & O_APPEND;
+    off_t offset = syscall(SYS_lseek, fd, 0, appends ? SEEK_END : SEEK_CUR);
+    ssize_t written = syscall(SYS_write, fd, data, bytes);
+    if (written > 0) record(OP_WRITE, name, NULL, (uint64_t)(offset < 0 ? 0 : offset), data, (uint64_t)written);
+    end();
+    if (act == ACT_TORN) die();
+    return written;
+}
+
+ssize_t write(int fd, const void *data, size_t bytes) {
+    const char *name = name_of(fd);
+    return name ? write_on(fd, name, data, bytes) : syscall(SYS_write, fd, data, bytes);
+}
+
+ssize_t pwrite(int fd, const void *data, size_t bytes, off_t offset) {
+    const char *name = name_of(fd);
+    return name ? write_at(fd, name, data, bytes, offset) : syscall(SYS_pwrite64, fd, data, bytes, offset);
+}
+ssize_t pwrite64(int fd, const void *data, size_t bytes, off64_t offset) { return pwrite(fd, data, bytes, offset); }
+
+/* Several parts are as many writes: any of them may be the last. An offset of -1 is the descriptor's own. */
+static ssize_t write_parts(int fd, const char *name, const struct iovec *parts, int count, off_t offset) {
+    ssize_t total = 0;
+    for (int i = 0; i < count; i++) {
+        const void *data = parts[i].iov_base;
+        size_t bytes = parts[i].iov_len;
+        ssize_t written = offset < 0 ? write_on(fd, name, data, bytes) : write_at(fd, name, data, bytes, offset + total);
+        if (written < 0) return total ? total : -1;
+        total += written;
+        if ((size_t)written < bytes) break;
+    }
+    return total;
+}
+
+ssize_t writev(int fd, const struct iovec *parts, int count) {
+    const char *name = name_of(fd);
+    return name ? write_parts(fd, name, parts, count, -1) : syscall(SYS_writev, fd, parts, count);
+}
+
+ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t offset) {
+    const char *name = name_of(fd);
+    return name ? write_parts(fd, name, parts, count, offset) : syscall(SYS_pwritev, fd, parts, count, offset, 0);
+}
+ssize_t pwritev64(int fd, const struct iovec *parts, int count, off64_t offset) { return pwritev(fd, parts, count, offset); }
+ssize_t pwritev2(int fd, const struct iovec *parts, int count, off_t offset, int flags) {
+    const char *name = name_of(fd);
+    return name ? write_parts(fd, name, parts, count, offset) : syscall(SYS_pwritev2, fd, parts, count, offset, 0, flags);
+}
+ssize_t pwritev64v2(int fd, const struct iovec *parts, int count, off64_t offset, int flags) { return pwritev2(fd, parts, count, offset, flags); }
+
+/* Copies inside the kernel are done by hand into a file that is looked at: its content is recorded, too. */
+static ssize_t copy_by_hand(int from, off_t *from_offset, int to, const char *name, off_t *to_offset, size_t bytes) {
+    static __thread char buffer[65536];
+    if (bytes > sizeof buffer) bytes = sizeof buffer;
+    ssize_t got = from_offset ? syscall(SYS_pread64, from, buffer, bytes, *from_offset) : syscall(SYS_read, from, buffer, bytes);
+    if (got <= 0) return got;
+    ssize_t put = to_offset ? write_at(to, name, buffer, (size_t)got, *to_offset) : write_on(to, name, buffer, (size_t)got);
+    if (put < 0) {
+        if (!from_offset) syscall(SYS_lseek, from, -got, SEEK_CUR);
+        return -1;
+    }
+    if (from_offset) *from_offset += put;
+    else if (put < got) syscall(SYS_lseek, from, put - got, SEEK_CUR);
+    if (to_offset) *to_offset += put;
+    return put;
+}
+
+ssize_t copy_file_range(int from, off64_t *from_offset, int to, off64_t *to_offset, size_t bytes, unsigned flags) {
+    const char *name = name_of(to);
+    return name ? copy_by_hand(from, from_offset, to, name, to_offset, bytes)
+                : syscall(SYS_copy_file_range, from, from_offset, to, to_offset, bytes, flags);
+}
+
+ssize_t sendfile(int to, int from, off_t *offset, size_t bytes) {
+    const char *name = name_of(to);
+    return name ? copy_by_hand(from, offset, to, name, NULL, bytes) : syscall(SYS_sendfile, to, from, offset, bytes);
+}
+ssize_t sendfile64(int to, int from, off64_t *offset, size_t bytes) { return sendfile(to, from, offset, bytes); }
+
+/* ---- lengths, syncs, mappings -------------------------------------------------------------------------------------- */
+
+static int resize(int fd, const char *name, off_t bytes) {
+    if (refused(reach(OP_RESIZE, name))) return -1;
+    begin();
+    int failed = (int)syscall(SYS_ftruncate, fd, bytes);
+    if (!failed) record(OP_RESIZE, name, NULL, (uint64_t)bytes, NULL, 0);
+    end();
+    return failed;
+}
+
+int ftruncate(int fd, off_t bytes) {
+    const char *name = name_of(fd);
+    return name ? resize(fd, name, bytes) : (int)syscall(SYS_ftruncate, fd, bytes);
+}
+int ftruncate64(int fd, off64_t bytes) { return ftruncate(fd, bytes); }
+
+int truncate(const char *path, off_t bytes) {
+    char full[PATH_MAX];
+    const char *name = watched(AT_FDCWD, path, full);
+    if (!name) return (int)syscall(SYS_truncate, path, bytes);
+    if (refused(reach(OP_RESIZE, name))) return -1;
+    begin();
+    int failed = (int)syscall(SYS_truncate, path, bytes);
+    if (!failed) record(OP_RESIZE, name, NULL, (uint64_t)bytes, NULL, 0);
+    end();
+    return failed;
+}
+int truncate64(const char *path, off64_t bytes) { return truncate(path, bytes); }
+
+static int allocate(int fd, const char *name, int mode, off_t offset, off_t bytes) {
+    if (refused(reach(OP_ALLOCATE, name))) return -1;
+    begin();
+    int failed = (int)syscall(SYS_fallocate, fd, mode, offset, bytes);
+    if (!failed && !(mode & FALLOC_FL_KEEP_SIZE)) record(OP_ALLOCATE, name, NULL, (uint64_t)(offset + bytes), NULL, 0);
+    end();
+    return failed;
+}
+
+int fallocate(int fd, int mode, off_t offset, off_t bytes) {
+    const char *name = name_of(fd);
+    return name ? allocate(fd, name, mode, offset, bytes) : (int)syscall(SYS_fallocate, fd, mode, offset, bytes);
+}
+int fallocate64(int fd, int mode, off64_t offset, off64_t bytes) { return fallocate(fd, mode, offset, bytes); }
+
+int posix_fallocate(int fd, off_t offset, off_t bytes) {
+    static int (*real)(int, off_t, off_t);
+    if (!real) real = (int (*)(int, off_t, off_t))dlsym(RTLD_NEXT, "posix_fallocate");
+    const char *name = name_of(fd);
+    if (!name) return real(fd, offset, bytes);
+    if (allocate(fd, name, 0, offset, bytes) == 0) return 0;
+    if (errno != EOPNOTSUPP) return errno;
+    int failed = real(fd, offset, bytes); /* libc writes by itself, unseen */
+    if (!failed) record(OP_ALLOCATE, name, NULL, (uint64_t)(offset + bytes), NULL, 0);
+    return failed;
+}
+int posix_fallocate64(int fd, off64_t offset, off64_t bytes) { return posix_fallocate(fd, offset, bytes); }
+
+static int sync_by(int fd, long call) {
+    const char *name = name_of(fd);
+    if (!name) return (int)syscall(call, fd);
+    if (refused(reach(OP_SYNC, name))) return -1;
+    begin();
+    int failed = (int)syscall(call, fd);
+    if (!failed) record(OP_SYNC, name, NULL, 0, NULL, 0);
+    end();
+    return failed;
+}
+
+int fsync(int fd) { return sync_by(fd, SYS_fsync); }
+int fdatasync(int fd) { return sync_by(fd, SYS_fdatasync); }
+
+void *mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset) {
+    const char *name = (flags & MAP_SHARED) && (protection & PROT_WRITE) && fd >= 0 ? name_of(fd) : NULL;
+    if (name) record(OP_MAP, name, NULL, (uint64_t)offset, NULL, bytes); /* what is stored there is not seen */
+    return (void *)syscall(SYS_mmap, at, bytes, protection, flags, fd, offset);
+}
+void *mmap64(void *at, size_t bytes, int protection, int flags, int fd, off64_t offset) { return mmap(at, bytes, protection, flags, fd, offset); }
+
+/* ---- names --------------------------------------------------------------------------------------------------------- */
+
+static int unlink_at(int dir, const char *path, int flags) {
+    char full[PATH_MAX];
+    const char *name = watched(dir, path, full);
+    if (!name) return (int)syscall(SYS_unlinkat, dir, path, flags);
+    enum op op = flags & AT_REMOVEDIR ? OP_RMDIR : OP_UNLINK;
+    if (refused(reach(op, name))) return -1;
+    begin();
+    int failed = (int)syscall(SYS_unlinkat, dir, path, flags);
+    if (!failed) record(op, name, NULL, 0, NULL, 0);
+    end();
+    if (!failed) forget_all();
+    return failed;
+}
+
+int unlink(const char *path) { return unlink_at(AT_FDCWD, path, 0); }
+int unlinkat(int dir, const char *path, int flags) { return unlink_at(dir, path, flags); }
+int rmdir(const char *path) { return unlink_at(AT_FDCWD, path, AT_REMOVEDIR); }
+int remove(const char *path) {
+    int failed = unlink_at(AT_FDCWD, path, 0);
+    return failed && (errno == EISDIR || errno == EPERM) ? unlink_at(AT_FDCWD, path, AT_REMOVEDIR) : failed;
+}
+
+/* Both names of a rename are below the root, or it is none of ours: a file that comes from outside has no history. */
+static int rename_at(int from_dir, const char *from, int to_dir, const char *to, unsigned flags) {
+    char full[PATH_MAX], full2[PATH_MAX];
+    const char *name = watched(from_dir, from, full), *name2 = watched(to_dir, to, full2);
+    if (!name && !name2) return (int)syscall(SYS_renameat2, from_dir, from, to_dir, to, flags);
+    if (refused(reach(OP_RENAME, name2 ? name2 : name))) return -1;
+    begin();
+    int failed = (int)syscall(SYS_renameat2, from_dir, from, to_dir, to, flags);
+    if (!failed) record(OP_RENAME, name ? name : "", name2 ? name2 : "", 0, NULL, 0);
+    end();
+    if (!failed) forget_all();
+    return failed;
+}
+
+int rename(const char *from, const char *to) { return rename_at(AT_FDCWD, from, AT_FDCWD, to, 0); }
+int renameat(int from_dir, const char *from, int to_dir, const char *to) { return rename_at(from_dir, from, to_dir, to, 0); }
+int renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags) { return rename_at(from_dir, from, to_dir, to, flags); }
+
+int linkat(int from_dir, const char *from, int to_dir, const char *to, int flags) {
+    char full[PATH_MAX], full2[PATH_MAX];
+    const char *name = watched(from_dir, from, full), *name2 = watched(to_dir, to, full2);
+    if (!name2) return (int)syscall(SYS_linkat, from_dir, from, to_dir, to, flags);
+    if (refused(reach(OP_LINK, name2))) return -1;
+    begin();
+    int failed = (int)syscall(SYS_linkat, from_dir, from, to_dir, to, flags);
+    if (!failed) record(OP_LINK, name ? name : "", name2, 0, NULL, 0);
+    end();
+    return failed;
+}
+int link(const char *from, const char *to) { return linkat(AT_FDCWD, from, AT_FDCWD, to, 0); }
+
+int mkdirat(int dir, const char *path, mode_t mode) {
+    char full[PATH_MAX];
+    const char *name = watched(dir, path, full);
+    if (!name) return (int)syscall(SYS_mkdirat, dir, path, mode);
+    if (refused(reach(OP_MKDIR, name))) return -1;
+    begin();
+    int failed = (int)syscall(SYS_mkdirat, dir, path, mode);
+    if (!failed) record(OP_MKDIR, name, NULL, 0, NULL, 0);
+    end();
+    return failed;
+}
+int mkdir(const char *path, mode_t mode) { return mkdirat(AT_FDCWD, path, mode); }
+
+/* ---- locks --------------------------------------------------------------------------------------------------------- */
+
+static int fcntl_by(int fd, int command, void *argument) {
+    int takes = (command == F_SETLK || command == F_SETLKW || command == F_OFD_SETLK || command == F_OFD_SETLKW)
+        && ((struct flock *)argument)->l_type != F_UNLCK;
+    const char *name = takes ? name_of(fd) : NULL;
+    if (name && refused(reach(OP_LOCK, name))) return -1;
+    int result = (int)syscall(SYS_fcntl, fd, command, argument);
+    if ((command == F_DUPFD || command == F_DUPFD_CLOEXEC) && result >= 0) forget(result);
+    return result;
+}
+
+int fcntl(int fd, int command, ...) {
+    va_list more;
+    va_start(more, command);
+    void *argument = va_arg(more, void *);
+    va_end(more);
+    return fcntl_by(fd, command, argument);
+}
+int fcntl64(int fd, int command, ...) {
+    va_list more;
+    va_start(more, command);
+    void *argument = va_arg(more, void *);
+    va_end(more);
+    return fcntl_by(fd, command, argument);
+}
+
+int flock(int fd, int operation) {
+    const char *name = operation & LOCK_UN ? NULL : name_of(fd);
+    if (name && refused(reach(OP_LOCK, name))) return -1;
+    return (int)syscall(SYS_flock, fd, operation);
+}

@@ -1,0 +1,154 @@
+//! The file shim: what a tool does to files below one folder, counted, recorded, and injured at the n-th.
+//!
+//! `shim/shim.c` is compiled by the build script, embedded, and preloaded into the tool (`LD_PRELOAD`). It counts like
+//! the proxy does, under the name of an endpoint: the path of its file, and whatever else begins with that path
+//! (`-wal`, `-journal`, `.tmp`).
+//!
+//! # Points
+//! | axis | counted |
+//! |---|---|
+//! | `op` | any operation below that changes a file, a name or what a power cut would leave |
+//! | `write` | a write, also each part of a vectored one; a file that is created, grown or cut |
+//! | `sync` | fsync, fdatasync |
+//! | `rename` | a rename, by the new name |
+//! | `unlink` | an unlink |
+//! | `lock` | a lock that is asked for (fcntl, flock) |
+//!
+//! Struck is right before the operation. Linux only; static executables and stdio writes of C programs are not seen,
+//! which [`replay`] finds out: the record, replayed, must give the very files that are there.
+
+mod control;
+mod record;
+pub mod replay;
+
+pub use control::FileAct;
+pub use record::{FileOp, OpKind, parse};
+
+use crate::model::{Axis, Place};
+use crate::{Error, Result};
+use control::Control;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The shared object; empty where there is none.
+static LIBRARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/shim.so"));
+
+/// How much is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// What was done to which file.
+    Operations,
+    /// The written bytes, too: for [`replay`] and for what a power cut leaves.
+    Content,
+}
+
+/// The shim of one case.
+#[derive(Debug)]
+pub struct Shim {
+    root: PathBuf,
+    library: PathBuf,
+    control: Control,
+    log: PathBuf,
+}
+
+impl Shim {
+    /// Whether there is one on this platform.
+    pub fn is_there() -> bool {
+        !LIBRARY.is_empty()
+    }
+
+    /// Watches what lies below `root`, an existing folder; its own files are in `shim/` there, and not watched.
+    ///
+    /// # Errors
+    /// There is no shim on this platform; a file cannot be written.
+    pub fn install(root: &Path) -> Result<Shim> {
+        if !Shim::is_there() {
+            return Err(Error::environment("faults of files need Linux: the file shim is not there on this platform"));
+        }
+        let root = root.canonicalize().map_err(|error| Error::io("open", root, error))?;
+        let folder = root.join("shim");
+        fs::create_dir_all(&folder).map_err(|error| Error::io("create", &folder, error))?;
+        let (library, log) = (folder.join("shim.so"), folder.join("record"));
+        fs::write(&library, LIBRARY).map_err(|error| Error::io("write", &library, error))?;
+        let control = Control::create(&folder.join("control"), &root, &log)?;
+        Ok(Shim { root, library, control, log })
+    }
+
+    /// The folder that is watched.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// What a child needs in its environment to be watched.
+    pub fn environment(&self) -> [(OsString, OsString); 2] {
+        let control = self.control.path().into();
+        [("LD_PRELOAD".into(), self.library.clone().into()), ("REHEARSE_SHIM".into(), control)]
+    }
+
+    /// Records what children do that are started from now on.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub fn record(&self, detail: Detail) -> Result<()> {
+        fs::write(&self.log, b"").map_err(|error| Error::io("write", &self.log, error))?;
+        self.control.record(detail == Detail::Content)
+    }
+
+    /// What was recorded, in order.
+    ///
+    /// # Errors
+    /// The record cannot be read, or makes no sense.
+    pub fn take(&self) -> Result<Vec<FileOp>> {
+        let bytes = fs::read(&self.log).map_err(|error| Error::io("read", &self.log, error))?;
+        parse(&bytes)
+    }
+
+    /// Arms one strike in place of the one before, for children that are started from now on. `file` is the path of
+    /// the endpoint below the root.
+    ///
+    /// # Errors
+    /// The control page cannot be written; the axis is none of files.
+    pub fn arm(&self, place: &Place, file: &str, act: FileAct) -> Result<()> {
+        self.control.arm(place, file, act)
+    }
+
+    /// Nothing strikes any more, and nothing is recorded.
+    ///
+    /// # Errors
+    /// The control page cannot be written.
+    pub fn disarm(&self) -> Result<()> {
+        self.control.reset()
+    }
+
+    /// How many programs were watched since the last arming or recording. None: the tool is a static executable, or
+    /// emptied its environment, and nothing is known of what it did.
+    ///
+    /// # Errors
+    /// The control page cannot be read.
+    pub fn attached(&self) -> Result<u32> {
+        self.control.attached()
+    }
+
+    /// What was struck, once it was: the operation and its file.
+    ///
+    /// # Errors
+    /// The control page cannot be read.
+    pub fn struck(&self) -> Result<Option<String>> {
+        self.control.struck()
+    }
+}
+
+/// Whether an operation counts on `axis`.
+pub fn counts(kind: OpKind, axis: Axis) -> bool {
+    use OpKind::{Allocate, Create, Lock, Map, Rename, Resize, Sync, Unlink, Write};
+    match axis {
+        Axis::Op => !matches!(kind, Lock | Map),
+        Axis::Write => matches!(kind, Write | Create | Allocate | Resize),
+        Axis::Sync => kind == Sync,
+        Axis::Rename => kind == Rename,
+        Axis::Unlink => kind == Unlink,
+        Axis::Lock => kind == Lock,
+        _ => false,
+    }
+}

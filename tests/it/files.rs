@@ -1,0 +1,169 @@
+//! The file shim in front of real programs: it sees everything, and strikes at the n-th.
+
+use crate::sqlite_targets::copy_notes;
+use rehearsal::engine::files::replay::{self, missed};
+use rehearsal::engine::files::{Detail, FileAct, FileOp, OpKind, Shim, counts};
+use rehearsal::model::{Axis, Place};
+use rehearsal::process::{Exit, Spawn};
+use rstest::rstest;
+use std::fs;
+use std::path::Path;
+
+/// A folder that is watched, with a part `work` in which children begin.
+struct Watched {
+    folder: tempfile::TempDir,
+    shim: Shim,
+}
+
+impl Watched {
+    fn new() -> Watched {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("work")).unwrap();
+        let shim = Shim::install(folder.path()).unwrap();
+        Watched { folder, shim }
+    }
+
+    fn work(&self) -> std::path::PathBuf {
+        self.folder.path().join("work")
+    }
+
+    async fn run(&self, argv: &[&str]) -> Exit {
+        let path = std::env::var_os("PATH").unwrap();
+        let env = self.shim.environment().into_iter().chain([("PATH".into(), path)]).collect();
+        let mut child = Spawn { env, ..Spawn::new(argv.iter().copied(), self.work()) }.start().unwrap();
+        child.wait().await.unwrap()
+    }
+
+    fn files(&self) -> replay::Files {
+        replay::read(self.folder.path(), &["work"]).unwrap()
+    }
+
+    /// What `argv` does, once the record gives the very files that are there.
+    async fn recorded(&self, argv: &[&str]) -> Vec<FileOp> {
+        let before = self.files();
+        self.shim.record(Detail::Content).unwrap();
+        assert_eq!(self.run(argv).await.code, Some(0), "{argv:?}");
+        assert_ne!(self.shim.attached().unwrap(), 0, "nobody was watched");
+        let ops = self.shim.take().unwrap();
+        assert_eq!(missed(&replay::replay(&before, &ops), &self.files()), [""; 0], "{argv:?}");
+        ops
+    }
+}
+
+fn shell(script: &str) -> [&str; 3] {
+    ["sh", "-c", script]
+}
+
+#[rstest]
+#[case::a_shell("echo hello > a; printf abc >> a; : > b; rm b")]
+#[case::coreutils(
+    "echo hello > a; cp a b; mv b c; ln a d; truncate -s 2 a; mkdir e; cat a c > e/f; dd if=/dev/zero of=g bs=100 count=3"
+)]
+#[case::a_new_name_in_place("echo 1 > a; echo 2 > a.new; mv a.new a; rm a; echo 3 > a")]
+#[case::a_process_that_outlives_its_parent("(sleep 0; echo late > late) & wait")]
+#[case::names_that_wind("mkdir x; cd x; echo 1 > ../work-2; echo 2 > ./../x//y; rm ../x/y")]
+#[tokio::test]
+async fn what_a_program_does_to_files_is_recorded_whole(#[case] script: &str) {
+    let watched = Watched::new();
+    assert!(!watched.recorded(&shell(script)).await.is_empty());
+}
+
+#[rstest]
+#[case("delete")]
+#[case("truncate")]
+#[case("persist")]
+#[case("wal")]
+#[tokio::test]
+async fn what_sqlite_does_is_recorded_whole_in_each_journal_mode(#[case] journal: &str) {
+    let watched = notes(journal);
+    let ops = watched.recorded(&[&copy_notes(), "old.sqlite", "new.sqlite"]).await;
+    let kinds = |axis| ops.iter().filter(|op| counts(op.kind, axis)).count();
+    assert!(kinds(Axis::Op) > 5 && kinds(Axis::Write) > 2 && kinds(Axis::Lock) == 0, "locks change nothing");
+}
+
+#[tokio::test]
+async fn what_lies_elsewhere_is_not_seen() {
+    let (watched, elsewhere) = (Watched::new(), tempfile::tempdir().unwrap());
+    let script = format!("cd {}; echo 1 > a; rm a", elsewhere.path().display());
+    assert_eq!(watched.recorded(&shell(&script)).await, []);
+}
+
+#[tokio::test]
+async fn each_operation_can_be_the_last_until_none_is_left() {
+    let watched = notes("delete");
+    let before = watched.files();
+    let ops = watched.recorded(&[&copy_notes(), "old.sqlite", "new.sqlite"]).await;
+    let (counted, mut struck) = (ops.iter().filter(|op| is_new(op) && counts(op.kind, Axis::Op)).count(), 0);
+    loop {
+        reset(&watched, &before);
+        watched.shim.arm(&place(Axis::Op, struck + 1, false), "work/new.sqlite", FileAct::Kill).unwrap();
+        let exit = watched.run(&[&copy_notes(), "old.sqlite", "new.sqlite"]).await;
+        if watched.shim.struck().unwrap().is_none() {
+            assert_eq!(exit.code, Some(0));
+            break;
+        }
+        assert_eq!(exit.signal, Some(9), "operation {}", struck + 1);
+        struck += 1;
+    }
+    assert_eq!(struck as usize, counted);
+}
+
+#[rstest]
+#[case::full(FileAct::Full, Axis::Write, "write work/new.sqlite-journal")]
+#[case::broken(FileAct::Error, Axis::Sync, "sync work/new.sqlite-journal")]
+#[case::torn(FileAct::Torn, Axis::Write, "create work/new.sqlite-journal")]
+#[case::no_unlink(FileAct::Error, Axis::Unlink, "unlink work/new.sqlite-journal")]
+#[tokio::test]
+async fn the_tool_is_told_what_the_disk_would_say(#[case] act: FileAct, #[case] axis: Axis, #[case] what: &str) {
+    let watched = notes("delete");
+    watched.shim.arm(&place(axis, 1, true), "work/new.sqlite", act).unwrap();
+    let exit = watched.run(&[&copy_notes(), "old.sqlite", "new.sqlite"]).await;
+    assert_ne!(exit.code, Some(0));
+    assert!(watched.shim.struck().unwrap().unwrap().ends_with(what.split_once(' ').unwrap().1));
+}
+
+#[tokio::test]
+async fn half_of_a_torn_write_is_there() {
+    let watched = Watched::new();
+    watched.shim.arm(&place(Axis::Write, 2, false), "work/a", FileAct::Torn).unwrap();
+    assert_eq!(watched.run(&shell("printf 12345678 > a; echo after > b")).await.signal, Some(9));
+    assert_eq!(watched.files(), replay::Files::from([("work/a".to_owned(), b"1234".to_vec())]));
+}
+
+#[tokio::test]
+async fn a_program_without_a_single_operation_leaves_an_empty_record() {
+    assert_eq!(Watched::new().recorded(&shell("true")).await, []);
+}
+
+fn is_new(op: &FileOp) -> bool {
+    op.counted_path().starts_with("work/new.sqlite") && op.kind != OpKind::Lock
+}
+
+fn place(axis: Axis, nth: u32, forever: bool) -> Place {
+    Place { endpoint: "file.new".into(), axis, fingerprint: None, nth, forever }
+}
+
+/// Two databases of notes, the new one empty and with this journal mode.
+fn notes(journal: &str) -> Watched {
+    let watched = Watched::new();
+    let schema =
+        "create table notebooks (id integer primary key, title text); create table notes (id text, body text);";
+    for name in ["old.sqlite", "new.sqlite"] {
+        let database = rusqlite::Connection::open(watched.work().join(name)).unwrap();
+        database.pragma_update(None, "journal_mode", journal).unwrap();
+        database.execute_batch(schema).unwrap();
+    }
+    let old = rusqlite::Connection::open(watched.work().join("old.sqlite")).unwrap();
+    old.execute_batch("insert into notebooks values (1, 'one'); insert into notes select value, zeroblob(100) from json_each('[1,2,3]')").unwrap();
+    watched
+}
+
+/// The files as they were, and nothing else.
+fn reset(watched: &Watched, files: &replay::Files) {
+    fs::remove_dir_all(watched.work()).unwrap();
+    fs::create_dir(watched.work()).unwrap();
+    for (name, bytes) in files {
+        let path: &Path = &watched.folder.path().join(name);
+        fs::write(path, bytes).unwrap();
+    }
+}
