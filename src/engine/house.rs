@@ -88,11 +88,12 @@ impl House {
         self.cases.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// `PATH` of children: the caller's, then the server's own programs (`psql` often is only there).
+    /// `PATH` of children: the server's own programs, then the caller's. So `psql` is of the server's version; Debian's
+    /// is a wrapper in Perl that costs more than the query.
     pub(super) fn path(&self) -> OsString {
         let own = std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
         let servers = self.cluster().map(|cluster| cluster.binaries_dir().to_owned());
-        let folders = std::env::split_paths(&own).chain(servers);
+        let folders = servers.into_iter().chain(std::env::split_paths(&own));
         std::env::join_paths(folders).unwrap_or(own.clone())
     }
 }
