@@ -18,6 +18,7 @@
 //! which [`replay`] finds out: the record, replayed, must give the very files that are there.
 
 mod control;
+pub mod power;
 mod record;
 pub mod replay;
 
