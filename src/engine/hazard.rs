@@ -4,9 +4,10 @@ use crate::engine::context::CaseLog;
 use crate::engine::proxy::{Act, Armed, Fired, Strike};
 use crate::engine::stage::Stage;
 use crate::fault::Hazard;
-use crate::model::{Address, Body};
+use crate::model::{Address, Axis, Body};
 use crate::process::{self, Child, Signal};
 use crate::{Error, Result};
+use std::time::Duration;
 
 /// What waits for a step.
 pub(super) struct Injury {
@@ -20,10 +21,21 @@ pub(super) fn arm(stage: &Stage<'_>, log: &mut CaseLog<'_>, injury: &Injury) -> 
     let unknown = || Error::environment(format!("no fault can strike at `{}` here", place.endpoint));
     let proxy = stage.proxy(&place.endpoint).ok_or_else(unknown)?;
     log.record(Body::FaultArmed { case: log.case(), address: injury.address.clone() })?;
+    let time = |ms: u32| Duration::from_millis(ms.into());
     let act = match injury.hazard {
         Hazard::KillTool => Act::Hold,
         Hazard::ResetConnection => Act::Reset,
+        Hazard::CloseConnection => Act::Close,
+        Hazard::DeafenTool => Act::HalfClose,
+        Hazard::LoseAnswer => Act::LoseAnswer,
+        Hazard::OrphanStatement => Act::Orphan,
+        Hazard::StallConnection { ms } => Act::Stall(ms.map(time)),
+        Hazard::SlowConnection { ms } => Act::Slow(time(ms)),
+        Hazard::RaiseError(code) => Act::Raise(code),
     };
+    if place.axis == Axis::Epoch {
+        stage.watch_epochs();
+    }
     proxy.take_trace();
     Ok(proxy.arm(Strike { place, act }))
 }
@@ -44,7 +56,14 @@ pub(super) async fn strike(
     match injury.hazard {
         Hazard::KillTool => kill(stage, child).await,
         // The proxy has done it.
-        Hazard::ResetConnection => Ok(()),
+        Hazard::ResetConnection
+        | Hazard::CloseConnection
+        | Hazard::DeafenTool
+        | Hazard::LoseAnswer
+        | Hazard::OrphanStatement
+        | Hazard::StallConnection { .. }
+        | Hazard::SlowConnection { .. }
+        | Hazard::RaiseError(_) => Ok(()),
     }
 }
 

@@ -11,6 +11,7 @@
 //! hazard      arming and striking
 //! stage       the databases, proxies and directories of one case
 //! observe     what the databases hold
+//! epochs      which points leave one durable state (pure)
 //! planning    from a scenario to its data and its plan
 //! points      recorded traces -> points to visit (pure)
 //! recovery    which steps run, and which lead out (pure)
@@ -24,6 +25,7 @@
 mod case;
 mod checkpoint;
 mod context;
+mod epochs;
 pub mod files;
 mod golden;
 mod hazard;

@@ -5,7 +5,8 @@
 
 use crate::engine::way_out::Taken;
 use crate::engine::{Recorded, Tier, Traces};
-use crate::model::{Address, At, Axis, Coverage, FaultPoint, FaultSpec, Place, Then};
+use crate::fault::Fault;
+use crate::model::{Address, At, Coverage, FaultPoint, FaultSpec, Place, Then};
 
 /// A case of a single fault that was run: its address, the statement there for people, the way out that was taken.
 pub(super) struct Single {
@@ -31,24 +32,29 @@ pub(super) fn chained(fault: &FaultSpec, first: FaultPoint) -> Address {
 pub(super) fn kinds(fault: &FaultSpec) -> String {
     match &fault.then {
         Some(Then { kind, at: At::Place(_), .. }) => format!("{},{kind}", fault.kind),
-        _ => fault.kind.clone(),
+        _ => fault.name(),
     }
 }
 
 /// All pairs whose first fault was seen to need a way out, and the sample of them that is visited.
-pub(super) fn pairs(singles: &[Single], then: &Then, axes: &[Axis], seed: u64) -> (Coverage, Vec<(Address, String)>) {
-    let all: Vec<(Address, String)> = singles.iter().flat_map(|single| of_single(single, then, axes)).collect();
+pub(super) fn pairs(
+    singles: &[Single],
+    then: &Then,
+    kind: &dyn Fault,
+    seed: u64,
+) -> (Coverage, Vec<(Address, String)>) {
+    let all: Vec<(Address, String)> = singles.iter().flat_map(|single| of_single(single, then, kind)).collect();
     let points = all.len() as u64;
     let visited = super::points::spread(all, SAMPLE, seed);
     (Coverage { points, classes: points, visited: visited.len() as u64, lost: 0 }, visited)
 }
 
-fn of_single(single: &Single, then: &Then, axes: &[Axis]) -> Vec<(Address, String)> {
+fn of_single(single: &Single, then: &Then, kind: &dyn Fault) -> Vec<(Address, String)> {
     let is_struck = |(step, _): &&(String, Traces)| then.during.as_ref().is_none_or(|during| during == step);
     let Some((step, traces)) = single.taken.iter().find(is_struck) else { return Vec::new() };
-    let (kind, arg) = (then.kind.clone(), then.arg.clone());
-    let spec = FaultSpec { kind, arg, during: step.clone(), at: At::Sweep, then: None };
-    let points = Recorded::of(traces, traces).points(&spec, axes, Tier::Nightly, 0);
+    let (name, arg) = (then.kind.clone(), then.arg.clone());
+    let spec = FaultSpec { kind: name, arg, during: step.clone(), at: At::Sweep, then: None };
+    let points = Recorded::of(traces, traces).points(&spec, kind, Tier::Nightly, 0, SAMPLE);
     let pair =
         |(point, label): (FaultPoint, String)| (single.address.then(point), format!("{}; then {label}", single.label));
     points.visited.into_iter().map(pair).collect()
@@ -68,10 +74,11 @@ pub(super) fn places(fault: &FaultSpec) -> impl Iterator<Item = (&str, &Place)> 
 mod tests {
     use super::*;
     use crate::engine::proxy::{Point, Trace};
+    use crate::model::Axis;
 
     fn taken(steps: &[(&str, u32)]) -> Taken {
         let point = || Point { conn: 1, axis: Axis::Commit, fingerprint: None, label: "COMMIT".into() };
-        let trace = |times: u32| Trace { points: (0..times).map(|_| point()).collect() };
+        let trace = |times: u32| Trace { points: (0..times).map(|_| point()).collect(), ..Trace::default() };
         let traces = |times| Traces::from([("pg.target".to_owned(), trace(times))]);
         steps.iter().map(|(step, times)| ((*step).to_owned(), traces(*times))).collect()
     }
@@ -84,8 +91,12 @@ mod tests {
         Then { kind: "net.reset".into(), arg: None, during: during.map(str::to_owned), at: At::Sweep }
     }
 
+    fn net_reset() -> &'static dyn Fault {
+        crate::fault::find("net.reset").unwrap()
+    }
+
     fn addresses(singles: &[Single], then: &Then) -> Vec<String> {
-        let (coverage, visited) = pairs(singles, then, &[Axis::Commit], 1);
+        let (coverage, visited) = pairs(singles, then, net_reset(), 1);
         assert_eq!((coverage.points, coverage.visited), (visited.len() as u64, visited.len() as u64));
         visited.into_iter().map(|(address, _)| address.to_string()).collect()
     }
@@ -108,9 +119,9 @@ mod tests {
     fn many_pairs_are_sampled_and_all_are_counted() {
         let singles: Vec<Single> =
             (1..=50).map(|n| single(&format!("proc.kill@pg.target:stmt.{n}"), &[("run", 10)])).collect();
-        let (coverage, visited) = pairs(&singles, &then(None), &[Axis::Commit], 7);
+        let (coverage, visited) = pairs(&singles, &then(None), net_reset(), 7);
         assert_eq!((coverage.points, coverage.classes, coverage.visited), (500, 500, SAMPLE as u64));
-        assert_eq!(visited, pairs(&singles, &then(None), &[Axis::Commit], 7).1, "the seed decides");
-        assert_ne!(visited, pairs(&singles, &then(None), &[Axis::Commit], 8).1);
+        assert_eq!(visited, pairs(&singles, &then(None), net_reset(), 7).1, "the seed decides");
+        assert_ne!(visited, pairs(&singles, &then(None), net_reset(), 8).1);
     }
 }

@@ -2,9 +2,11 @@
 //!
 //! A point is named by the fingerprint of its statement and by its occurrence, never by its number in the whole run:
 //! the order across connections differs from run to run, the multiset of statements does not. Connections have no
-//! statement and are numbered.
+//! statement and are numbered. Which of many equal points are visited is said by the fault ([`Fault::visits`]).
 
+use crate::engine::epochs::Durable;
 use crate::engine::proxy::Trace;
+use crate::fault::{Fault, Visits};
 use crate::model::{At, Axis, Coverage, FaultPoint, FaultSpec, Fingerprint, Place};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,7 +37,7 @@ impl Tier {
 pub type Traces = BTreeMap<String, Trace>;
 
 /// How often each thing was counted, by endpoint, axis and fingerprint, with the label of its first occurrence.
-type Counts = BTreeMap<(String, Axis, Option<Fingerprint>), (u32, String)>;
+pub(super) type Counts = BTreeMap<(String, Axis, Option<Fingerprint>), (u32, String)>;
 
 /// The points of a fault, and which of them are visited.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +54,8 @@ pub struct Recorded {
     counts: Counts,
     /// How many points of each axis only one of them has.
     lost: BTreeMap<Axis, u64>,
+    /// The durable states, if they were recorded.
+    durable: Option<Durable>,
 }
 
 impl Recorded {
@@ -60,7 +64,8 @@ impl Recorded {
         let (first, second) = (count(first), count(second));
         let times = |counts: &Counts, key| counts.get(key).map_or(0, |(times, _)| *times);
         let mut lost = BTreeMap::new();
-        for key in first.keys().chain(second.keys()).collect::<BTreeSet<_>>() {
+        let keys = first.keys().chain(second.keys()).filter(|(_, axis, _)| !is_streamed(*axis));
+        for key in keys.collect::<BTreeSet<_>>() {
             let differing = times(&first, key).abs_diff(times(&second, key));
             *lost.entry(key.1).or_default() += u64::from(differing);
         }
@@ -68,7 +73,12 @@ impl Recorded {
             let (again, _) = second.get(&key)?;
             Some((key, (times.min(*again), label)))
         });
-        Recorded { counts: common.collect(), lost }
+        Recorded { counts: common.collect(), lost, durable: None }
+    }
+
+    /// Adds what a recording alone in its cluster shows: which commits left something durable.
+    pub fn with_epochs(self, alone: &Traces) -> Recorded {
+        Recorded { durable: Some(Durable::of(alone)), ..self }
     }
 
     /// Whether both recorded the same multiset.
@@ -79,7 +89,9 @@ impl Recorded {
     /// Eight digits of the digest of the multiset.
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
-        for ((endpoint, axis, fingerprint), (times, _)) in &self.counts {
+        for ((endpoint, axis, fingerprint), (times, _)) in
+            self.counts.iter().filter(|((_, axis, _), _)| !is_streamed(*axis))
+        {
             let fingerprint = fingerprint.map_or(String::new(), |fingerprint| fingerprint.to_string());
             hash.update(format!("{endpoint} {} {fingerprint} {times}\n", axis.name()));
         }
@@ -92,17 +104,19 @@ impl Recorded {
         self.counts.get(&key).map(|(_, label)| label.as_str())
     }
 
-    /// The points of `fault`, which strikes on `axes`.
-    pub fn points(&self, fault: &FaultSpec, axes: &[Axis], tier: Tier, seed: u64) -> Points {
+    /// The points of `fault`, which is of `kind`; the quick tier visits at most `sample` of them.
+    pub fn points(&self, fault: &FaultSpec, kind: &dyn Fault, tier: Tier, seed: u64, sample: usize) -> Points {
+        let axes = kind.axes().iter().filter(|axis| **axis != Axis::Byte || tier == Tier::Nightly).collect::<Vec<_>>();
         let point = |place: Place| FaultPoint { kind: fault.kind.clone(), arg: fault.arg.clone(), place };
         if let At::Place(place) = &fault.at {
             let label = self.label(place).unwrap_or_default().to_owned();
             let coverage = Coverage { points: 1, classes: 1, visited: 1, lost: 0 };
             return Points { coverage, visited: vec![(point(place.clone()), label)] };
         }
-        let counted: Vec<_> = self.counts.iter().filter(|((_, axis, _), _)| axes.contains(axis)).collect();
+        let counted: Vec<_> = self.counts.iter().filter(|((_, axis, _), _)| axes.contains(&axis)).collect();
         let lost = axes.iter().filter_map(|axis| self.lost.get(axis)).sum();
         let all = counted.iter().map(|(_, (times, _))| u64::from(*times)).sum::<u64>() + lost;
+        let durable = self.durable.as_ref().filter(|_| tier == Tier::Full && kind.needs_one_point_per_epoch());
         let classes: Vec<(FaultPoint, String)> = counted
             .into_iter()
             .flat_map(|((endpoint, axis, fingerprint), (times, label))| {
@@ -113,14 +127,24 @@ impl Recorded {
                     nth,
                     forever: false,
                 };
-                occurrences(&fault.kind, *times, tier).into_iter().map(move |nth| (place(nth), label.clone()))
+                let nths = match durable {
+                    Some(durable) => durable.occurrences(&self.counts, (endpoint, *axis, *fingerprint), *times),
+                    None => occurrences(kind.visits(*axis), *axis, *times, tier),
+                };
+                nths.into_iter().map(move |nth| (place(nth), label.clone()))
             })
             .map(|(place, label)| (point(place), label))
             .collect();
         let coverage = Coverage { points: all, classes: classes.len() as u64, visited: 0, lost };
-        let visited = if tier == Tier::Quick { sample(classes, seed) } else { classes };
+        let visited = if tier == Tier::Quick { spread(classes, sample, seed) } else { classes };
         Points { coverage: Coverage { visited: visited.len() as u64, ..coverage }, visited }
     }
+}
+
+/// What one statement has many of, however the tool or the network cuts its stream. Two recordings may differ in how
+/// many: that is the same stream, with the same first, middle and last.
+fn is_streamed(axis: Axis) -> bool {
+    matches!(axis, Axis::Copyin | Axis::Copyout | Axis::Byte)
 }
 
 fn count(traces: &Traces) -> Counts {
@@ -130,23 +154,35 @@ fn count(traces: &Traces) -> Counts {
             let key = (endpoint.clone(), point.axis, point.fingerprint);
             counts.entry(key).or_insert_with(|| (0, point.label.to_string())).0 += 1;
         }
+        for ((axis, fingerprint), tally) in &trace.counts {
+            let times = u32::try_from(tally.times).unwrap_or(u32::MAX);
+            counts.insert((endpoint.clone(), *axis, *fingerprint), (times, tally.label.to_string()));
+        }
     }
     counts
 }
 
-/// A broken connection does the same in the tenth equal statement as in the middle one; a kill leaves another state.
-fn occurrences(kind: &str, times: u32, tier: Tier) -> Vec<u32> {
-    match (kind, times) {
-        ("net.reset", 5..) if tier != Tier::Nightly => vec![1, 2, times.div_ceil(2), times],
-        _ => (1..=times).collect(),
+/// The nightly tier visits all. Of the bytes it takes the first two, the first after a header, the middle and the last.
+fn occurrences(visits: Visits, axis: Axis, times: u32, tier: Tier) -> Vec<u32> {
+    match (tier, axis) {
+        (Tier::Nightly, Axis::Byte) => {
+            let mut bytes = Visits::Ends.pick(times);
+            bytes.extend([6].iter().filter(|nth| **nth < times));
+            bytes.sort_unstable();
+            bytes.dedup();
+            bytes
+        }
+        (Tier::Nightly, _) => Visits::Every.pick(times),
+        _ => visits.pick(times),
     }
 }
 
-/// How many points of each fault the quick tier visits.
-const SAMPLE: usize = 6;
+/// How many points of all its faults together the quick tier visits in a scenario, but at least two of each.
+const SAMPLE: usize = 12;
 
-fn sample<T: Clone>(all: Vec<T>, seed: u64) -> Vec<T> {
-    spread(all, SAMPLE, seed)
+/// How many points of one of so many faults the quick tier visits.
+pub(super) fn sample(faults: usize) -> usize {
+    (SAMPLE / faults.max(2)).max(2)
 }
 
 /// One of each of `number` equal parts, which one depends on the seed.
@@ -165,7 +201,8 @@ pub(super) fn spread<T: Clone>(all: Vec<T>, number: usize, seed: u64) -> Vec<T> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::proxy::Point;
+    use crate::engine::proxy::{Point, Tally};
+    use crate::fault;
 
     fn traces(statements: &[&str]) -> Traces {
         let point = |sql: &&str| Point {
@@ -174,7 +211,14 @@ mod tests {
             fingerprint: Some(Fingerprint::of(sql)),
             label: (*sql).into(),
         };
-        Traces::from([("pg.target".to_owned(), Trace { points: statements.iter().map(point).collect() })])
+        Traces::from([(
+            "pg.target".to_owned(),
+            Trace { points: statements.iter().map(point).collect(), ..Trace::default() },
+        )])
+    }
+
+    fn points(recorded: &Recorded, kind: &str, at: At, tier: Tier) -> Points {
+        recorded.points(&fault(kind, at), fault::find(kind).unwrap(), tier, 1, 6)
     }
 
     fn fault(kind: &str, at: At) -> FaultSpec {
@@ -193,7 +237,7 @@ mod tests {
     fn the_name_of_a_database_makes_no_other_recording() {
         let with_label = |label: &str| {
             let point = Point { conn: 1, axis: Axis::Conn, fingerprint: None, label: label.into() };
-            Traces::from([("pg.target".to_owned(), Trace { points: vec![point] })])
+            Traces::from([("pg.target".to_owned(), Trace { points: vec![point], ..Trace::default() })])
         };
         assert!(Recorded::of(&with_label("database c1_target"), &with_label("database c2_target")).is_stable());
     }
@@ -202,7 +246,7 @@ mod tests {
     fn what_only_one_recording_has_is_no_point() {
         let recorded = Recorded::of(&traces(&["a", "a", "b"]), &traces(&["a", "c"]));
         assert!(!recorded.is_stable());
-        let points = recorded.points(&fault("proc.kill", At::Sweep), &[Axis::Stmt], Tier::Full, 1);
+        let points = points(&recorded, "proc.kill", At::Sweep, Tier::Full);
         assert_eq!(points.visited.iter().map(|(_, label)| label.as_str()).collect::<Vec<_>>(), ["a"]);
     }
 
@@ -211,21 +255,51 @@ mod tests {
         let statements = vec!["a"; 9];
         let recorded = Recorded::of(&traces(&statements), &traces(&statements));
         let nths = |kind: &str, tier| -> Vec<u32> {
-            let points = recorded.points(&fault(kind, At::Sweep), &[Axis::Stmt], tier, 1);
+            let points = points(&recorded, kind, At::Sweep, tier);
             assert_eq!(points.coverage.points, 9);
             points.visited.iter().map(|(point, _)| point.place.nth).collect()
         };
         assert_eq!(nths("proc.kill", Tier::Full), (1..=9).collect::<Vec<_>>());
         assert_eq!(nths("net.reset", Tier::Full), [1, 2, 5, 9]);
         assert_eq!(nths("net.reset", Tier::Nightly), (1..=9).collect::<Vec<_>>());
-        assert_eq!(nths("proc.kill", Tier::Quick).len(), SAMPLE);
+        assert_eq!(nths("proc.kill", Tier::Quick).len(), 6);
+    }
+
+    /// A COPY of so many messages and bytes.
+    fn copied(messages: u64, bytes: u64) -> Traces {
+        let mut traces = traces(&["copy"]);
+        let trace = traces.get_mut("pg.target").unwrap();
+        for (axis, times) in [(Axis::Copyin, messages), (Axis::Byte, bytes)] {
+            trace.counts.insert((axis, Some(Fingerprint::of("copy"))), Tally { times, label: "copy".into() });
+        }
+        traces
+    }
+
+    #[test]
+    fn a_stream_that_is_cut_another_way_is_the_same_recording() {
+        let recorded = Recorded::of(&copied(1000, 9000), &copied(900, 8000));
+        assert!(recorded.is_stable());
+        assert_eq!(recorded.digest(), Recorded::of(&copied(7, 9), &copied(7, 9)).digest());
+        let points = points(&recorded, "net.reset", At::Sweep, Tier::Full);
+        assert_eq!((points.coverage.points, points.coverage.classes, points.coverage.lost), (901, 4, 0));
+        let nths: Vec<u32> = points.visited.iter().map(|(point, _)| point.place.nth).collect();
+        assert_eq!(nths, [1, 1, 450, 900]);
+    }
+
+    #[test]
+    fn bytes_are_struck_in_the_nightly_tier_and_a_few_stand_for_all() {
+        let recorded = Recorded::of(&copied(1, 9000), &copied(1, 9000));
+        let points = points(&recorded, "net.reset", At::Sweep, Tier::Nightly);
+        assert_eq!(points.coverage.points, 9002);
+        let bytes = points.visited.iter().filter(|(point, _)| point.place.axis == Axis::Byte);
+        assert_eq!(bytes.map(|(point, _)| point.place.nth).collect::<Vec<_>>(), [1, 2, 6, 4500, 9000]);
     }
 
     #[test]
     fn a_place_is_visited_also_where_the_golden_run_never_was() {
         let recorded = Recorded::of(&traces(&["a"]), &traces(&["a"]));
         let place: Place = "pg.target:stmt.9".parse().unwrap();
-        let points = recorded.points(&fault("proc.kill", At::Place(place.clone())), &[Axis::Stmt], Tier::Full, 1);
+        let points = points(&recorded, "proc.kill", At::Place(place.clone()), Tier::Full);
         assert_eq!(points.visited[0].0.place, place);
     }
 }

@@ -47,7 +47,7 @@ fn position(plan: &Plan, step: &str) -> Option<usize> {
 pub(super) struct Struck<'a> {
     /// The step; the one of the way out, when the way out itself was injured.
     pub(super) step: &'a str,
-    /// The kind of fault.
+    /// The kind of fault, with its argument.
     pub(super) kind: &'a str,
     /// What passed the endpoints from the beginning of the step to its end.
     pub(super) reached: &'a Traces,
@@ -61,7 +61,10 @@ pub(super) fn way_out(scenario: &Scenario, plan: &Plan, struck: &Struck<'_>) -> 
 
 fn matches(recovery: &Recovery, plan: &Plan, struck: &Struck<'_>) -> bool {
     recovery.step.as_ref().is_none_or(|step| step == struck.step)
-        && recovery.kind.as_ref().is_none_or(|kind| kind == struck.kind)
+        && recovery
+            .kind
+            .as_ref()
+            .is_none_or(|kind| kind == struck.kind || Some(&**kind) == struck.kind.split('=').next())
         && recovery.before.as_ref().is_none_or(|landmark| side(landmark, plan, struck) == Some(Side::Before))
         && recovery.after.as_ref().is_none_or(|landmark| side(landmark, plan, struck) == Some(Side::After))
 }
@@ -144,7 +147,7 @@ mod tests {
             point(Axis::Stmt, "delete"),
             point(Axis::Commit, "delete"),
         ];
-        Traces::from([("pg.target".to_owned(), Trace { points })])
+        Traces::from([("pg.target".to_owned(), Trace { points, ..Trace::default() })])
     }
 
     #[rstest]

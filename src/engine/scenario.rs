@@ -7,15 +7,15 @@ use crate::engine::golden::{self, Golden};
 use crate::engine::hazard::Injury;
 use crate::engine::pairs::{self, Single};
 use crate::engine::planning::{self, Prepared};
-use crate::engine::points::Recorded;
+use crate::engine::points::{self, Recorded};
 use crate::engine::recovery::course;
 use crate::engine::stage::Stage;
 use crate::engine::tool_digest::tool_sha256;
 use crate::engine::way_out::{Injuries, Second, Taken};
 use crate::engine::{Library, Options, Tier};
+use crate::fault::Fault;
 use crate::model::{
-    Address, At, Axis, Body, Coverage, ExpectRecord, FaultPoint, FaultSpec, Outcome, Scenario, Token, TokenDigests,
-    Verdict,
+    Address, At, Body, Coverage, ExpectRecord, FaultPoint, FaultSpec, Outcome, Scenario, Token, TokenDigests, Verdict,
 };
 use crate::{Error, Result, check};
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
@@ -100,8 +100,8 @@ fn plan_cases<'a>(context: &Rehearsed<'a>, golden: &Golden, options: &Options) -
         let visited = match &options.only {
             Some(token) => vec![(token.address.clone(), label(&recorded, &token.address))],
             None => {
-                let axes = axes(context, &fault.kind);
-                let points = recorded.points(fault, axes, options.tier, scenario.seed);
+                let (kind, sample) = (kind_of(context, &fault.kind)?, points::sample(scenario.faults.len()));
+                let points = recorded.points(fault, kind, options.tier, scenario.seed, sample);
                 said(context, pairs::kinds(fault), &fault.during, points.coverage)?;
                 points.visited.into_iter().map(|(point, label)| (pairs::chained(fault, point), label)).collect()
             }
@@ -117,8 +117,8 @@ fn plan_cases<'a>(context: &Rehearsed<'a>, golden: &Golden, options: &Options) -
     Ok(planned.into_iter().enumerate().map(number).collect())
 }
 
-fn axes(context: &Rehearsed<'_>, kind: &str) -> &'static [Axis] {
-    context.run.registry.fault(kind).map(|kind| kind.axes()).unwrap_or_default()
+fn kind_of(context: &Rehearsed<'_>, kind: &str) -> Result<&'static dyn Fault> {
+    context.run.registry.fault(kind).ok_or_else(|| Error::bug(format!("no fault `{kind}`")))
 }
 
 /// Says how many points there are, and how many of them are visited.
@@ -189,7 +189,7 @@ fn plan_pairs<'a>(
             .into_iter()
             .map(|(planned, taken)| Single { address: planned.address, label: planned.label, taken })
             .collect();
-        let (coverage, visited) = pairs::pairs(&of_fault, then, axes(context, &then.kind), context.scenario.seed);
+        let (coverage, visited) = pairs::pairs(&of_fault, then, kind_of(context, &then.kind)?, context.scenario.seed);
         said(context, format!("{},{}", fault.kind, then.kind), &fault.during, coverage)?;
         planned.extend(visited.into_iter().map(|(address, label)| (fault, address, label, trace.clone())));
     }
@@ -263,9 +263,7 @@ async fn injured<'a>(
 /// What strikes in a case: the first fault, and the one that strikes the way out.
 fn injuries(context: &Rehearsed<'_>, planned: &Planned<'_>) -> Result<Injuries> {
     let injury = |point: &FaultPoint| -> Result<Injury> {
-        let kind = context.run.registry.fault(&point.kind);
-        let kind = kind.ok_or_else(|| Error::bug(format!("no fault `{}`", point.kind)))?;
-        let hazard = kind.hazard(point.arg.as_deref()).map_err(Error::environment)?;
+        let hazard = kind_of(context, &point.kind)?.hazard(point.arg.as_deref()).map_err(Error::environment)?;
         Ok(Injury { address: Address::one(point.clone()), hazard })
     };
     let during = planned.fault.then.as_ref().and_then(|then| then.during.clone());

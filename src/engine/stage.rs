@@ -2,7 +2,7 @@
 
 use crate::engine::checkpoint::Checkpoint;
 use crate::engine::house::Origin;
-use crate::engine::proxy::{Proxy, ProxyRules};
+use crate::engine::proxy::{Epochs, Proxy, ProxyRules};
 use crate::engine::{Rehearsed, Traces};
 use crate::evidence::{CAPTURE_LIMIT, Capture};
 use crate::model::{Claims, Step, TargetSpec};
@@ -122,6 +122,12 @@ impl<'a> Stage<'a> {
         self.proxies().map(|(endpoint, proxy)| (endpoint.to_owned(), proxy.take_trace())).collect()
     }
 
+    /// The proxies record durable states from now on; the server must be the case's own.
+    pub(super) fn watch_epochs(&self) {
+        let epochs = Epochs::default();
+        self.proxies().for_each(|(_, proxy)| proxy.watch_epochs(epochs.clone()));
+    }
+
     /// Nothing passes any more, so that what a killed tool has reached is well defined.
     pub(super) fn freeze(&self) {
         self.proxies().for_each(|(_, proxy)| proxy.freeze());
@@ -164,13 +170,13 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    /// Closes what is open, takes the fault away, and waits until the servers have noticed; microseconds.
-    pub(super) async fn heal(&self) -> Result<u64> {
+    /// Closes what is open, takes the fault away, and `waits` until the servers have noticed; microseconds.
+    pub(super) async fn heal(&self, waits: bool) -> Result<u64> {
         for (_, proxy) in self.proxies() {
             proxy.sever().await;
             proxy.disarm();
         }
-        match self.pool() {
+        match self.pool().filter(|_| waits) {
             Some(pool) => pool.wait_gone(&self.databases(), ZOMBIE_TIMEOUT).await,
             None => Ok(0),
         }
@@ -241,7 +247,8 @@ async fn hold(
             let database = pool.clone(&template, &database_name(number, leaf)).await?;
             let (socket, port) = pool.cluster().socket();
             let upstream = socket.join(format!(".s.PGSQL.{port}"));
-            let rules = ProxyRules { forbidden_role: Some(crate::target::ADMIN_ROLE.to_owned()) };
+            let side = Some(pool.cluster().admin("postgres"));
+            let rules = ProxyRules { forbidden_role: Some(crate::target::ADMIN_ROLE.to_owned()), side };
             Place::Postgres {
                 database: Some(database),
                 proxy: Proxy::start(&target.endpoint(), upstream, rules).await?,

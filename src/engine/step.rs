@@ -35,7 +35,8 @@ pub(super) async fn run(
     let (exit, timed_out) = watch_over(stage, log, step, &mut child, injury.zip(armed)).await?;
     let duration_us = watch.elapsed_us();
     if injury.is_some() || timed_out {
-        let waited_us = stage.heal().await?;
+        let waits = injury.is_none_or(|injury| timed_out || !injury.hazard.outlives_the_tool());
+        let waited_us = stage.heal(waits).await?;
         log.record(Body::FaultCleared { case: case.clone(), waited_us })?;
     }
     let success = exit.code.is_some_and(|code| step.exit.contains(&code)) && !timed_out;

@@ -89,7 +89,7 @@ pub(super) async fn take(
 }
 
 fn documented(stage: &Stage<'_>, step: &str, injury: &Injury, reached: &Traces) -> Vec<String> {
-    let struck = Struck { step, kind: &injury.address.first().kind, reached };
+    let struck = Struck { step, kind: &injury.address.first().name(), reached };
     recovery::way_out(stage.context.scenario, stage.context.plan, &struck)
 }
 

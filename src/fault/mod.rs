@@ -1,12 +1,32 @@
 //! Faults: named misfortunes, as data. One file each, one line each to register.
 
+mod net_close;
+mod net_halfclose;
+mod net_lostack;
+mod net_orphan;
 mod net_reset;
+mod net_slow;
+mod net_stall;
 mod proc_kill;
+mod sql_error;
+mod visits;
 
-use crate::model::Axis;
+pub use visits::Visits;
+
+use crate::model::{Axis, SqlState};
 
 /// The faults that come with us, sorted by name.
-pub static FAULTS: &[&dyn Fault] = &[&net_reset::NetReset, &proc_kill::ProcKill];
+pub static FAULTS: &[&dyn Fault] = &[
+    &net_close::NetClose,
+    &net_halfclose::NetHalfClose,
+    &net_lostack::NetLostAck,
+    &net_orphan::NetOrphan,
+    &net_reset::NetReset,
+    &net_slow::NetSlow,
+    &net_stall::NetStall,
+    &proc_kill::ProcKill,
+    &sql_error::SqlError,
+];
 
 /// A named misfortune. It says what is to be done; the engine does it.
 pub trait Fault: Sync {
@@ -18,6 +38,18 @@ pub trait Fault: Sync {
 
     /// The axes on which it can strike, in the order of [`Axis::ALL`].
     fn axes(&self) -> &'static [Axis];
+
+    /// Which of equal points (one endpoint, axis and fingerprint) it visits in the full tier: the others would show
+    /// the same. The nightly tier visits them, to see whether that is so.
+    fn visits(&self, axis: Axis) -> Visits {
+        Visits::of(axis)
+    }
+
+    /// Whether nothing matters to it but what is durable: then one point of each durable state stands for all, where
+    /// the golden run has shown them (`engine/points.rs`).
+    fn needs_one_point_per_epoch(&self) -> bool {
+        false
+    }
 
     /// What is to be done, given the argument of the address (the `53100` of `sql.error=53100`).
     ///
@@ -33,6 +65,33 @@ pub enum Hazard {
     KillTool,
     /// Reset the connection that reached the point.
     ResetConnection,
+    /// Close that connection in an orderly way, towards both sides.
+    CloseConnection,
+    /// End that connection towards the tool only.
+    DeafenTool,
+    /// Lose the server's answer, then reset the connection.
+    LoseAnswer,
+    /// Reset the connection and let the server go on with the statement.
+    OrphanStatement,
+    /// Let nothing through on that connection for a while, or for good.
+    StallConnection {
+        /// How long.
+        ms: Option<u32>,
+    },
+    /// Let everything on that connection come late.
+    SlowConnection {
+        /// By how much.
+        ms: u32,
+    },
+    /// Let the server refuse what reached the point.
+    RaiseError(SqlState),
+}
+
+impl Hazard {
+    /// Whether the server may be busy with it after the tool has ended, and the way out begins all the same.
+    pub fn outlives_the_tool(self) -> bool {
+        self == Hazard::OrphanStatement
+    }
 }
 
 /// The fault with this name.
@@ -46,6 +105,17 @@ fn no_argument(fault: &dyn Fault, arg: Option<&str>) -> Result<(), String> {
         None => Ok(()),
         Some(arg) => Err(format!("{} takes no argument; `={arg}` is too much", fault.name())),
     }
+}
+
+/// The argument of faults that take a time.
+fn milliseconds(fault: &dyn Fault, arg: Option<&str>) -> Result<u32, String> {
+    let name = fault.name();
+    let arg = arg.ok_or_else(|| format!("{name} needs a time in milliseconds, as in {name}=500"))?;
+    let plain = |ms: &u32| *ms > 0 && ms.to_string() == arg;
+    arg.parse()
+        .ok()
+        .filter(plain)
+        .ok_or_else(|| format!("`{arg}` is no time in milliseconds; write it as in {name}=500"))
 }
 
 #[cfg(test)]
@@ -75,6 +145,14 @@ mod tests {
         assert_eq!(hazard("proc.kill", None), Some(Ok(Hazard::KillTool)));
         assert_eq!(hazard("net.reset", None), Some(Ok(Hazard::ResetConnection)));
         assert_eq!(hazard("net.rest", None), None);
+        assert_eq!(hazard("net.stall", None), Some(Ok(Hazard::StallConnection { ms: None })));
+        assert_eq!(hazard("net.stall", Some("500")), Some(Ok(Hazard::StallConnection { ms: Some(500) })));
+        assert_eq!(hazard("net.slow", Some("20")), Some(Ok(Hazard::SlowConnection { ms: 20 })));
+        assert_eq!(hazard("sql.error", Some("40001")), Some(Ok(Hazard::RaiseError("40001".parse().unwrap()))));
+        for (name, arg) in [("net.slow", None), ("net.slow", Some("0")), ("net.stall", Some("2s")), ("sql.error", None)]
+        {
+            assert!(hazard(name, arg).is_some_and(|hazard| hazard.is_err()), "{name} {arg:?}");
+        }
         let refused = "net.reset takes no argument; `=7` is too much".to_owned();
         assert_eq!(hazard("net.reset", Some("7")), Some(Err(refused)));
     }

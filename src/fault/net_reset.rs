@@ -21,7 +21,7 @@ impl Fault for NetReset {
     }
 
     fn axes(&self) -> &'static [Axis] {
-        &[Axis::Conn, Axis::Stmt, Axis::Ack, Axis::Commit]
+        &[Axis::Conn, Axis::Stmt, Axis::Ack, Axis::Commit, Axis::Copyin, Axis::Copyout, Axis::Byte]
     }
 
     fn hazard(&self, arg: Option<&str>) -> Result<Hazard, String> {

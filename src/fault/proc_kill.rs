@@ -5,7 +5,7 @@
 //! at `stmt.n` everything before the n-th statement, at `ack.n` the n-th statement too though the tool never learnt
 //! it, at `commit.n` the n-th transaction. What it finds out: whether the tool can be started again.
 
-use super::{Fault, Hazard, no_argument};
+use super::{Fault, Hazard, Visits, no_argument};
 use crate::model::Axis;
 
 /// See the page of the module.
@@ -21,7 +21,19 @@ impl Fault for ProcKill {
     }
 
     fn axes(&self) -> &'static [Axis] {
-        &[Axis::Conn, Axis::Stmt, Axis::Ack, Axis::Commit]
+        &[Axis::Conn, Axis::Stmt, Axis::Ack, Axis::Commit, Axis::Copyin, Axis::Copyout, Axis::Epoch]
+    }
+
+    /// Between two equal statements a kill may leave two states; inside a COPY it leaves one.
+    fn visits(&self, axis: Axis) -> Visits {
+        match axis {
+            Axis::Copyin | Axis::Copyout => Visits::Thirds,
+            _ => Visits::Every,
+        }
+    }
+
+    fn needs_one_point_per_epoch(&self) -> bool {
+        true
     }
 
     fn hazard(&self, arg: Option<&str>) -> Result<Hazard, String> {

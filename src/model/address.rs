@@ -238,13 +238,16 @@ fn parse_fingerprint(text: &str) -> Result<Fingerprint, BadAddress> {
     }
 }
 
+impl FaultPoint {
+    /// The kind with its argument, such as `sql.error=40001`.
+    pub fn name(&self) -> String {
+        self.arg.as_ref().map_or_else(|| self.kind.clone(), |arg| format!("{}={arg}", self.kind))
+    }
+}
+
 impl fmt::Display for FaultPoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.kind)?;
-        if let Some(arg) = &self.arg {
-            write!(f, "={arg}")?;
-        }
-        write!(f, "@{}", self.place)
+        write!(f, "{}@{}", self.name(), self.place)
     }
 }
 

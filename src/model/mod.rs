@@ -13,6 +13,7 @@ mod record;
 mod scenario;
 mod scenario_file;
 mod scenario_lower;
+mod sqlstate;
 mod token;
 mod verdict;
 
@@ -30,5 +31,6 @@ pub use scenario::{
     Then, Tool, Volatile,
 };
 pub use scenario_file::{Known, KnownFlow};
+pub use sqlstate::SqlState;
 pub use token::{Token, TokenDigests};
 pub use verdict::{Outcome, Verdict};

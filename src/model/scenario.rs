@@ -238,6 +238,13 @@ impl FaultSpec {
     }
 }
 
+impl FaultSpec {
+    /// The kind with its argument, such as `sql.error=40001`.
+    pub fn name(&self) -> String {
+        self.arg.as_ref().map_or_else(|| self.kind.clone(), |arg| format!("{}={arg}", self.kind))
+    }
+}
+
 /// Where a fault strikes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum At {

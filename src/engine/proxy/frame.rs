@@ -4,6 +4,9 @@
 //! looks at are waited for as a whole; all others, CopyData and DataRow above all, are walked over by their headers
 //! and may pass in part.
 
+/// CopyData: counted, and looked at only where a strike waits for one.
+pub(super) const DATA: u8 = b'd';
+
 /// The largest length in Postgres (`MaxAllocSize`).
 const MAX_BYTES: usize = 0x3fff_ffff;
 const HEADER_BYTES: usize = 5;
@@ -25,6 +28,10 @@ pub(super) enum Next {
 /// what was wrong.
 pub(super) struct Frames {
     looked_at: [bool; 256],
+    /// How many more CopyData frames may be walked over; one after them is looked at.
+    allowed: u64,
+    /// CopyData frames that were walked over.
+    data: u64,
     /// Bytes of a frame nobody looks at that have not arrived yet.
     rest: usize,
     lost: bool,
@@ -36,7 +43,22 @@ impl Frames {
     pub(super) fn of(tags: &[u8]) -> Frames {
         let mut looked_at = [false; 256];
         tags.iter().for_each(|tag| looked_at[usize::from(*tag)] = true);
-        Frames { looked_at, rest: 0, lost: false }
+        Frames { looked_at, allowed: u64::MAX, data: 0, rest: 0, lost: false }
+    }
+
+    /// Looks at the CopyData frame that comes after so many more.
+    pub(super) fn allow_data(&mut self, frames: u64) {
+        self.allowed = frames;
+    }
+
+    /// Looks at every CopyData frame from now on.
+    pub(super) fn look_at_data(&mut self) {
+        self.looked_at[usize::from(DATA)] = true;
+    }
+
+    /// How many CopyData frames began in what was walked over since the last call.
+    pub(super) fn take_data(&mut self) -> u64 {
+        std::mem::take(&mut self.data)
     }
 
     /// What `bytes` begin with; they continue where the last answer but [`Next::More`] ended.
@@ -51,6 +73,13 @@ impl Frames {
     fn run(&mut self, bytes: &[u8]) -> usize {
         let mut end = self.rest;
         while !self.lost && end + HEADER_BYTES <= bytes.len() && !self.looked_at[bytes[end] as usize] {
+            if bytes[end] == DATA {
+                if self.allowed == 0 {
+                    break;
+                }
+                self.allowed -= 1;
+                self.data += 1;
+            }
             let length = length_at(bytes, end);
             self.lost = length < 4 || length > MAX_BYTES;
             end += 1 + length;
@@ -144,6 +173,36 @@ mod tests {
             let expected: Vec<_> = frames.into_iter().filter(|frame| LOOKED_AT.contains(&frame[0])).collect();
             prop_assert_eq!(passed, stream);
             prop_assert_eq!(seen, expected);
+        }
+
+        #[test]
+        fn every_copy_row_is_counted_once_under_any_split_and_the_one_after_the_allowed_is_looked_at(
+            frames in proptest::collection::vec(any_frame(), 0..30),
+            cuts in proptest::collection::vec(1_usize..50, 1..20),
+            allowed in 0_u64..10,
+        ) {
+            let stream = frames.concat();
+            let mut walker = Frames::of(LOOKED_AT);
+            walker.allow_data(allowed);
+            let (mut held, mut counted, mut struck) = (Vec::new(), 0, 0);
+            for chunk in cut(&stream, &cuts) {
+                held.extend_from_slice(chunk);
+                loop {
+                    let next = walker.next(&held);
+                    counted += walker.take_data();
+                    let length = match next {
+                        Next::More => break,
+                        Next::Run(length) => length,
+                        Next::Frame(length) => {
+                            struck += u64::from(held[0] == DATA);
+                            length
+                        }
+                    };
+                    held.drain(..length);
+                }
+            }
+            let rows = frames.iter().filter(|frame| frame[0] == DATA).count() as u64;
+            prop_assert_eq!((counted, struck), (rows.min(allowed), rows.saturating_sub(allowed)));
         }
 
         #[test]

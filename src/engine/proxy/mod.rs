@@ -1,8 +1,8 @@
 //! A Postgres proxy that understands enough of the wire protocol to count what passes, and to strike at the n-th.
 //!
 //! One [`Proxy`] is one TCP listener on the loopback interface: one endpoint (`pg.target`) of one case. It forwards to
-//! one server. The bytes that go through are never changed, and never taken apart and put together again: a view is
-//! parsed beside them. What it is not: a pooler, a TLS end (SSLRequest and GSSENCRequest are answered with `N`), a
+//! one server. The bytes that go through are never changed but by a strike, and never taken apart and put together
+//! again: a view is parsed beside them. What it is not: a pooler, a TLS end (SSLRequest and GSSENCRequest are answered with `N`), a
 //! judge of the protocol (what it does not understand it passes on, and the server answers).
 //!
 //! # Points
@@ -11,6 +11,10 @@
 //! | `conn` | a start-up packet has arrived; cancel requests and refused roles do not count | before the server is connected to |
 //! | `stmt` | a Query (with however many statements) or the first Execute of a bound portal | before the frame goes to the server |
 //! | `ack` | a CommandComplete: one per statement of a Query, one per portal that is run to its end | the server is done; before the frame goes to the client |
+//! | `copyin` | a CopyData of the client, under the fingerprint of its COPY | before the frame goes to the server |
+//! | `copyout` | a CopyData of the server, likewise | before the frame goes to the client |
+//! | `byte` | a byte of the client after the start-up packet, under the fingerprint of the statement that it belongs to or follows | before the byte goes to the server |
+//! | `epoch` | a `commit` after which the server's log has got further than at the one before, on any connection to the cluster: something durable has changed; only while [`Proxy::watch_epochs`] is on | as `commit` |
 //! | `commit` | a ReadyForQuery(idle) that ends a transaction, explicit or implicit, committed or not, in which at least one statement ran | before the frame goes to the client |
 //!
 //! A FunctionCall is not a statement. Frames that precede a struck one have been forwarded. `ack` and `commit` carry the fingerprint of the Query or
@@ -19,6 +23,7 @@
 //! the server has committed already (Query), or commits with the Sync that usually is on its way (Execute).
 //!
 //! # Files
+//! `raise` is what makes the server refuse, `side` our own connection to it, `line` what a strike leaves of a connection.
 //! [`strike`] arms and counts, [`trace`] records, [`sql`] gives statements their fingerprints; `lex` reads SQL; `frame` finds the
 //! frames, `statement` knows which statement an answer belongs to, `startup` opens, `session` is one connection and
 //! `pump` one direction of it; `gate` freezes; `stream` is a socket.
@@ -26,8 +31,11 @@
 mod frame;
 mod gate;
 mod lex;
+mod line;
 mod pump;
+mod raise;
 mod session;
+mod side;
 pub mod sql;
 mod startup;
 mod statement;
@@ -35,16 +43,19 @@ mod stream;
 pub mod strike;
 pub mod trace;
 
+pub use side::Epochs;
 pub use strike::{Act, Armed, Fired, Strike};
-pub use trace::{Point, Trace};
+pub use trace::{Point, Tally, Trace};
 
 use crate::error::{Error, Result};
 use gate::Gate;
+use side::Side;
+use sqlx::postgres::PgConnectOptions;
 use std::io;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use strike::Ledger;
@@ -61,11 +72,14 @@ pub struct Proxy {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What a proxy refuses.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What a proxy refuses, and what it may do itself.
+#[derive(Debug, Clone, Default)]
 pub struct ProxyRules {
     /// A role that may not come this way: the superuser of the harness.
     pub forbidden_role: Option<String>,
+    /// How the proxy itself connects, as superuser, to end a backend and to ask for the state of the log. Without it
+    /// errors that end a session cannot be raised, and there are no points on the axis `epoch`.
+    pub side: Option<PgConnectOptions>,
 }
 
 /// What all connections of a proxy have in common.
@@ -74,6 +88,8 @@ struct Shared {
     rules: ProxyRules,
     ledger: Ledger,
     gate: Gate,
+    side: Side,
+    epochs: Mutex<Option<Epochs>>,
     conns: AtomicU32,
 }
 
@@ -86,7 +102,16 @@ impl Proxy {
     pub async fn start(endpoint: &str, upstream: PathBuf, rules: ProxyRules) -> Result<Proxy> {
         let trouble = || Error::environment(format!("endpoint {endpoint}: cannot listen on 127.0.0.1"));
         let (ledger, gate) = (Ledger::new(endpoint), Gate::open());
-        let shared = Arc::new(Shared { upstream, rules, ledger, gate, conns: AtomicU32::new(0) });
+        let side = Side::new(rules.side.clone());
+        let shared = Arc::new(Shared {
+            upstream,
+            rules,
+            ledger,
+            gate,
+            side,
+            epochs: Mutex::default(),
+            conns: AtomicU32::new(0),
+        });
         let (orders, received) = mpsc::unbounded_channel();
         let (ready, port) = oneshot::channel();
         let served = Arc::clone(&shared);
@@ -107,6 +132,12 @@ impl Proxy {
     /// Arms one strike in place of the one before; its counting begins now.
     pub fn arm(&self, strike: Strike) -> Armed {
         self.shared.ledger.arm(strike)
+    }
+
+    /// Counts and records `epoch` from now on. Give all proxies in front of one cluster the same `epochs`, and let
+    /// nobody else write to it.
+    pub fn watch_epochs(&self, epochs: Epochs) {
+        *self.shared.epochs.lock().unwrap_or_else(PoisonError::into_inner) = Some(epochs);
     }
 
     /// Takes the strike away and heals: what was held or frozen flows on, and later connections work again.

@@ -83,6 +83,12 @@ fn number_at(bytes: &[u8], start: usize) -> Option<u32> {
     Some(u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
 }
 
+/// The packet that asks the server to cancel what the holder of `key` does.
+pub(super) fn cancel_request(key: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(key.len() + 8).unwrap_or(u32::MAX);
+    [&length.to_be_bytes()[..], &CANCEL_REQUEST.to_be_bytes(), key].concat()
+}
+
 /// An ErrorResponse that ends a session.
 pub(super) fn fatal(sqlstate: &str, message: &str) -> Vec<u8> {
     let fields = format!("SFATAL\0VFATAL\0C{sqlstate}\0M{message}\0\0");

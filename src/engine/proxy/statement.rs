@@ -5,8 +5,9 @@
 //! taken out of the queue, and what it would have defined is undone. DISCARD ALL and DEALLOCATE need no care: a name
 //! that they free can only be used again after a Parse, which overwrites.
 
+use super::raise::{Raised, ends_transaction};
 use super::sql;
-use crate::model::{Axis, Fingerprint};
+use crate::model::{Axis, Fingerprint, SqlState};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -15,20 +16,46 @@ use std::sync::Arc;
 pub(super) struct Statement {
     pub(super) fingerprint: Fingerprint,
     pub(super) label: Arc<str>,
+    /// COMMIT and the like.
+    pub(super) ends_transaction: bool,
 }
 
 /// A point, and the statement that begins or ends there.
 pub(super) type Counted = (Axis, Arc<Statement>);
 
+/// What becomes of an answer of the server.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Pass,
+    /// The client does not see it.
+    Swallow,
+    /// The client sees this in its place.
+    Replace(Vec<u8>),
+    /// The client does not see it, and the server is sent this.
+    Ask(Vec<u8>),
+}
+
+/// An answer of the server: the point that it is, and what becomes of it.
+pub(super) struct Answer {
+    pub(super) counted: Option<Counted>,
+    pub(super) fate: Fate,
+}
+
+impl From<Fate> for Answer {
+    fn from(fate: Fate) -> Answer {
+        Answer { counted: None, fate }
+    }
+}
+
 /// The frames of a client that [`Conversation::sent`] wants to see.
 pub(super) const SENT_TAGS: &[u8] = b"QPBDECSFcf";
 /// The frames of a server that [`Conversation::answered`] wants to see.
-pub(super) const ANSWER_TAGS: &[u8] = b"CsIEZG123Tn";
+pub(super) const ANSWER_TAGS: &[u8] = b"CsIEZG123TnKc";
 
 /// What one connection has asked and not been answered yet.
 #[derive(Default)]
 pub(super) struct Conversation {
-    queue: VecDeque<Sent>,
+    pub(super) queue: VecDeque<Sent>,
     known: Known,
     statements: HashMap<Vec<u8>, Arc<Statement>>,
     portals: HashMap<Vec<u8>, Portal>,
@@ -38,6 +65,14 @@ pub(super) struct Conversation {
     copying: bool,
     /// The last statement that was answered since the connection was idle.
     last: Option<Arc<Statement>>,
+    /// The last statement that was sent: data and bytes of the client belong to it.
+    sent_last: Option<Arc<Statement>>,
+    /// What a cancel request must name: four bytes of the process and a secret.
+    pub(super) key: Vec<u8>,
+    /// An error that is due once the server is ready.
+    pub(super) owed: Option<(SqlState, Asked)>,
+    /// The server was told to end the session, and what it is to say.
+    pub(super) terminated: Option<SqlState>,
 }
 
 struct Portal {
@@ -45,10 +80,28 @@ struct Portal {
     started: bool,
 }
 
+/// A statement that the server was asked to run.
+pub(super) struct Asked {
+    pub(super) statement: Arc<Statement>,
+    /// The error that is to come of it.
+    pub(super) raised: Option<Raised>,
+}
+
+impl Sent {
+    pub(super) fn asked(&mut self) -> Option<&mut Asked> {
+        match self {
+            Sent::Query(asked) | Sent::Execute(asked) => Some(asked),
+            _ => None,
+        }
+    }
+}
+
 /// Something that the server answers, in the order of sending.
-enum Sent {
-    Query(Arc<Statement>),
-    Execute(Arc<Statement>),
+pub(super) enum Sent {
+    Query(Asked),
+    Execute(Asked),
+    /// A part of an Execute of ours, answered by this tag, of which the client does not know.
+    Ours(u8),
     /// Parse, or Close of a statement, with what the name meant before; answered by this tag.
     Define(u8, Vec<u8>, Option<Arc<Statement>>),
     /// Bind, Describe, Close of a portal; answered by this tag.
@@ -61,7 +114,8 @@ enum Sent {
 
 impl Statement {
     fn of(normalised: &str) -> Arc<Statement> {
-        Arc::new(Statement { fingerprint: Fingerprint::of(normalised), label: sql::label(normalised).into() })
+        let (fingerprint, label) = (Fingerprint::of(normalised), sql::label(normalised).into());
+        Arc::new(Statement { fingerprint, label, ends_transaction: ends_transaction(normalised) })
     }
 }
 
@@ -100,14 +154,25 @@ impl Conversation {
             b'S' => self.push(Sent::Sync),
             b'F' => self.push(Sent::FunctionCall),
             b'c' | b'f' => self.push(Sent::CopyEnd),
+            b'd' => return self.sent_last.clone().map(|statement| (Axis::Copyin, statement)),
             _ => {}
         }
         None
     }
 
     /// Notes a frame of the server that is about to be forwarded; a statement or transaction that ends is a point.
-    pub(super) fn answered(&mut self, frame: &[u8]) -> Option<Counted> {
+    pub(super) fn answered(&mut self, frame: &[u8]) -> Answer {
+        self.skip_copy_ends();
+        match self.answered_raised(frame) {
+            Some(answer) => answer,
+            None => Answer { counted: self.answered_plain(frame), fate: Fate::Pass },
+        }
+    }
+
+    fn answered_plain(&mut self, frame: &[u8]) -> Option<Counted> {
         match frame[0] {
+            b'd' => return self.answering().map(|statement| (Axis::Copyout, statement)),
+            b'K' => self.key = frame[5..].to_vec(),
             b'C' => return self.ended(true).map(|statement| (Axis::Ack, statement)),
             b's' => drop(self.ended(true)),
             b'I' => drop(self.ended(false)),
@@ -122,7 +187,8 @@ impl Conversation {
 
     fn query(&mut self, body: &[u8]) -> Counted {
         let statement = self.known.find(text(body).0);
-        self.push(Sent::Query(Arc::clone(&statement)));
+        self.push(Sent::Query(Asked { statement: Arc::clone(&statement), raised: None }));
+        self.sent_last = Some(Arc::clone(&statement));
         (Axis::Stmt, statement)
     }
 
@@ -137,7 +203,8 @@ impl Conversation {
             }
             None => unknown(),
         };
-        self.push(Sent::Execute(Arc::clone(&statement)));
+        self.push(Sent::Execute(Asked { statement: Arc::clone(&statement), raised: None }));
+        self.sent_last = Some(Arc::clone(&statement));
         (!resumed).then_some((Axis::Stmt, statement))
     }
 
@@ -192,12 +259,12 @@ impl Conversation {
     }
 
     /// A CommandComplete, PortalSuspended or EmptyQueryResponse: the statement that it ends.
-    fn ended(&mut self, ran: bool) -> Option<Arc<Statement>> {
+    pub(super) fn ended(&mut self, ran: bool) -> Option<Arc<Statement>> {
         self.copying = false;
         let statement = match self.queue.front()? {
-            Sent::Query(statement) => Arc::clone(statement),
-            Sent::Execute(statement) => {
-                let statement = Arc::clone(statement);
+            Sent::Query(asked) => Arc::clone(&asked.statement),
+            Sent::Execute(asked) => {
+                let statement = Arc::clone(&asked.statement);
                 self.queue.pop_front();
                 statement
             }
@@ -218,15 +285,15 @@ impl Conversation {
     }
 
     /// After an error in the extended protocol the server skips everything up to a Sync.
-    fn failed(&mut self) {
+    pub(super) fn failed(&mut self) {
         self.copying = false;
         match self.queue.front() {
-            Some(Sent::Query(statement)) => self.last = Some(Arc::clone(statement)),
-            Some(Sent::Execute(statement)) => {
-                self.last = Some(Arc::clone(statement));
+            Some(Sent::Query(asked)) => self.last = Some(Arc::clone(&asked.statement)),
+            Some(Sent::Execute(asked)) => {
+                self.last = Some(Arc::clone(&asked.statement));
                 self.skip_to_sync();
             }
-            Some(Sent::Define(..) | Sent::Part(_)) => self.skip_to_sync(),
+            Some(Sent::Define(..) | Sent::Part(_) | Sent::Ours(_)) => self.skip_to_sync(),
             Some(Sent::Sync | Sent::FunctionCall | Sent::CopyEnd) | None => {}
         }
     }
@@ -256,7 +323,7 @@ impl Conversation {
         });
     }
 
-    fn ready(&mut self, idle: bool) -> Option<Counted> {
+    pub(super) fn ready(&mut self, idle: bool) -> Option<Counted> {
         let ends = |sent: &Sent| matches!(sent, Sent::Query(_) | Sent::Sync | Sent::FunctionCall);
         if let Some(end) = self.queue.iter().position(ends) {
             self.queue.drain(..=end);
@@ -266,6 +333,31 @@ impl Conversation {
         if idle { self.last.take().map(|statement| (Axis::Commit, statement)) } else { None }
     }
 
+    /// The statement whose answers come now.
+    pub(super) fn answering(&self) -> Option<Arc<Statement>> {
+        let asked = self.queue.iter().find(|sent| !matches!(sent, Sent::CopyEnd))?;
+        match asked {
+            Sent::Query(asked) | Sent::Execute(asked) => Some(Arc::clone(&asked.statement)),
+            _ => None,
+        }
+    }
+
+    /// The last statement that was sent.
+    pub(super) fn sent_last(&self) -> Option<Arc<Statement>> {
+        self.sent_last.clone()
+    }
+
+    /// Whether nothing is on its way that the server will answer with ReadyForQuery.
+    pub(super) fn is_answered(&self) -> bool {
+        !self.queue.iter().any(|sent| matches!(sent, Sent::Query(_) | Sent::Sync | Sent::FunctionCall))
+    }
+
+    /// The process of the server, from its key.
+    pub(super) fn pid(&self) -> Option<i32> {
+        self.key.get(..4).and_then(|bytes| bytes.try_into().ok()).map(i32::from_be_bytes)
+    }
+
+    /// An end of copy data that is first in the queue ends nothing: its COPY had failed.
     fn skip_copy_ends(&mut self) {
         while let Some(Sent::CopyEnd) = self.queue.front() {
             self.queue.pop_front();
@@ -279,7 +371,7 @@ fn unknown() -> Arc<Statement> {
 }
 
 /// A text up to its NUL byte, and what follows.
-fn text(body: &[u8]) -> (&[u8], &[u8]) {
+pub(super) fn text(body: &[u8]) -> (&[u8], &[u8]) {
     let end = body.iter().position(|byte| *byte == 0).unwrap_or(body.len());
     (&body[..end], &body[(end + 1).min(body.len())..])
 }

@@ -1,10 +1,12 @@
 //! What is armed, and the counting that says when it strikes.
 
+use super::statement::Statement;
 use super::trace::{Point, Trace};
 use crate::clock;
-use crate::model::{Axis, Place};
+use crate::model::{Axis, Place, SqlState};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// A misfortune, and where it strikes.
@@ -25,6 +27,23 @@ pub enum Act {
     /// Resets the connection towards the client (RST) and closes it towards the server; the frame that was counted
     /// reaches nobody.
     Reset,
+    /// The same in an orderly way: FIN, and what the client still sends is read and lost.
+    Close,
+    /// FIN towards the client only. What it sends goes on to the server, the frame that was counted if it is one of
+    /// the client's; the server's answers are lost.
+    HalfClose,
+    /// Loses everything that the server sends from here on (on `commit` the CommandComplete before it, too) until it
+    /// has answered, then resets the connection.
+    LoseAnswer,
+    /// Resets the connection towards the client and lets the server go on with the statement that was counted; the
+    /// server's side is closed once that has been answered.
+    Orphan,
+    /// Nothing passes on the connection for this time, or for good.
+    Stall(Option<Duration>),
+    /// Everything on the connection comes later by this time, from here on.
+    Slow(Duration),
+    /// The server refuses what was counted with this code: a statement, or a COPY that is under way.
+    Raise(SqlState),
 }
 
 /// The news that an armed strike struck.
@@ -52,8 +71,9 @@ pub struct Armed {
 }
 
 impl Armed {
-    /// Resolves when the point was reached and its act is about to show ([`Act::Reset`]) or is being held
-    /// ([`Act::Hold`]: the proxy is frozen by then). A client cannot end because of it before this can resolve.
+    /// Resolves when the point was reached and its act is about to show, or is being held ([`Act::Hold`]: the proxy is
+    /// frozen by then). A client cannot end because of it before this can resolve. [`Act::Raise`] shows when the server
+    /// has answered with that very code, [`Act::LoseAnswer`] when it has answered.
     ///
     /// Once per strike, so a second call resolves for `forever` places only. Never resolves after a disarming that
     /// came first. Cancel safe.
@@ -131,8 +151,45 @@ impl Ledger {
         let mut state = self.lock();
         let index = state.trace.points.len();
         let hit = state.slot.as_mut().and_then(|slot| slot.reach(&self.endpoint, &point, index));
-        state.trace.points.push(point);
+        match point.axis {
+            Axis::Copyin | Axis::Copyout => state.trace.add((point.axis, point.fingerprint), 1, &point.label),
+            _ => state.trace.points.push(point),
+        }
         hit
+    }
+
+    /// How many more of `axis` and `statement` may pass before the one that is struck; the answer holds as long as no
+    /// other connection gets on, which is until the caller waits.
+    pub(super) fn allowed(&self, axis: Axis, statement: &Statement) -> u64 {
+        let state = self.lock();
+        let matching = state.slot.as_ref().filter(|slot| slot.is_for(&self.endpoint, axis, Some(statement)));
+        matching.map_or(u64::MAX, |slot| slot.allowed())
+    }
+
+    /// Whether an answer to a COMMIT must not go before it is known whether it is struck.
+    pub(super) fn holds_answers(&self) -> bool {
+        let is_it = |slot: &Slot| slot.strike.act == Act::LoseAnswer && slot.strike.place.axis == Axis::Commit;
+        self.lock().slot.as_ref().is_some_and(is_it)
+    }
+
+    /// Counts what passes in bulk, none of it struck.
+    pub(super) fn pass(&self, axis: Axis, statement: Option<&Statement>, times: u64) {
+        self.lock().pass(&self.endpoint, axis, statement, times);
+    }
+
+    /// Counts bytes; one of them may be struck: after so many of them.
+    pub(super) fn bytes(&self, conn: u32, statement: Option<&Statement>, bytes: u64) -> Option<(usize, Hit)> {
+        let mut state = self.lock();
+        let index = state.trace.points.len();
+        let matching = state.slot.as_ref().filter(|slot| slot.is_for(&self.endpoint, Axis::Byte, statement));
+        let before = matching.map(Slot::allowed).filter(|before| *before < bytes);
+        state.pass(&self.endpoint, Axis::Byte, statement, bytes);
+        let (before, slot) = (before?, state.slot.as_ref()?);
+        let label = statement.map_or_else(|| "".into(), |statement| Arc::clone(&statement.label));
+        let point = Point { conn, axis: Axis::Byte, fingerprint: statement.map(|s| s.fingerprint), label };
+        let mut hit = slot.hit(&point, index);
+        hit.notice.nth = slot.strike.place.nth;
+        Some((usize::try_from(before).ok()?, hit))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -140,7 +197,33 @@ impl Ledger {
     }
 }
 
+impl State {
+    fn pass(&mut self, endpoint: &str, axis: Axis, statement: Option<&Statement>, times: u64) {
+        let label = statement.map_or_else(|| "".into(), |statement| Arc::clone(&statement.label));
+        self.trace.add((axis, statement.map(|statement| statement.fingerprint)), times, &label);
+        if let Some(slot) = self.slot.as_mut().filter(|slot| slot.is_for(endpoint, axis, statement)) {
+            slot.counted = slot.counted.saturating_add(u32::try_from(times).unwrap_or(u32::MAX));
+        }
+    }
+}
+
 impl Slot {
+    fn is_for(&self, endpoint: &str, axis: Axis, statement: Option<&Statement>) -> bool {
+        let place = &self.strike.place;
+        let same = place.fingerprint.is_none() || place.fingerprint == statement.map(|statement| statement.fingerprint);
+        (place.axis, &*place.endpoint) == (axis, endpoint) && same
+    }
+
+    /// How many may pass before the next one that is struck.
+    fn allowed(&self) -> u64 {
+        let Place { nth, forever, .. } = self.strike.place;
+        match nth.checked_sub(self.counted.saturating_add(1)) {
+            Some(before) => before.into(),
+            None if forever => 0,
+            None => u64::MAX,
+        }
+    }
+
     fn reach(&mut self, endpoint: &str, point: &Point, index: usize) -> Option<Hit> {
         if !matches(&self.strike.place, endpoint, point) {
             return None;

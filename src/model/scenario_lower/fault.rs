@@ -82,7 +82,10 @@ impl Lowering<'_> {
         }
         file.when.step.iter().chain(file.steps.get_ref()).for_each(|step| self.known_step(step));
         if let Some(kind) = &file.when.kind {
-            self.known_kind(kind.get_ref(), kind);
+            match parse_kind(kind.get_ref()) {
+                Ok((base, _)) => drop(self.known_kind(&base, kind)),
+                Err(error) => self.problem(kind, &error.0),
+            }
         }
         Recovery {
             before: file.when.before.as_ref().and_then(|before| self.landmark(before)),

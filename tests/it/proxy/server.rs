@@ -91,7 +91,8 @@ impl Case {
         sqlx::raw_sql(roles).execute(&mut admin).await.unwrap();
         let create = format!("create database {database} owner tool");
         sqlx::raw_sql(sqlx::AssertSqlSafe(create)).execute(&mut admin).await.unwrap();
-        let rules = ProxyRules { forbidden_role: Some("postgres".to_owned()) };
+        let side = PgConnectOptions::new_without_pgpass().socket(&server().dir).port(PORT).username("postgres");
+        let rules = ProxyRules { forbidden_role: Some("postgres".to_owned()), side: Some(side.database("postgres")) };
         let socket = server().dir.join(format!(".s.PGSQL.{PORT}"));
         let proxy = Proxy::start("pg.target", socket, rules).await.unwrap();
         Case { proxy, database }
