@@ -36,6 +36,8 @@ pub mod process;
 
 pub mod db;
 
+pub mod compare;
+
 pub mod dataset;
 pub mod target;
 pub mod tool;

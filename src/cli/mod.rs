@@ -3,6 +3,7 @@
 //! Only this module prints.
 
 mod check;
+mod compare;
 mod hold;
 mod list;
 mod replay;
@@ -38,6 +39,8 @@ enum Command {
     List(list::ListArgs),
     /// Look whether scenarios are right, without running them.
     Check(check::CheckArgs),
+    /// Look whether two databases hold the same, and name what differs.
+    Compare(compare::CompareArgs),
     /// The reference migrators.
     Tool(tool::ToolArgs),
     #[command(name = "__supervise", hide = true)]
@@ -70,6 +73,7 @@ fn execute(command: Command) -> Result<ExitCode> {
         Command::Replay(args) => in_runtime(replay::run(args)),
         Command::List(args) => list::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Compare(args) => in_runtime(compare::run(args)),
         Command::Tool(args) => in_runtime(async { Ok(args.run().await) }),
         Command::Supervise { base } => supervise(&base).map(|()| ExitCode::SUCCESS),
         Command::Hold { base } => in_runtime(hold::run(base)),

@@ -26,6 +26,13 @@ pub fn fields(line: &str) -> Vec<Option<Cow<'_, str>>> {
     line.split('\t').map(|field| if field == "\\N" { None } else { Some(unescape(field)) }).collect()
 }
 
+/// `\\x00ff`, the text form of bytes.
+pub fn hex(bytes: &[u8]) -> String {
+    let digits =
+        bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).filter_map(|digit| char::from_digit(digit.into(), 16));
+    "\\x".chars().chain(digits).collect()
+}
+
 fn unescape(field: &str) -> Cow<'_, str> {
     if !field.contains('\\') {
         return Cow::Borrowed(field);

@@ -7,9 +7,12 @@ mod columns;
 pub mod copy_text;
 pub mod dsn;
 pub mod postgres;
+mod shape;
 pub mod sqlite;
+pub mod sqlite_value;
 mod state;
 
 pub use columns::{column_digests, sqlite_column_digests};
 pub use dsn::Dsn;
-pub use state::{Volatile, postgres_state, query_digest};
+pub use shape::{ColumnShape, SQLITE_SCHEMA, TableShape, postgres_shapes, sqlite_shapes};
+pub use state::{Volatile, postgres_definitions, postgres_state, query_digest};

@@ -4,6 +4,7 @@
 //! not count, nor that of columns in a row; the text of a `CREATE TABLE` counts as it is. Not looked at: hidden rowids,
 //! virtual tables (their shadow tables are), the journal mode, page size and free pages.
 
+use crate::db::sqlite_value;
 use crate::db::state::Volatile;
 use crate::error::{Error, Result};
 use crate::model::{DatabaseState, TableDigest};
@@ -28,13 +29,22 @@ pub fn sqlite_state(path: &Path, volatile: &Volatile) -> Result<DatabaseState> {
 /// SQLite's words, with the table.
 pub fn connection_state(connection: &Connection, volatile: &Volatile) -> Result<DatabaseState> {
     let transaction = connection.unchecked_transaction().map_err(|error| failed("begin", error))?;
-    let mut state = DatabaseState::default();
-    read_catalog(&transaction, &mut state).map_err(|error| failed("cannot read the schema", error))?;
+    let mut state = definitions(&transaction)?;
     for table in stored_tables(&transaction).map_err(|error| failed("cannot list the tables", error))? {
         let digest = table_digest(&transaction, &table, volatile);
         let digest = digest.map_err(|error| failed(&format!("cannot read table {table}"), error))?;
         state.tables.insert(table, digest);
     }
+    Ok(state)
+}
+
+/// The state without the rows: every definition, and the next value of every sequence.
+///
+/// # Errors
+/// SQLite's words.
+pub fn definitions(connection: &Connection) -> Result<DatabaseState> {
+    let mut state = DatabaseState::default();
+    read_catalog(connection, &mut state).map_err(|error| failed("cannot read the schema", error))?;
     Ok(state)
 }
 
@@ -184,7 +194,7 @@ fn text(value: ValueRef<'_>) -> rusqlite::Result<String> {
 }
 
 /// Tables that hold rows of their own, shadow tables of virtual ones included.
-fn stored_tables(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+pub(crate) fn stored_tables(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let sql = "select name from pragma_table_list where schema = 'main' and type in ('table', 'shadow') \
                and name not like 'sqlite\\_%' escape '\\'";
     let mut statement = connection.prepare(sql)?;
@@ -215,26 +225,9 @@ fn digest_of(connection: &Connection, sql: &str) -> rusqlite::Result<TableDigest
     while let Some(row) = rows.next()? {
         encoded.clear();
         for column in 0..columns {
-            push_value(&mut encoded, row.get_ref(column)?);
+            sqlite_value::push(&mut encoded, row.get_ref(column)?);
         }
         digest.add(&encoded);
     }
     Ok(digest)
-}
-
-/// Storage class, then bytes; lengths go first, so that no two rows are encoded alike.
-fn push_value(row: &mut Vec<u8>, value: ValueRef<'_>) {
-    match value {
-        ValueRef::Null => row.push(0),
-        ValueRef::Integer(number) => push_bytes(row, 1, &number.to_le_bytes()),
-        ValueRef::Real(number) => push_bytes(row, 2, &number.to_bits().to_le_bytes()),
-        ValueRef::Text(bytes) => push_bytes(row, 3, bytes),
-        ValueRef::Blob(bytes) => push_bytes(row, 4, bytes),
-    }
-}
-
-fn push_bytes(row: &mut Vec<u8>, class: u8, bytes: &[u8]) {
-    row.push(class);
-    row.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
-    row.extend_from_slice(bytes);
 }

@@ -29,6 +29,25 @@ pub async fn postgres_state(connection: &mut PgConnection, volatile: &Volatile) 
     end(connection, state).await
 }
 
+/// The state without the rows of tables: every definition, and the next value of every sequence.
+///
+/// # Errors
+/// As [`postgres_state`].
+pub async fn postgres_definitions(connection: &mut PgConnection) -> Result<DatabaseState> {
+    execute(connection, &format!("{BEGIN} {LOCAL_PINS} set local search_path = '';")).await?;
+    let read = async {
+        let (mut state, sources) = read_definitions(connection).await?;
+        let is_sequence = |source: &Source| matches!(source.content, Content::NextValue { .. });
+        let sequences: Vec<Source> = sources.into_iter().filter(is_sequence).collect();
+        for batch in sequences.chunks(TABLES_PER_COPY) {
+            read_rows(connection, batch, &Volatile::new(), &mut state).await?;
+        }
+        Ok(state)
+    };
+    let state = read.await;
+    end(connection, state).await
+}
+
 /// Count and digest of the rows that `sql` (one SELECT) returns; columns count by position.
 ///
 /// # Errors
@@ -64,6 +83,15 @@ async fn end<T>(connection: &mut PgConnection, outcome: Result<T>) -> Result<T> 
 }
 
 async fn read(connection: &mut PgConnection, volatile: &Volatile) -> Result<DatabaseState> {
+    let (mut state, sources) = read_definitions(connection).await?;
+    for batch in sources.chunks(TABLES_PER_COPY) {
+        read_rows(connection, batch, volatile, &mut state).await?;
+    }
+    Ok(state)
+}
+
+/// The catalog, and what holds rows or values.
+async fn read_definitions(connection: &mut PgConnection) -> Result<(DatabaseState, Vec<Source>)> {
     let mut state = DatabaseState::default();
     let mut sources = Vec::new();
     let definitions = format!(
@@ -80,11 +108,7 @@ async fn read(connection: &mut PgConnection, volatile: &Volatile) -> Result<Data
     })
     .await
     .map_err(|error| error.within("cannot read the catalog"))?;
-
-    for batch in sources.chunks(TABLES_PER_COPY) {
-        read_rows(connection, batch, volatile, &mut state).await?;
-    }
-    Ok(state)
+    Ok((state, sources))
 }
 
 /// One line of the catalog query.

@@ -19,6 +19,7 @@ const LAYERS: &[&[&str]] = &[
     &["registry"],
     &["flow"],
     &["target", "dataset", "fault", "check", "report", "evidence", "tool"],
+    &["compare"],
     &["db", "process", "clock"],
     &["model"],
     &["error"],

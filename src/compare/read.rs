@@ -1,0 +1,195 @@
+//! Rows as bytes: what each form of reading gives, and where in it the key ends.
+
+use super::canonical::{self, Family};
+use crate::db::postgres::failed;
+use crate::db::{copy_text, sqlite_value};
+use crate::{Error, Result};
+use futures_util::TryStreamExt as _;
+use serde::Serialize;
+use sqlx::postgres::PgConnection;
+use std::fmt;
+
+/// How rows become bytes. Only rows of one form can be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Form {
+    /// Postgres' binary form: all types are built in and the same on both sides.
+    Binary,
+    /// Postgres' text form, with all settings pinned.
+    Text,
+    /// SQLite's storage class and bytes.
+    Sqlite,
+    /// Our own, for two engines: see the module `canonical`.
+    Canonical,
+}
+
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Form::Binary => "binary",
+            Form::Text => "text",
+            Form::Sqlite => "sqlite",
+            Form::Canonical => "canonical",
+        })
+    }
+}
+
+/// One pass over a table.
+#[derive(Debug, Clone)]
+pub(super) struct Reading {
+    /// A COPY in Postgres, a SELECT in SQLite; the columns of the key come first.
+    pub(super) sql: String,
+    pub(super) form: Form,
+    /// So many of the first fields are the key.
+    pub(super) key_fields: usize,
+    /// In the canonical form: how to read each field.
+    pub(super) families: Vec<Family>,
+}
+
+/// What is done with rows.
+pub(super) trait Sink: Send + 'static {
+    /// One row; its first `key` bytes are the key.
+    fn row(&mut self, row: &[u8], key: usize);
+}
+
+/// Signature, flags and the length of an empty extension.
+const BINARY_HEADER: usize = 19;
+const BINARY_TRAILER: [u8; 2] = [0xff, 0xff];
+/// The number of fields, at the start of a row.
+const BINARY_COUNT: usize = 2;
+
+/// Reads a Postgres table. The server sends a message for each row; what is not one row is an error.
+pub(super) async fn postgres(connection: &mut PgConnection, reading: &Reading, sink: &mut impl Sink) -> Result<()> {
+    let mut messages = connection.copy_out_raw(&reading.sql).await.map_err(|error| failed(&error))?;
+    let (mut header, mut encoded) = (reading.form == Form::Binary, Vec::new());
+    while let Some(message) = messages.try_next().await.map_err(|error| failed(&error))? {
+        match reading.form {
+            Form::Binary => {
+                let rest = if std::mem::take(&mut header) { message.get(BINARY_HEADER..) } else { Some(&message[..]) };
+                binary(rest.ok_or_else(unreadable)?, reading.key_fields, sink)?;
+            }
+            _ => text(message.strip_suffix(b"\n").ok_or_else(unreadable)?, reading, &mut encoded, sink)?,
+        }
+    }
+    Ok(())
+}
+
+fn unreadable() -> Error {
+    Error::environment("the server's COPY is not one row per message; is something between us that packs them anew?")
+}
+
+#[inline]
+fn binary(message: &[u8], key_fields: usize, sink: &mut impl Sink) -> Result<()> {
+    if message.is_empty() || message == BINARY_TRAILER {
+        return Ok(());
+    }
+    let row = message.get(BINARY_COUNT..).ok_or_else(unreadable)?;
+    let key = fields_end(row, key_fields).ok_or_else(unreadable)?;
+    sink.row(row, key);
+    Ok(())
+}
+
+/// Where the first `fields` fields of a binary row end.
+#[inline]
+pub(super) fn fields_end(row: &[u8], fields: usize) -> Option<usize> {
+    let mut end = 0;
+    for _ in 0..fields {
+        let length = i32::from_be_bytes(row.get(end..end + 4)?.try_into().ok()?);
+        end += 4 + usize::try_from(length.max(0)).ok()?;
+    }
+    (end <= row.len()).then_some(end)
+}
+
+fn text(line: &[u8], reading: &Reading, encoded: &mut Vec<u8>, sink: &mut impl Sink) -> Result<()> {
+    if reading.form == Form::Text {
+        sink.row(line, text_key_end(line, reading.key_fields));
+        return Ok(());
+    }
+    encoded.clear();
+    let mut key = 0;
+    let line = str::from_utf8(line).map_err(|_| unreadable())?;
+    for (number, (field, family)) in copy_text::fields(line).into_iter().zip(&reading.families).enumerate() {
+        canonical::push_text(encoded, *family, field.as_deref());
+        if number + 1 == reading.key_fields {
+            key = encoded.len();
+        }
+    }
+    sink.row(encoded, key);
+    Ok(())
+}
+
+/// Where the first fields of a row in text form end; a tab inside a value is escaped.
+fn text_key_end(line: &[u8], fields: usize) -> usize {
+    if fields == 0 {
+        return 0;
+    }
+    let tabs = line.iter().enumerate().filter(|(_, byte)| **byte == b'\t');
+    tabs.map(|(place, _)| place).nth(fields - 1).unwrap_or(line.len())
+}
+
+/// Reads a SQLite table.
+pub(super) fn sqlite(connection: &rusqlite::Connection, reading: &Reading, sink: &mut impl Sink) -> Result<()> {
+    let mut read = || -> rusqlite::Result<()> {
+        let mut statement = connection.prepare(&reading.sql)?;
+        let columns = statement.column_count();
+        let mut rows = statement.query([])?;
+        let mut encoded = Vec::new();
+        while let Some(row) = rows.next()? {
+            encoded.clear();
+            let mut key = 0;
+            for column in 0..columns {
+                let value = row.get_ref(column)?;
+                match reading.form {
+                    Form::Canonical => canonical::push_value(&mut encoded, reading.families[column], value),
+                    _ => sqlite_value::push(&mut encoded, value),
+                }
+                if column + 1 == reading.key_fields {
+                    key = encoded.len();
+                }
+            }
+            sink.row(&encoded, key);
+        }
+        Ok(())
+    };
+    read().map_err(|error| Error::environment("SQLite says").caused_by(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[derive(Default)]
+    struct Seen(Vec<(Vec<u8>, Vec<u8>)>);
+
+    impl Sink for Seen {
+        fn row(&mut self, row: &[u8], key: usize) {
+            self.0.push((row[..key].to_vec(), row[key..].to_vec()));
+        }
+    }
+
+    #[rstest]
+    #[case(b"1\ta\tb", 1, b"1")]
+    #[case(b"1\ta\\tx\tb", 2, b"1\ta\\tx")]
+    #[case(b"only", 1, b"only")]
+    #[case(b"no\tkey", 0, b"")]
+    fn the_key_of_a_line_is_its_first_fields(#[case] line: &[u8], #[case] fields: usize, #[case] expected: &[u8]) {
+        assert_eq!(&line[..text_key_end(line, fields)], expected);
+    }
+
+    #[test]
+    fn the_key_of_a_binary_row_is_its_first_fields_and_the_trailer_is_no_row() {
+        let mut seen = Seen::default();
+        binary(b"\0\x02\0\0\0\x01k\xff\xff\xff\xff", 1, &mut seen).unwrap();
+        binary(&BINARY_TRAILER, 1, &mut seen).unwrap();
+        assert_eq!(seen.0, [(b"\0\0\0\x01k".to_vec(), b"\xff\xff\xff\xff".to_vec())]);
+    }
+
+    #[rstest]
+    #[case(b"\0")]
+    #[case(b"\0\x01\0\0\0\x09k")]
+    #[case(b"\0\x01\0\0")]
+    fn half_a_row_is_an_error(#[case] message: &[u8]) {
+        assert!(binary(message, 1, &mut Seen::default()).is_err());
+    }
+}

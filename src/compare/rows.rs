@@ -1,0 +1,251 @@
+//! The rows of one table, compared: one pass if they are equal or differ in few, more where a sketch is too small.
+
+use super::ident;
+use super::key::{Key, Names};
+use super::naming::{Kind, Namer, Wanted};
+use super::read::{Form, Sink};
+use super::report::{ChangedRow, RowDifferences};
+use super::sides::Sides;
+use super::sketch::{Entry, Peeled};
+use super::table::{Table, Which};
+use super::tally::{Pass, Tally};
+use crate::db::sqlite_value;
+use crate::model::TableDigest;
+use crate::{Error, Result};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Enough for 20,000 changed rows, in two megabytes for each side.
+const FIRST_CELLS: usize = 61_440;
+/// What a larger sketch may take, and how many times larger it is; beyond that ids are looked at part by part.
+const MOST_CELLS: usize = GROWTH * FIRST_CELLS;
+const GROWTH: usize = 8;
+/// Where a sketch of three cells per entry is sure to decode.
+const LOAD: f64 = 0.7;
+/// Ids that are remembered for the pass that names them.
+const REMEMBERED: usize = 10_000;
+
+/// What both sides hold, and in what they differ.
+pub(super) struct Rows {
+    pub(super) source: TableDigest,
+    pub(super) target: TableDigest,
+    pub(super) differences: RowDifferences,
+}
+
+/// Compares all rows.
+pub(super) async fn compare(sides: &mut Sides, table: &Table, samples: usize) -> Result<Rows> {
+    let mut attempt = Attempt::first(table);
+    let (source, target, peeled) = pass(sides, table, &attempt, 0).await?;
+    let mut found = Found::default();
+    if source != target {
+        found = differing(sides, table, &mut attempt, peeled, source.rows + target.rows).await?;
+    }
+    let differences = named(sides, table, found, samples).await?;
+    Ok(Rows { source, target, differences })
+}
+
+/// How large the sketches are, and in how many parts the ids are looked at.
+struct Attempt {
+    cells: usize,
+    parts: u64,
+    seed: u64,
+}
+
+impl Attempt {
+    fn first(table: &Table) -> Attempt {
+        let rows = table.source.rows.max(table.target.rows);
+        // The server's count may be old; a sketch that was too small is made again.
+        let cells = usize::try_from(rows).map_or(FIRST_CELLS, |rows| rows.saturating_mul(3).clamp(384, FIRST_CELLS));
+        Attempt { cells, parts: 1, seed: 1 }
+    }
+
+    /// Larger, by what the last one could tell.
+    fn grow(&mut self, estimate: Option<u64>, rows: u64) {
+        self.seed += 1;
+        let was_largest = self.cells == MOST_CELLS;
+        self.cells = (self.cells * GROWTH).min(MOST_CELLS);
+        let room = self.cells as f64 * LOAD;
+        let parts = |entries: u64| (entries as f64 / room).ceil() as u64;
+        self.parts = match estimate {
+            Some(entries) => parts(entries * self.parts).max(self.parts),
+            None if was_largest => parts(rows).max(self.parts * 2),
+            None => self.parts,
+        };
+    }
+}
+
+async fn pass(
+    sides: &mut Sides,
+    table: &Table,
+    attempt: &Attempt,
+    part: u64,
+) -> Result<(TableDigest, TableDigest, Peeled)> {
+    let pass = Pass {
+        cells: attempt.cells,
+        seed: attempt.seed,
+        part: (part, attempt.parts),
+        form: table.form,
+        key_fields: table.key.len(),
+    };
+    let readings = [Which::Source, Which::Target].map(|which| table.all(which, sides.engine(which)));
+    let [source, target] = sides.both(readings, [Tally::new(pass), Tally::new(pass)]).await?;
+    let (digests, mut sketch) = ((source.digest, target.digest), source.sketch);
+    sketch.subtract(&target.sketch);
+    drop(target);
+    // Equal digests need no peeling.
+    let peeled = if digests.0 == digests.1 { Peeled::All(BTreeMap::new()) } else { sketch.peel() };
+    Ok((digests.0, digests.1, peeled))
+}
+
+/// All that differs; passes are repeated until every part is decoded.
+async fn differing(
+    sides: &mut Sides,
+    table: &Table,
+    attempt: &mut Attempt,
+    mut peeled: Peeled,
+    rows: u64,
+) -> Result<Found> {
+    for _ in 0..ATTEMPTS {
+        let mut found = Found::default();
+        let mut estimate = None;
+        for part in 0..attempt.parts {
+            if part > 0 {
+                peeled = pass(sides, table, attempt, part).await?.2;
+            }
+            match &peeled {
+                Peeled::All(entries) => found.add(entries),
+                Peeled::Undecoded { estimate: about } => {
+                    (estimate, found.is_whole) = (*about, false);
+                    break;
+                }
+            }
+        }
+        // Digests that differ over entries that do not: a hash in the sketch met its double. Another seed helps.
+        if found.is_whole && !found.is_empty() {
+            return Ok(found);
+        }
+        attempt.grow(estimate, rows);
+        peeled = pass(sides, table, attempt, 0).await?.2;
+    }
+    Err(Error::environment("the rows differ, and which ones could not be told; does somebody write to the table?"))
+}
+
+/// Each is eight times larger, or looks at more parts.
+const ATTEMPTS: usize = 8;
+
+/// Differences by id.
+struct Found {
+    missing: u64,
+    extra: u64,
+    changed: u64,
+    ids: BTreeMap<u128, Kind>,
+    is_whole: bool,
+}
+
+impl Default for Found {
+    fn default() -> Found {
+        Found { missing: 0, extra: 0, changed: 0, ids: BTreeMap::new(), is_whole: true }
+    }
+}
+
+impl Found {
+    fn is_empty(&self) -> bool {
+        self.missing + self.extra + self.changed == 0
+    }
+
+    /// Entries come sorted, so that those of one id are neighbours. A row that is gone and one that has come under the
+    /// same id are one row that changed.
+    fn add(&mut self, entries: &BTreeMap<Entry, i64>) {
+        let entries: Vec<(u128, i64)> = entries.iter().map(|(entry, count)| (entry.id(), *count)).collect();
+        for group in entries.chunk_by(|one, other| one.0 == other.0) {
+            let sum = |is_wanted: fn(i64) -> bool| -> u64 {
+                group.iter().filter(|(_, count)| is_wanted(*count)).map(|(_, count)| count.unsigned_abs()).sum()
+            };
+            let (gone, come) = (sum(|count| count > 0), sum(|count| count < 0));
+            self.changed += gone.min(come);
+            self.missing += gone - gone.min(come);
+            self.extra += come - gone.min(come);
+            let kind = match gone.cmp(&come) {
+                std::cmp::Ordering::Equal => Kind::Changed,
+                std::cmp::Ordering::Greater => Kind::Missing,
+                std::cmp::Ordering::Less => Kind::Extra,
+            };
+            if self.ids.len() < REMEMBERED {
+                self.ids.insert(group[0].0, kind);
+            }
+        }
+    }
+}
+
+/// Reads names from the ids, or asks for them.
+async fn named(sides: &mut Sides, table: &Table, found: Found, samples: usize) -> Result<RowDifferences> {
+    let mut names: BTreeMap<Kind, Names> = BTreeMap::new();
+    let mut wanted = BTreeMap::new();
+    let families = table.key_families();
+    for (id, kind) in &found.ids {
+        match ident::texts(*id, table.form, &families) {
+            Some(texts) => names.entry(*kind).or_insert_with(|| Names::new(samples)).add(Key(texts)),
+            None => drop(wanted.insert(*id, *kind)),
+        }
+    }
+    if !wanted.is_empty() && samples > 0 {
+        asked(sides, table, wanted, samples, &mut names).await?;
+    }
+    let mut keys = |kind| names.remove(&kind).map(Names::into_keys).unwrap_or_default();
+    let (missing, extra, changed) = (keys(Kind::Missing), keys(Kind::Extra), keys(Kind::Changed));
+    let texts = |keys: Vec<Key>| keys.iter().map(|key| key.text(table.told())).collect();
+    let mut changed_keys = Vec::new();
+    for key in changed {
+        let columns = changed_columns(sides, table, &key).await?;
+        changed_keys.push(ChangedRow { key: key.text(table.told()), columns });
+    }
+    let (missing_keys, extra_keys) = (texts(missing), texts(extra));
+    let Found { missing, extra, changed, .. } = found;
+    Ok(RowDifferences { missing, extra, changed, missing_keys, extra_keys, changed_keys })
+}
+
+async fn asked(
+    sides: &mut Sides,
+    table: &Table,
+    ids: BTreeMap<u128, Kind>,
+    samples: usize,
+    names: &mut BTreeMap<Kind, Names>,
+) -> Result<()> {
+    let wanted = Arc::new(Wanted { ids, form: table.form, key_fields: table.key.len(), samples });
+    let readings = [Which::Source, Which::Target].map(|which| table.named(which, sides.engine(which)));
+    let namers = sides.both(readings, [Namer::new(&wanted), Namer::new(&wanted)]).await?;
+    for (kind, found) in namers.into_iter().flat_map(|namer| namer.found) {
+        let names = names.entry(kind).or_insert_with(|| Names::new(samples));
+        found.into_keys().into_iter().for_each(|key| names.add(key));
+    }
+    Ok(())
+}
+
+/// The columns in which the rows of one key differ.
+async fn changed_columns(sides: &mut Sides, table: &Table, key: &Key) -> Result<Vec<String>> {
+    let mut rows = Vec::new();
+    for which in [Which::Source, Which::Target] {
+        let Some(reading) = table.one(which, sides.engine(which), &key.0) else { return Ok(Vec::new()) };
+        let form = reading.form;
+        rows.push(sides.read(which, reading, Fields { form, rows: Vec::new() }).await?.rows);
+    }
+    let [source, target] = [rows.first(), rows.last()].map(|rows| rows.and_then(|rows| rows.first()));
+    let (Some(source), Some(target)) = (source, target) else { return Ok(Vec::new()) };
+    let differing = (0..source.len()).filter(|place| source.get(*place) != target.get(*place));
+    Ok(differing.filter_map(|place| table.column(place).cloned()).collect())
+}
+
+/// The values of a few rows.
+struct Fields {
+    form: Form,
+    rows: Vec<Vec<Option<String>>>,
+}
+
+impl Sink for Fields {
+    fn row(&mut self, row: &[u8], _key: usize) {
+        self.rows.push(match self.form {
+            Form::Sqlite | Form::Canonical => sqlite_value::texts(row),
+            Form::Text | Form::Binary => ident::text_fields(row),
+        });
+    }
+}
