@@ -54,9 +54,10 @@ pub(super) fn push_text(row: &mut Vec<u8>, family: Family, text: Option<&str>) {
             Some(bytes) => value::push_blob(row, &bytes),
             None => value::push_text(row, text),
         },
-        (Family::Real, _) => match text.parse() {
-            Ok(number) => value::push_real(row, number),
-            Err(_) => value::push_text(row, text),
+        // SQLite has no NaN of its own.
+        (Family::Real, _) => match text.parse::<f64>() {
+            Ok(number) if !number.is_nan() => value::push_real(row, number),
+            _ => value::push_text(row, text),
         },
         (Family::Integer, _) => match text.parse() {
             Ok(number) => value::push_integer(row, number),
@@ -77,6 +78,8 @@ pub(super) fn push_value(row: &mut Vec<u8>, family: Family, found: ValueRef<'_>)
         (Family::Real, ValueRef::Integer(number)) if number.unsigned_abs() <= 1 << 53 => {
             value::push_real(row, number as f64);
         }
+        (Family::Real, ValueRef::Text(b"Infinity")) => value::push_real(row, f64::INFINITY),
+        (Family::Real, ValueRef::Text(b"-Infinity")) => value::push_real(row, f64::NEG_INFINITY),
         (Family::Decimal, ValueRef::Integer(number)) => push_meaning(row, family, &number.to_string()),
         (Family::Decimal, ValueRef::Real(number)) => push_meaning(row, family, &number.to_string()),
         (Family::Uuid, ValueRef::Blob(bytes)) if bytes.len() == 16 => value::push_text(row, &hyphenated(bytes)),
@@ -139,6 +142,9 @@ mod tests {
     #[case(Family::Integer, "-7", ValueRef::Integer(-7))]
     #[case(Family::Real, "3", ValueRef::Integer(3))]
     #[case(Family::Real, "0.1", ValueRef::Real(0.1))]
+    #[case(Family::Real, "NaN", ValueRef::Text(b"NaN"))]
+    #[case(Family::Real, "-Infinity", ValueRef::Real(f64::NEG_INFINITY))]
+    #[case(Family::Real, "Infinity", ValueRef::Text(b"Infinity"))]
     #[case(Family::Decimal, "10.50", ValueRef::Real(10.5))]
     #[case(Family::Decimal, "100", ValueRef::Integer(100))]
     #[case(Family::Decimal, "0.000", ValueRef::Text(b"-0"))]

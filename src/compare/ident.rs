@@ -1,7 +1,6 @@
 //! Whose row it is, in 96 bits: a short key as it is, so that it can be read again, and the digest of a long one.
 
 use super::read::{Form, fields_end};
-use super::sketch::ID_LIMIT;
 use crate::db::{copy_text, sqlite_value};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -35,7 +34,7 @@ pub(super) fn of_digest(digest: u128) -> u128 {
 
 /// Whether the id is the key itself.
 pub(super) fn is_key(id: u128) -> bool {
-    id < IS_DIGEST && id < ID_LIMIT
+    id < IS_DIGEST
 }
 
 fn packed(key: &[u8], short: &mut [u8; 16]) -> Option<usize> {
@@ -104,6 +103,7 @@ fn unpacked(mut key: &[u8], families: &[Option<String>]) -> Option<Vec<Option<St
 
 #[cfg(test)]
 mod tests {
+    use super::super::sketch::ID_LIMIT;
     use super::*;
     use proptest::prelude::*;
 

@@ -9,6 +9,7 @@ mod canonical;
 mod catalog;
 mod ident;
 mod key;
+mod lane;
 mod naming;
 mod options;
 mod place;
@@ -26,8 +27,10 @@ pub use read::Form;
 pub use report::{Answer, ChangedRow, Comparison, RowDifferences, TableComparison};
 
 use crate::db::TableShape;
+use crate::model::TableDigest;
 use crate::{Error, Result};
 use options::{Engine, Name, named};
+use read::Sink;
 use sides::Sides;
 use std::collections::{BTreeMap, BTreeSet};
 use table::{Table, Which};
@@ -57,6 +60,32 @@ pub async fn compare(source: &Place, target: &Place, options: &Options) -> Resul
     };
     let (source, target) = (source.to_string(), target.to_string());
     Ok(Comparison { answer: Answer::Equal, source, target, tables, catalog }.judged())
+}
+
+/// Count and digest of one table, `schema.table` or a bare name in SQLite, and the form in which its rows were read.
+///
+/// # Errors
+/// The database cannot be reached, or has no such table.
+pub async fn digest(place: &Place, table: &str) -> Result<(Form, TableDigest)> {
+    let mut side = place.open().await?;
+    let shapes = side.shapes().await.map_err(|error| error.within(place))?;
+    let shape = shapes.iter().find(|shape| shape.qualified() == table);
+    let shape = shape.ok_or_else(|| Error::environment(format!("{place} has no table {table}")))?;
+    let both = (shape, place.engine());
+    let (table, _) = Table::new(both, both, &Options::default()).map_err(|notes| Error::bug(notes.join("; ")))?;
+    let (_, Count(digest)) = side.read(table.all(Which::Source, place.engine()), Count::default()).await?;
+    Ok((table.form, digest))
+}
+
+/// Counts and digests, and nothing else.
+#[derive(Default)]
+struct Count(TableDigest);
+
+impl Sink for Count {
+    #[inline]
+    fn row(&mut self, row: &[u8], _key: usize) {
+        self.0.add(row);
+    }
 }
 
 /// A table under both of its names, and what each side has of it.

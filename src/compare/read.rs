@@ -1,6 +1,7 @@
 //! Rows as bytes: what each form of reading gives, and where in it the key ends.
 
 use super::canonical::{self, Family};
+use super::lane::Lane;
 use crate::db::postgres::failed;
 use crate::db::{copy_text, sqlite_value};
 use crate::{Error, Result};
@@ -58,20 +59,44 @@ const BINARY_TRAILER: [u8; 2] = [0xff, 0xff];
 /// The number of fields, at the start of a row.
 const BINARY_COUNT: usize = 2;
 
-/// Reads a Postgres table. The server sends a message for each row; what is not one row is an error.
+/// Reads a Postgres table through the driver.
 pub(super) async fn postgres(connection: &mut PgConnection, reading: &Reading, sink: &mut impl Sink) -> Result<()> {
     let mut messages = connection.copy_out_raw(&reading.sql).await.map_err(|error| failed(&error))?;
-    let (mut header, mut encoded) = (reading.form == Form::Binary, Vec::new());
+    let mut decoder = Decoder::new(reading);
     while let Some(message) = messages.try_next().await.map_err(|error| failed(&error))? {
-        match reading.form {
-            Form::Binary => {
-                let rest = if std::mem::take(&mut header) { message.get(BINARY_HEADER..) } else { Some(&message[..]) };
-                binary(rest.ok_or_else(unreadable)?, reading.key_fields, sink)?;
-            }
-            _ => text(message.strip_suffix(b"\n").ok_or_else(unreadable)?, reading, &mut encoded, sink)?,
-        }
+        decoder.message(&message, sink)?;
     }
     Ok(())
+}
+
+/// Reads a Postgres table without it.
+pub(super) fn lane(lane: &mut Lane, reading: &Reading, sink: &mut impl Sink) -> Result<()> {
+    let mut decoder = Decoder::new(reading);
+    lane.copy(&reading.sql, |message| decoder.message(message, sink))
+}
+
+/// Finds rows in the messages of a COPY. The server sends one for each row; what is not one row is an error.
+struct Decoder<'r> {
+    reading: &'r Reading,
+    /// The header comes first, in a message of its own or with a row.
+    header: bool,
+    encoded: Vec<u8>,
+}
+
+impl<'r> Decoder<'r> {
+    fn new(reading: &'r Reading) -> Decoder<'r> {
+        Decoder { reading, header: reading.form == Form::Binary, encoded: Vec::new() }
+    }
+
+    #[inline]
+    fn message(&mut self, message: &[u8], sink: &mut impl Sink) -> Result<()> {
+        if self.reading.form != Form::Binary {
+            let line = message.strip_suffix(b"\n").ok_or_else(unreadable)?;
+            return text(line, self.reading, &mut self.encoded, sink);
+        }
+        let rest = if std::mem::take(&mut self.header) { message.get(BINARY_HEADER..) } else { Some(message) };
+        binary(rest.ok_or_else(unreadable)?, self.reading.key_fields, sink)
+    }
 }
 
 fn unreadable() -> Error {

@@ -199,7 +199,9 @@ impl TableComparison {
         if !self.rows.is_empty() {
             write!(f, ": {}", self.rows)?;
         }
-        self.notes.iter().try_for_each(|note| write!(f, "; {note}"))?;
+        if !self.notes.is_empty() {
+            write!(f, ": {}", self.notes.join("; "))?;
+        }
         writeln!(f)
     }
 }

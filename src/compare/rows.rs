@@ -90,8 +90,7 @@ async fn pass(
     let readings = [Which::Source, Which::Target].map(|which| table.all(which, sides.engine(which)));
     let [source, target] = sides.both(readings, [Tally::new(pass), Tally::new(pass)]).await?;
     let (digests, mut sketch) = ((source.digest, target.digest), source.sketch);
-    sketch.subtract(&target.sketch);
-    drop(target);
+    sketch.subtract(target.sketch);
     // Equal digests need no peeling.
     let peeled = if digests.0 == digests.1 { Peeled::All(BTreeMap::new()) } else { sketch.peel() };
     Ok((digests.0, digests.1, peeled))

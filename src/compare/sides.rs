@@ -31,10 +31,7 @@ impl Sides {
     }
 
     pub(super) fn engine(&self, which: Which) -> Engine {
-        match self.of(which).place {
-            Place::Postgres(_) => Engine::Postgres,
-            Place::Sqlite(_) => Engine::Sqlite,
-        }
+        self.of(which).place.engine()
     }
 
     /// Reads both at once, each on a thread of its own.

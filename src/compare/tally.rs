@@ -49,5 +49,5 @@ impl Sink for Tally {
 /// All rows of one id are in one part.
 fn part_of(id: u128, parts: u64) -> u64 {
     let bits = ((id >> 48) as u64 ^ id as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (bits >> 32) * parts >> 32
+    ((bits >> 32) * parts) >> 32
 }

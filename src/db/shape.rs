@@ -36,7 +36,7 @@ pub struct ColumnShape {
     /// Its type, for people; as declared in SQLite.
     #[serde(rename = "type")]
     pub type_name: String,
-    /// The short name of a type that comes with Postgres, such as `int8`.
+    /// The short name of a type that comes with Postgres, such as `int8`: its own, a domain's base, `text` of an enum.
     pub family: Option<String>,
     /// The binary form of its values means the same on every server.
     pub portable: bool,

@@ -9,7 +9,9 @@ select json_build_object(
     'rows', c.reltuples::bigint,
     'columns', coalesce((select json_agg(json_build_object('name', a.attname,
             'type', format_type(a.atttypid, null),
-            'family', case when t.oid < 16384 then t.typname end,
+            'family', case when t.typtype = 'e' or t.typtype = 'b' and t.typcategory = 'S' and t.oid >= 16384 then 'text'
+                when t.typtype = 'd' then (select b.typname from pg_type b where b.oid = t.typbasetype and b.oid < 16384)
+                when t.oid < 16384 then t.typname end,
             'portable', t.oid < 16384 and t.typtype in ('b', 'r', 'm') and t.typsend <> 0
                 and t.typname !~ '^_?(reg.*|money|aclitem)$') order by a.attname collate "C")
         from pg_attribute a join pg_type t on t.oid = a.atttypid

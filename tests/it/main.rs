@@ -4,6 +4,7 @@
 mod address;
 mod checks;
 mod cli;
+mod compare;
 mod dataset;
 mod db;
 mod evidence;

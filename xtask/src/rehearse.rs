@@ -11,7 +11,7 @@ use std::process::{Command, ExitCode};
 
 /// Builds and executes; returns only if one of the two cannot be done.
 pub(crate) fn run(arguments: Vec<OsString>) -> ExitCode {
-    match build() {
+    match build(&[]) {
         Ok(binary) => {
             let error = Command::new(&binary).args(command_line(arguments)).exec();
             say(&format!("cannot execute {}: {error}", binary.display()));
@@ -31,13 +31,13 @@ fn command_line(arguments: Vec<OsString>) -> Vec<OsString> {
     }
 }
 
-/// The path of the executable that cargo built, as cargo says it.
-fn build() -> Result<PathBuf, String> {
+/// The path of the executable that cargo built, as cargo says it. `more`: arguments of `cargo build`.
+pub(crate) fn build(more: &[&str]) -> Result<PathBuf, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
     let mut command = Command::new(cargo);
     command.args(["build", "--package", "rehearsal", "--bin", "rehearse", "--manifest-path", manifest]);
-    command.args(["--message-format", "json-render-diagnostics"]).stderr(std::process::Stdio::inherit());
+    command.args(more).args(["--message-format", "json-render-diagnostics"]).stderr(std::process::Stdio::inherit());
     let output = command.output().map_err(|error| format!("cannot start cargo: {error}"))?;
     if !output.status.success() {
         return Err("`rehearse` does not build; see above".to_owned());
@@ -48,6 +48,15 @@ fn build() -> Result<PathBuf, String> {
         rest.split_once('"').map(|(path, _)| PathBuf::from(path))
     });
     executable.ok_or_else(|| "cargo named no executable".to_owned())
+}
+
+/// The same command of an xtask that is optimised; returns only if it cannot be built.
+pub(crate) fn in_release(arguments: Vec<OsString>) -> ExitCode {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let error =
+        Command::new(cargo).args(["run", "--release", "--package", "xtask", "--", "bench"]).args(arguments).exec();
+    say(&format!("cannot start cargo: {error}"));
+    ExitCode::from(70)
 }
 
 /// A line for people.

@@ -1,0 +1,118 @@
+//! `cargo xtask bench [NAME...]`: what we cost beside what one would use instead, as ratios of one run.
+//!
+//! Ours and theirs take turns, the median of the ratios counts, and never a second: machines differ. With `--gate` a
+//! goal that is missed by more than 15 % ends with 1. What is not installed is said to be missing. `--release` measures
+//! what users install; without it, what contributors build. The figures go to target/bench.json too.
+
+mod cluster;
+mod compare;
+mod copy;
+mod faults;
+mod ground;
+mod line;
+mod proxy;
+mod sqlite;
+
+use crate::rehearse::{build, say};
+use ground::Ground;
+use line::{Line, table};
+use rehearsal::{Error, Result};
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+type Group = (&'static str, fn(&Ground) -> Result<Vec<Line>>);
+
+const GROUPS: [Group; 6] = [
+    ("cluster", cluster::lines),
+    ("copy", copy::lines),
+    ("compare", compare::lines),
+    ("sqlite", sqlite::lines),
+    ("proxy", proxy::lines),
+    ("faults", faults::lines),
+];
+
+/// A goal that is missed by more is a failure.
+const SLACK: f64 = 1.15;
+
+/// What was asked for.
+struct Wanted {
+    release: bool,
+    gate: bool,
+    rounds: usize,
+    rows: u64,
+    names: Vec<String>,
+}
+
+/// Measures, prints, writes.
+pub(crate) fn run(arguments: Vec<OsString>) -> ExitCode {
+    let wanted = match Wanted::parse(&arguments) {
+        Ok(wanted) => wanted,
+        Err(why) => {
+            say(&why);
+            return ExitCode::from(64);
+        }
+    };
+    if wanted.release && cfg!(debug_assertions) {
+        return crate::rehearse::in_release(arguments);
+    }
+    match measure(&wanted) {
+        Ok(lines) => conclude(&lines, wanted.gate),
+        Err(error) => {
+            say(&format!("error: {error}"));
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+impl Wanted {
+    fn parse(arguments: &[OsString]) -> std::result::Result<Wanted, String> {
+        let mut wanted = Wanted { release: false, gate: false, rounds: 5, rows: 1_000_000, names: Vec::new() };
+        let mut words = arguments.iter().map(|word| word.to_string_lossy());
+        while let Some(word) = words.next() {
+            let mut number = || {
+                let value = words.next().and_then(|value| value.parse::<u64>().ok());
+                value.filter(|value| *value > 0).ok_or_else(|| format!("{word} wants a number"))
+            };
+            match word.as_ref() {
+                "--release" => wanted.release = true,
+                "--gate" => wanted.gate = true,
+                "--rounds" => wanted.rounds = number()? as usize,
+                "--rows" => wanted.rows = number()?,
+                name if GROUPS.iter().any(|(known, _)| *known == name) => wanted.names.push(name.to_owned()),
+                name => {
+                    let known: Vec<&str> = GROUPS.iter().map(|(known, _)| *known).collect();
+                    return Err(format!("no bench `{name}`; there are: {}", known.join(", ")));
+                }
+            }
+        }
+        Ok(wanted)
+    }
+}
+
+fn measure(wanted: &Wanted) -> Result<Vec<Line>> {
+    let profile: &[&str] = if cfg!(debug_assertions) { &[] } else { &["--release"] };
+    let rehearse = build(profile).map_err(Error::environment)?;
+    let ground = Ground::open(&rehearse, wanted.rounds, wanted.rows)?;
+    let mut lines = Vec::new();
+    for (name, measure) in GROUPS {
+        if wanted.names.is_empty() || wanted.names.iter().any(|wanted| wanted == name) {
+            say(&format!("{name} ..."));
+            lines.extend(measure(&ground).map_err(|error| error.within(name))?);
+        }
+    }
+    Ok(lines)
+}
+
+fn conclude(lines: &[Line], gate: bool) -> ExitCode {
+    let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
+    say(&format!("{}\nbuild profile: {profile}", table(lines)));
+    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/bench.json"));
+    let json = serde_json::json!({ "profile": profile, "lines": lines.iter().map(Line::json).collect::<Vec<_>>() });
+    if let Err(error) = std::fs::write(path, format!("{json:#}\n")) {
+        say(&format!("cannot write {}: {error}", path.display()));
+        return ExitCode::from(2);
+    }
+    let missed = lines.iter().any(|line| line.ratio().is_some_and(|ratio| ratio > line.goal * SLACK));
+    ExitCode::from(u8::from(gate && missed))
+}

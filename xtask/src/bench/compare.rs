@@ -1,0 +1,81 @@
+//! Digests and comparisons of Postgres tables.
+
+use super::ground::Ground;
+use super::line::Line;
+use rehearsal::clock::Stopwatch;
+use rehearsal::{Error, Result};
+
+/// Numbers of changed rows; the last is what the goal names.
+const CHANGED: [u64; 3] = [0, 100, 20_000];
+
+const COPY: &str = "psql -q -d $S -c \"copy narrow to stdout (format binary)\" > /dev/null";
+
+pub(crate) fn lines(ground: &Ground) -> Result<Vec<Line>> {
+    let source = ground.narrow("source", "select 1")?;
+    let mut lines = vec![digest(ground, source.name())?];
+    for changed in CHANGED {
+        let step = ground.rows / changed.max(1);
+        let sql = format!("update narrow set a = a + 1 where {changed} > 0 and id % {step} = 0");
+        let target = ground.narrow(&format!("target{changed}"), &sql)?;
+        lines.push(compared(ground, source.name(), target.name(), changed)?);
+        if changed == 20_000 {
+            lines.push(memory(ground, source.name(), target.name())?);
+        }
+        ground.runtime.block_on(ground.pool.drop(target))?;
+    }
+    for (program, goal) in [("data-diff", 0.125), ("pg_comparator", 0.33)] {
+        if !ground.has(program) {
+            lines.push(Line::missing(("G6", "compare", program, goal), program));
+        }
+    }
+    Ok(lines)
+}
+
+fn digest(ground: &Ground, source: &str) -> Result<Line> {
+    let place = ground.place(source)?;
+    let ours = || {
+        let watch = Stopwatch::start();
+        let (form, digest) = ground.runtime.block_on(rehearsal::compare::digest(&place, "public.narrow"))?;
+        if (form.to_string().as_str(), digest.rows) != ("binary", ground.rows) {
+            return Err(Error::bug(format!("{digest} in the {form} form")));
+        }
+        Ok(watch.elapsed().as_secs_f64())
+    };
+    let what = ("G5", "digest of a table, binary", "psql copy binary to /dev/null", 1.1);
+    Line::paired(what, ground.rounds, ours, || ground.sh(COPY, &[("S", source)], &[0]))
+}
+
+fn compared(ground: &Ground, source: &str, target: &str, changed: u64) -> Result<Line> {
+    let (one, other) = (ground.url(source), ground.url(target));
+    let env = [("S", source), ("ONE", one.as_str()), ("OTHER", &other)];
+    let ours = || {
+        let script = "$REHEARSE compare env:ONE env:OTHER --table public.narrow";
+        let (seconds, text) = ground.shell(script, &env, &[0, 1], None)?;
+        let expected = if changed == 0 { "1 tables equal".to_owned() } else { format!("{changed} changed") };
+        if !text.contains(&expected) {
+            return Err(Error::bug(format!("expected {expected}: {text}")));
+        }
+        Ok(seconds)
+    };
+    let name = format!("compare both sides, {changed} changed");
+    let what = ("G6", name.as_str(), "psql copy binary of one side to /dev/null", 1.5);
+    Line::paired(what, ground.rounds, ours, || ground.sh(COPY, &env, &[0]))
+}
+
+/// Kilobytes above the floor, of the sixteen megabytes that are allowed.
+fn memory(ground: &Ground, source: &str, target: &str) -> Result<Line> {
+    let (one, other) = (ground.url(source), ground.url(target));
+    let env = [("ONE", one.as_str()), ("OTHER", &other)];
+    let what = ("G14", "peak memory of compare above the floor", "16 MiB", 1.0);
+    if !ground.has("/usr/bin/time") {
+        return Ok(Line::missing(what, "/usr/bin/time"));
+    }
+    let peak = |arguments: &str| {
+        let (_, text) =
+            ground.shell(&format!("/usr/bin/time -f 'peak %M' $REHEARSE {arguments}"), &env, &[0, 1], None)?;
+        let peak = text.lines().find_map(|line| line.strip_prefix("peak ")?.trim().parse::<f64>().ok());
+        peak.ok_or_else(|| Error::environment(format!("no peak in: {text}")))
+    };
+    let ours = || Ok(peak("compare env:ONE env:OTHER --table public.narrow")? - peak("--version")?);
+    Line::paired(what, 1, ours, || Ok(16.0 * 1024.0))
+}

@@ -1,0 +1,33 @@
+//! A table copied by the reference migrator, digest included.
+
+use super::ground::Ground;
+use super::line::Line;
+use rehearsal::{Error, Result};
+
+const PROFILE: &str = "format = 1\nflow = \"one-db\"\nconfirm_rollback = \"ROLLBACK\"\n[target]\nenv = \"ONE\"\n\
+    [per_source]\nfrom_schema = \"public\"\ntables = [\"narrow\"]\n[source.a]\nenv = \"SOURCE\"\nschema = \"a\"\n";
+
+pub(crate) fn lines(ground: &Ground) -> Result<Vec<Line>> {
+    let source = ground.narrow("copied", "select 1")?;
+    let target = ground.runtime.block_on(ground.pool.empty("one"))?;
+    ground.execute(
+        target.name(),
+        "create schema a; create table a.narrow (id int8 primary key, a int, b float8, c timestamptz, d bool)",
+    )?;
+    let profile = ground.dir.path().join("profile.toml");
+    std::fs::write(&profile, PROFILE).map_err(|error| Error::io("write", &profile, error))?;
+    let (source_url, target_url) = (ground.url(source.name()), ground.url(target.name()));
+    let env = [("SOURCE", source_url.as_str()), ("ONE", &target_url), ("S", source.name()), ("T", target.name())];
+    let ours = "$REHEARSE tool one-db migrate --profile profile.toml --replace-target --report-path report.json";
+    let theirs = "psql -q -d $S -c 'copy narrow to stdout (format binary)' | psql -q -d $T -c begin \
+        -c 'truncate a.narrow' -c 'copy a.narrow from stdin (format binary)' -c commit";
+    let what = ("G3", "one-db migrate, digest included", "psql copy binary | psql truncate, copy, commit", 1.05);
+    let line = Line::paired(what, ground.rounds, || ground.sh(ours, &env, &[0]), || ground.sh(theirs, &env, &[0]))?;
+    let clone = ("G4", "one-db migrate, whole database", "pgcopydb clone", 0.67);
+    let program = "pgcopydb";
+    let mut lines = vec![line];
+    if !ground.has(program) {
+        lines.push(Line::missing(clone, program));
+    }
+    Ok(lines)
+}
