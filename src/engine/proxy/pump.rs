@@ -190,7 +190,7 @@ impl Session<'_> {
             Some(hit) if flow.losing.is_none() => self.strike(flow, hit, bytes).await,
             _ => After::GoOn,
         };
-        if let Some(hit) = flow.losing.take_if(|_| self.conversation().is_answered()) {
+        if let Some(hit) = flow.losing.take_if(|_| self.conversation().exchanges() == 0) {
             return Ok(After::Over(End::Reset(hit)));
         }
         if flow.losing.is_some() || !matches!(after, After::GoOn) {

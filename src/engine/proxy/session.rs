@@ -159,7 +159,10 @@ impl Session<'_> {
                 *self.raising() = Some(hit);
                 flow.frames.look_at_data();
                 self.conversation().break_copy_out(code);
-                self.cancel().await;
+                // A request might cancel what was sent ahead instead.
+                if self.conversation().exchanges() == 1 {
+                    self.cancel().await;
+                }
                 After::Drop
             }
             // The server skips it; nothing can be raised, and nothing is announced.

@@ -88,6 +88,11 @@ pub(super) struct Asked {
 }
 
 impl Sent {
+    /// Whether it is answered with ReadyForQuery.
+    fn ends_exchange(&self) -> bool {
+        matches!(self, Sent::Query(_) | Sent::Sync | Sent::FunctionCall)
+    }
+
     pub(super) fn asked(&mut self) -> Option<&mut Asked> {
         match self {
             Sent::Query(asked) | Sent::Execute(asked) => Some(asked),
@@ -324,8 +329,7 @@ impl Conversation {
     }
 
     pub(super) fn ready(&mut self, idle: bool) -> Option<Counted> {
-        let ends = |sent: &Sent| matches!(sent, Sent::Query(_) | Sent::Sync | Sent::FunctionCall);
-        if let Some(end) = self.queue.iter().position(ends) {
+        if let Some(end) = self.queue.iter().position(Sent::ends_exchange) {
             self.queue.drain(..=end);
         }
         self.skip_copy_ends();
@@ -347,9 +351,9 @@ impl Conversation {
         self.sent_last.clone()
     }
 
-    /// Whether nothing is on its way that the server will answer with ReadyForQuery.
-    pub(super) fn is_answered(&self) -> bool {
-        !self.queue.iter().any(|sent| matches!(sent, Sent::Query(_) | Sent::Sync | Sent::FunctionCall))
+    /// How many answers with ReadyForQuery are on their way.
+    pub(super) fn exchanges(&self) -> usize {
+        self.queue.iter().filter(|sent| sent.ends_exchange()).count()
     }
 
     /// The process of the server, from its key.

@@ -188,6 +188,24 @@ async fn a_code_that_ends_the_session_ends_it_for_real(
     assert_eq!(Client::open(&case).await.ask(&query(INSERT)).await, "CZ");
 }
 
+#[rstest]
+#[tokio::test]
+async fn what_is_swallowed_and_rewritten_is_so_however_the_bytes_are_cut(
+    #[values(1, 3, 7, 64, 1000)] cut: usize,
+    #[values(Form::Simple, Form::Extended, Form::Several, Form::CopyIn, Form::CopyInExtended, Form::CopyOut)]
+    form: Form,
+) {
+    let case = Case::with_table().await;
+    let mut client = Client::open(&case).await;
+    let _armed = case.arm(point(form), Act::Raise("53100".parse().unwrap()));
+    for piece in [work(form, INSERT), query("select 7")].concat().chunks(cut) {
+        client.send(piece).await;
+    }
+    let seen = client.see().await.unwrap();
+    assert_eq!((seen.codes, seen.state), (vec!["53100".to_owned()], 'I'));
+    assert_eq!(client.see().await.unwrap().tags, "TDCZ", "and what follows is in step");
+}
+
 #[tokio::test]
 async fn a_rollback_that_is_refused_has_rolled_back() {
     let case = Case::with_table().await;

@@ -4,7 +4,9 @@ use super::client::{Client, packet, query};
 use super::server::{Case, DEADLINE, psql};
 use futures_util::TryStreamExt;
 use proptest::prelude::*;
+use rehearsal::engine::proxy::Act;
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, Row};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -165,22 +167,41 @@ fn nonsense() -> impl Strategy<Value = Vec<u8>> {
     proptest::collection::vec(piece, 0..6).prop_map(|pieces| pieces.concat())
 }
 
+/// What may be armed while nonsense is sent: nothing, or anything that does not end with the harness.
+fn armed() -> impl Strategy<Value = Option<(&'static str, Act)>> {
+    let place = proptest::sample::select(vec!["conn.1+", "stmt.1+", "ack.1+", "commit.1+", "copyin.1+", "byte.3"]);
+    let acts = vec![
+        Act::Reset,
+        Act::Close,
+        Act::HalfClose,
+        Act::LoseAnswer,
+        Act::Orphan,
+        Act::Slow(Duration::from_micros(50)),
+        Act::Stall(Some(Duration::from_micros(50))),
+        Act::Raise("40001".parse().unwrap()),
+        Act::Raise("57P01".parse().unwrap()),
+    ];
+    proptest::option::of((place, proptest::sample::select(acts)))
+}
+
 #[test]
-fn any_bytes_cost_their_sender_its_connection_at_most() {
+fn any_bytes_cost_their_sender_its_connection_at_most_whatever_is_armed() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let case = runtime.block_on(Case::new());
-    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(150));
-    let strategy = (nonsense(), any::<bool>());
-    let done = runner.run(&strategy, |(bytes, opened)| {
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(250));
+    let strategy = (nonsense(), any::<bool>(), armed());
+    let done = runner.run(&strategy, |(bytes, opened, armed)| {
         let exchange = async {
             let mut stream = match opened {
                 true => Client::open(&case).await.stream,
                 false => TcpStream::connect(("127.0.0.1", case.proxy.port())).await.unwrap(),
             };
+            let _armed = armed.map(|(place, act)| case.arm(place, act));
             // Being thrown out early is fine.
             let _ = stream.write_all(&bytes).await;
             let _ = stream.shutdown().await;
             let _ = stream.read_to_end(&mut Vec::new()).await;
+            case.proxy.disarm();
             Client::open(&case).await.ask(&query("select 1")).await
         };
         let answer = runtime.block_on(async { tokio::time::timeout(DEADLINE, exchange).await });
