@@ -28,7 +28,12 @@ fn plain_verdict(scenario: &ScenarioRecord) -> (Verdict, String) {
         let why = format!("{lost} of {points} points of {kind} during `{during}` were in one golden run only");
         return (worst.max(Verdict::Unknown), why);
     }
+    if let Some((kind, during, _)) = scenario.faults.iter().find(|(_, _, c)| c.visited == 0 && c.points > 0) {
+        let why = format!("the budget was over before any case of {kind} during `{during}` began");
+        return (worst.max(Verdict::Unknown), why);
+    }
     match scenario.faults.iter().find(|(_, _, coverage)| coverage.points == 0) {
+        None if scenario.unvisited > 0 => (worst, format!("sampled: {}", left_out(scenario))),
         None => (worst, String::new()),
         Some((kind, during, _)) => {
             let why = format!(
@@ -37,6 +42,10 @@ fn plain_verdict(scenario: &ScenarioRecord) -> (Verdict, String) {
             (worst.max(Verdict::Unknown), why)
         }
     }
+}
+
+fn left_out(scenario: &ScenarioRecord) -> String {
+    format!("the budget was over before {} planned cases began", scenario.unvisited)
 }
 
 fn canary_verdict(scenario: &ScenarioRecord, expect: &ExpectRecord) -> (Verdict, String) {
@@ -64,6 +73,7 @@ fn canary_verdict(scenario: &ScenarioRecord, expect: &ExpectRecord) -> (Verdict,
             let word = expect.outcome.map_or(String::new(), |outcome| format!(" ({outcome})"));
             (Verdict::Pass, format!("turned red as planned: {}{word}", list(&red)))
         }
+        _ if scenario.unvisited > 0 => (Verdict::Unknown, format!("a canary: {}", left_out(scenario))),
         (false, _) => {
             (Verdict::Fail, format!("a canary: must turn red {}, turned red {}", list(&expected), list(&red)))
         }

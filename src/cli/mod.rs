@@ -3,11 +3,16 @@
 //! Only this module prints.
 
 mod check;
+mod clean;
 mod compare;
+mod doctor;
 mod hold;
+mod init;
 mod list;
+mod pause;
 mod replay;
 mod run;
+mod shrink;
 mod tool;
 
 use crate::engine::{Entry, Library};
@@ -31,16 +36,24 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Write a first scenario that runs.
+    Init(init::InitArgs),
+    /// Look whether scenarios are right, without running them.
+    Check(check::CheckArgs),
+    /// List scenarios, and why some cannot run here.
+    List(list::ListArgs),
     /// Run rehearsals and seal the evidence.
     Run(run::RunArgs),
     /// Run one case again by its token.
     Replay(replay::ReplayArgs),
-    /// List scenarios, and why some cannot run here.
-    List(list::ListArgs),
-    /// Look whether scenarios are right, without running them.
-    Check(check::CheckArgs),
+    /// Make a failure as small as it still fails, and write it down as a scenario.
+    Shrink(shrink::ShrinkArgs),
     /// Look whether two databases hold the same, and name what differs.
     Compare(compare::CompareArgs),
+    /// Say what this machine can rehearse, and what to do for what is missing.
+    Doctor,
+    /// Remove what runs left: kept databases, dead sessions, the cache.
+    Clean(clean::CleanArgs),
     /// The reference migrators.
     Tool(tool::ToolArgs),
     #[command(name = "__supervise", hide = true)]
@@ -71,6 +84,10 @@ fn execute(command: Command) -> Result<ExitCode> {
     match command {
         Command::Run(args) => in_runtime(run::run(args)),
         Command::Replay(args) => in_runtime(replay::run(args)),
+        Command::Shrink(args) => in_runtime(shrink::run(args)),
+        Command::Init(args) => init::run(args),
+        Command::Doctor => doctor::run(),
+        Command::Clean(args) => clean::run(&args),
         Command::List(args) => list::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Compare(args) => in_runtime(compare::run(args)),

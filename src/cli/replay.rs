@@ -1,14 +1,16 @@
 //! `rehearse replay`: one case again, by the word that a failed run printed.
 
-use crate::cli::run::{conclude, interrupted, observer};
-use crate::cli::{parsed, say_aside, select};
-use crate::engine::{Options, Rehearsal, Tier};
-use crate::model::{FaultSpec, Scenario, ScenarioRecord, Token};
+use crate::cli::pause::Desk;
+use crate::cli::run::{KeepArg, conclude, observer};
+use crate::cli::{parsed, say, select};
+use crate::dataset::Dataset;
+use crate::engine::{Library, Options, Rehearsal, Tier};
+use crate::model::{CaseRecord, FaultSpec, Scenario, ScenarioRecord, Token, Verdict};
 use crate::process::Executable;
 use crate::registry::Registry;
 use crate::{Error, Result};
-use clap::Args;
-use std::path::PathBuf;
+use clap::{Args, ValueEnum};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 #[derive(Args)]
@@ -18,6 +20,17 @@ pub(super) struct ReplayArgs {
     /// Where bundles go; default: target/rehearsal in the root of the repository.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Stop where the fault has struck, and say how to look inside.
+    #[arg(long, value_name = "WHERE", value_enum)]
+    pause_at: Option<PauseAt>,
+    /// Whether its databases stay after the run; `rehearse clean` removes them.
+    #[arg(long, value_enum, default_value_t = KeepArg::None)]
+    keep: KeepArg,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum PauseAt {
+    Fault,
 }
 
 pub(super) async fn run(args: ReplayArgs) -> Result<ExitCode> {
@@ -27,26 +40,47 @@ pub(super) async fn run(args: ReplayArgs) -> Result<ExitCode> {
             "a token chains two faults with `,`, one into the way out of the other; here are more",
         ));
     }
-    let interrupted = interrupted();
+    let desk = Desk::default();
+    let interrupted = desk.interrupted();
     let only = Some(token.clone());
     // Everything is run: a shortcut of the full tier may be what a failure hides behind.
-    let options = Options { tier: Tier::Nightly, out: args.out, only, ..Options::quick() };
-    let rehearsal = Rehearsal::open(Registry::builtin(), Executable::find()?, options)?.observed_by(observer());
-    let name = token.scenario.replace('.', "/");
-    let (library, entries) = select(rehearsal.registry(), rehearsal.dir(), &[name])?;
-    let mut scenarios = parsed(entries)?;
-    for scenario in &mut scenarios {
-        scenario.seed = token.seed;
-        keep_its_fault(scenario, &token)?;
+    let options = Options { tier: Tier::Nightly, out: args.out, only, keep: args.keep.into(), ..Options::quick() };
+    let mut rehearsal = Rehearsal::open(Registry::builtin(), Executable::find()?, options)?.observed_by(observer());
+    if args.pause_at.is_some() {
+        rehearsal = rehearsal.paused_by(desk.pause());
     }
-    let finished = rehearsal.run_until(&library, &scenarios, interrupted).await?;
-    finished
-        .record
-        .scenarios
-        .iter()
-        .flat_map(|scenario| what_changed(&token, scenario))
-        .for_each(|line| say_aside(&line));
-    Ok(conclude(&finished, false))
+    let (library, scenario) = scenario(rehearsal.registry(), rehearsal.dir(), &token)?;
+    same_data(&library, &scenario, &token)?;
+    let finished = rehearsal.run_until(&library, &[scenario], interrupted).await?;
+    let code = conclude(&finished, false);
+    if let Some(line) = finished.record.scenarios.first().and_then(|record| compared(&token, record)) {
+        say(&line);
+    }
+    Ok(code)
+}
+
+/// The scenario of a token, with its seed and its fault alone.
+pub(super) fn scenario(registry: &Registry, unpack: &Path, token: &Token) -> Result<(Library, Scenario)> {
+    let (library, entries) = select(registry, unpack, &[token.scenario.replace('.', "/")])?;
+    let mut scenario = parsed(entries)?.into_iter().next().ok_or_else(|| Error::bug("a name that means nothing"))?;
+    scenario.seed = token.seed;
+    keep_its_fault(&mut scenario, token)?;
+    Ok((library, scenario))
+}
+
+/// On other data the same place is another one, so nothing that is found there is an answer.
+fn same_data(library: &Library, scenario: &Scenario, token: &Token) -> Result<()> {
+    let now = Dataset::find(&library.fixtures, &scenario.dataset, scenario.seed)?.digest();
+    let then = &token.digests.dataset;
+    if now.starts_with(then) {
+        return Ok(());
+    }
+    let (name, now) = (&scenario.dataset, &now[..8]);
+    Err(Error::environment(format!(
+        "the dataset `{name}` is not the one of this token: its digest is {now}, and was {then}; \
+         bring its files back, or run `rehearse run {}` for a token of today",
+        scenario.name
+    )))
 }
 
 /// Only the fault of the token is left, once: several that differ in their place would all strike at this one.
@@ -61,15 +95,20 @@ fn keep_its_fault(scenario: &mut Scenario, token: &Token) -> Result<()> {
     Ok(())
 }
 
-/// What is not as it was when the token was made.
-fn what_changed(token: &Token, scenario: &ScenarioRecord) -> Vec<String> {
-    let then = &token.digests;
-    let differs = |name: &str, now: &str, then: &str| {
-        (!now.starts_with(then)).then(|| format!("note: the {name} has changed since this token was made"))
+/// On a tool that is another one than when the token was made: whether that helped.
+fn compared(token: &Token, scenario: &ScenarioRecord) -> Option<String> {
+    let now = &scenario.tool_sha256;
+    if now.is_empty() || now.starts_with(&token.digests.tool) {
+        return None;
+    }
+    let case = scenario.injured().next();
+    let word = match case.map(CaseRecord::verdict) {
+        Some(Verdict::Pass) => "fixed: the case is green now",
+        Some(Verdict::Fail) => "still fails",
+        _ => "unknown: the case could not be judged",
     };
-    let trace = scenario.injured().find_map(|case| case.token.as_ref()?.parse::<Token>().ok());
-    let trace = trace.and_then(|now| differs("sequence of statements", &now.digests.trace, &then.trace));
-    let tool = differs("tool", &scenario.tool_sha256, &then.tool);
-    let data = differs("dataset", &scenario.dataset_sha256, &then.dataset);
-    data.into_iter().chain(tool).chain(trace).collect()
+    let trace = case.and_then(|case| case.token.as_ref()?.parse::<Token>().ok());
+    let other = trace.is_some_and(|now| now.digests.trace != token.digests.trace);
+    let other = if other { "; it sends other statements than then" } else { "" };
+    Some(format!("  {:<10}{word} (the tool has changed since this token was made{other})", "replay"))
 }

@@ -1,7 +1,7 @@
 //! `rehearse run`: rehearsals in, a verdict and a sealed bundle out.
 
 use crate::cli::{parsed, say, say_aside, select};
-use crate::engine::{Finished, Options, Rehearsal, Tier};
+use crate::engine::{self, Again, Entry, Finished, Keep, Library, Options, Rehearsal, Tier};
 use crate::evidence::Observer;
 use crate::model::{Body, Scenario};
 use crate::process::Executable;
@@ -11,8 +11,9 @@ use crate::{Error, Result};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 #[derive(Args)]
 pub(super) struct RunArgs {
@@ -24,6 +25,15 @@ pub(super) struct RunArgs {
     /// Only faults of this kind, such as proc.kill; may be repeated.
     #[arg(long, value_name = "KIND")]
     kind: Vec<String>,
+    /// Only what was not green in the last run, or in the bundle DIR.
+    #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true)]
+    failed: Option<Option<PathBuf>>,
+    /// Only scenarios whose file, dataset or tool has changed since this git ref.
+    #[arg(long, value_name = "REF")]
+    since: Option<String>,
+    /// Begin no case later than this, such as 10m; what was not visited is said.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    budget: Option<Duration>,
     /// Print points, classes and an estimate; injure nothing.
     #[arg(long)]
     plan: bool,
@@ -33,6 +43,9 @@ pub(super) struct RunArgs {
     /// Cases at a time; default: one per core, and one more.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=16))]
     jobs: Option<u16>,
+    /// Whose databases stay after the run, to look into them; `rehearse clean` removes them.
+    #[arg(long, value_enum, default_value_t = KeepArg::None)]
+    keep: KeepArg,
     /// Where bundles go; default: target/rehearsal in the root of the repository.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -48,14 +61,43 @@ enum TierArg {
     Nightly,
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum KeepArg {
+    Failed,
+    All,
+    None,
+}
+
+impl From<KeepArg> for Keep {
+    fn from(arg: KeepArg) -> Keep {
+        match arg {
+            KeepArg::Failed => Keep::Failed,
+            KeepArg::All => Keep::All,
+            KeepArg::None => Keep::None,
+        }
+    }
+}
+
 pub(super) async fn run(args: RunArgs) -> Result<ExitCode> {
     let interrupted = interrupted();
     let registry = Registry::builtin();
     known_kinds(&registry, &args.kind)?;
     let options = args.options();
     let jobs = options.jobs;
-    let rehearsal = Rehearsal::open(registry, Executable::find()?, options)?.observed_by(observer());
-    let (library, entries) = select(rehearsal.registry(), rehearsal.dir(), &args.scenarios)?;
+    let mut rehearsal = Rehearsal::open(registry, Executable::find()?, options)?.observed_by(observer());
+    let (library, mut entries) = select(rehearsal.registry(), rehearsal.dir(), &args.scenarios)?;
+    if let Some(named) = &args.failed {
+        let again = again(&library, &args, named.as_deref())?;
+        entries.retain(|entry| again.contains_key(&entry.name));
+        rehearsal = rehearsal.of_cases(again);
+    }
+    if let Some(reference) = &args.since {
+        entries = changed(rehearsal.registry(), &library, entries, reference)?;
+    }
+    if entries.is_empty() && (args.failed.is_some() || args.since.is_some()) {
+        say("nothing to do: no scenario was rehearsed");
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut scenarios = with_kinds(parsed(entries)?, &args.kind)?;
     if let Some(seed) = args.seed {
         scenarios.iter_mut().for_each(|scenario| scenario.seed = seed);
@@ -77,13 +119,51 @@ impl RunArgs {
                 TierArg::Nightly => Tier::Nightly,
             },
             jobs: self.jobs.map_or(quick.jobs, usize::from),
+            budget: self.budget,
             out: self.out.clone(),
             kinds: self.kind.clone(),
+            keep: self.keep.into(),
             plan_only: self.plan,
             allow_missing: self.allow_missing.clone(),
             ..quick
         }
     }
+}
+
+/// The cases of the last run, or of the bundle that was named, that were not green.
+fn again(library: &Library, args: &RunArgs, named: Option<&Path>) -> Result<Again> {
+    let bundle = match named {
+        Some(bundle) => bundle.to_owned(),
+        None => engine::last_run(&args.out.clone().unwrap_or_else(|| library.root.join("target/rehearsal")))?,
+    };
+    let again = engine::red(&bundle)?;
+    let cases: usize = again.values().map(Vec::len).sum();
+    let whole = again.values().filter(|addresses| addresses.is_empty()).count();
+    let text = format!("not green in {}: {cases} cases, and {whole} scenarios as a whole", bundle.display());
+    say_aside(&text);
+    Ok(again)
+}
+
+fn changed(registry: &Registry, library: &Library, entries: Vec<Entry>, reference: &str) -> Result<Vec<Entry>> {
+    let changed = engine::changed_since(library, reference)?;
+    let all = entries.len();
+    let has_changed = |entry: &Entry| match &entry.scenario {
+        Ok(scenario) => engine::has_changed(registry, library, scenario, &entry.path, &changed),
+        Err(_) => true,
+    };
+    let entries: Vec<Entry> = entries.into_iter().filter(has_changed).collect();
+    say_aside(&format!("{} of {all} scenarios have changed since {reference}", entries.len()));
+    Ok(entries)
+}
+
+/// `500ms`, `30s`, `10m`, `1h`.
+pub(super) fn time(text: &str) -> std::result::Result<Duration, String> {
+    let units = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)];
+    let parsed = units.iter().find_map(|(unit, ms)| {
+        let number: u64 = text.strip_suffix(unit)?.parse().ok()?;
+        number.checked_mul(*ms).map(Duration::from_millis)
+    });
+    parsed.ok_or_else(|| "write a time as in 500ms, 30s, 10m or 1h".to_owned())
 }
 
 fn known_kinds(registry: &Registry, kinds: &[String]) -> Result<()> {
@@ -112,6 +192,12 @@ pub(super) fn conclude(finished: &Finished, is_plan: bool) -> ExitCode {
     if !is_plan {
         let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         say(&summary(&finished.record, &finished.states, &finished.bundle.display().to_string(), colour));
+    }
+    for look in &finished.kept {
+        say(&format!("\nkept  {}", look.lines().join("\n")));
+    }
+    if !finished.kept.is_empty() {
+        say("\nthey stay until `rehearse clean`");
     }
     ExitCode::from(finished.verdict().exit_code())
 }

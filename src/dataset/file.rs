@@ -19,6 +19,16 @@ pub enum Engine {
     Sqlite,
 }
 
+impl Engine {
+    /// The same, as scenarios name it.
+    pub fn into_model(self) -> crate::model::Engine {
+        match self {
+            Engine::Postgres => crate::model::Engine::Postgres,
+            Engine::Sqlite => crate::model::Engine::Sqlite,
+        }
+    }
+}
+
 /// Where the rows come from, and so whether they may be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

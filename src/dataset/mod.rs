@@ -4,6 +4,7 @@
 //! files, size and seed give the same bytes on every machine.
 
 mod cell;
+mod cut;
 mod file;
 mod generator;
 mod load;
@@ -11,6 +12,7 @@ mod rows;
 mod words;
 
 pub use cell::Cell;
+pub use cut::{Cut, Generated, apply_cut, generated};
 pub use file::{Classification, Engine};
 pub use load::{load_postgres, load_sqlite};
 pub use rows::CopyBlocks;

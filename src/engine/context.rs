@@ -2,6 +2,9 @@
 
 use crate::dataset::Dataset;
 use crate::engine::House;
+use crate::engine::keep::Keeper;
+use crate::engine::pause::Pause;
+use crate::engine::turns::Turns;
 use crate::evidence::{Bundle, Journal, Open, Redactor};
 use crate::model::{Body, CaseEvents, CheckResult, DatabaseState, History, Outcome, Plan, Scenario, States, canonical};
 use crate::registry::Registry;
@@ -19,6 +22,11 @@ pub(super) struct Run {
     pub(super) journal: Journal,
     pub(super) redactor: Redactor,
     pub(super) states: Mutex<States>,
+    pub(super) turns: Turns,
+    /// Whether a failure is being looked for, and not judged.
+    pub(super) is_hunt: bool,
+    pub(super) keeper: Keeper,
+    pub(super) pause: Option<Pause>,
 }
 
 impl Run {

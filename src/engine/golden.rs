@@ -22,14 +22,24 @@ pub(super) struct Golden {
 /// Runs it twice on databases of its own, and judges both against the first.
 ///
 /// The first one keeps its databases before each step of `checkpoints`.
+///
+/// A hunt makes do with one: its cases prove nothing yet.
 pub(super) async fn run(context: &Rehearsed<'_>, checkpoints: &BTreeSet<String>) -> Result<Golden> {
     let name = |number: u32| format!("{}/golden-{number}", context.scenario.name);
     let (mut one, mut two) = (CaseLog::new(context.run, name(1)), CaseLog::new(context.run, name(2)));
     let none = BTreeSet::new();
+    if context.run.is_hunt {
+        let first = recorded(context, &mut one, checkpoints).await;
+        let (events, trouble) = (one.events.clone(), trouble(&first));
+        let end = finish(context, &mut one, &events, trouble)?;
+        let first = first.unwrap_or_default().end(&one, end).await?;
+        let second = Recording { traces: first.traces.clone(), ..Recording::default() };
+        return Ok(Golden { events, first, second, is_green: end.1 == Verdict::Pass });
+    }
     let (first, second) = tokio::join!(recorded(context, &mut one, checkpoints), recorded(context, &mut two, &none));
     let golden = one.events.clone();
     let (first_trouble, second_trouble) = (trouble(&first), trouble(&second));
-    let verdicts =
+    let ends =
         [finish(context, &mut one, &golden, first_trouble)?, finish(context, &mut two, &golden, second_trouble)?];
     let (first, second) = (first.unwrap_or_default(), second.unwrap_or_default());
     if let (Some(one_stage), Some(other)) = (&first.stage, &second.stage) {
@@ -39,8 +49,9 @@ pub(super) async fn run(context: &Rehearsed<'_>, checkpoints: &BTreeSet<String>)
             context.run.journal.append(Body::Note { case: None, text })?;
         }
     }
-    let (first, second) = (first.clear().await?, second.clear().await?);
-    Ok(Golden { events: golden, first, second, is_green: Verdict::worst(verdicts) == Verdict::Pass })
+    let (first, second) = (first.end(&one, ends[0]).await?, second.end(&two, ends[1]).await?);
+    let is_green = Verdict::worst(ends.map(|(_, verdict)| verdict)) == Verdict::Pass;
+    Ok(Golden { events: golden, first, second, is_green })
 }
 
 #[derive(Default)]
@@ -50,9 +61,9 @@ struct Staged<'a> {
 }
 
 impl Staged<'_> {
-    async fn clear(self) -> Result<Recording> {
+    async fn end(self, log: &CaseLog<'_>, (outcome, verdict): (Outcome, Verdict)) -> Result<Recording> {
         if let Some(stage) = self.stage {
-            stage.clear().await?;
+            stage.context.run.keeper.end(stage, log, outcome, verdict).await?;
         }
         Ok(self.recording)
     }
@@ -63,6 +74,7 @@ async fn recorded<'a>(
     log: &mut CaseLog<'_>,
     checkpoints: &BTreeSet<String>,
 ) -> Result<Staged<'a>> {
+    let _seat = context.run.turns.seat().await;
     log.record(case::started(context, &log.events, None, None))?;
     let stage = Stage::set(context, None).await?;
     let recording = case::golden(&stage, log, checkpoints).await;
@@ -79,10 +91,11 @@ fn finish(
     log: &mut CaseLog<'_>,
     golden: &CaseEvents,
     trouble: Option<String>,
-) -> Result<Verdict> {
+) -> Result<(Outcome, Verdict)> {
     let ending = trouble.map_or(Ending::Finished, Ending::Trouble);
     let (outcome, checks) = log.finish(context, golden, ending)?;
-    Ok(Verdict::worst(checks.iter().map(|check| check.verdict).chain([Outcome::verdict(outcome)])))
+    let verdict = Verdict::worst(checks.iter().map(|check| check.verdict).chain([Outcome::verdict(outcome)]));
+    Ok((outcome, verdict))
 }
 
 /// Prints the columns in which two uninjured runs differ, ready to paste.

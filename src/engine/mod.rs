@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! rehearsal   a run: scenarios in, a sealed bundle and a verdict out
+//! turns       one limit of cases and time over all scenarios
 //! sealing     the beginning and the end of a bundle
 //! scenario    golden run twice, points, cases in parallel, verdict
 //! case        one case from fresh databases to its word
@@ -10,6 +11,9 @@
 //! launch      what it is started with
 //! hazard      arming and striking
 //! stage       the databases, proxies and directories of one case
+//! look        how to look into the databases of a case
+//! pause       stopping where a fault has struck
+//! keep        cases that stay after the run
 //! observe     what the databases hold
 //! epochs      which points leave one durable state (pure)
 //! planning    from a scenario to its data and its plan
@@ -18,6 +22,12 @@
 //! way_out     the way out, taken, and injured itself
 //! pairs       compound faults: points of the way out (pure)
 //! files       the file shim: recording and injuring what a tool does to files
+//! select      the points that somebody names (pure)
+//! red         what was red the last time
+//! since       what has changed since a git ref
+//! shrink/     a failure made small
+//! doctor      what this machine can rehearse
+//! draft       a first scenario, as text (pure)
 //! house       what all cases share: session, servers, templates
 //! library     where scenarios and fixtures are found
 //! ```
@@ -25,32 +35,51 @@
 mod case;
 mod checkpoint;
 mod context;
+mod doctor;
+mod draft;
 mod epochs;
 pub mod files;
 mod golden;
 mod hazard;
 mod house;
+mod keep;
 mod launch;
 mod library;
+mod look;
 mod observe;
 mod pairs;
+mod pause;
 mod planning;
 mod points;
 pub mod proxy;
 mod recovery;
+mod red;
 mod rehearsal;
 mod scenario;
 mod sealing;
+mod select;
+mod shrink;
+mod since;
 mod stage;
 mod step;
 mod tool_digest;
+mod turns;
 mod way_out;
 
+pub use doctor::{Finding, Health, doctor};
+pub use draft::{Draft, skeleton};
 pub use house::{House, Missing, missing, platform_limits};
+pub use keep::Keep;
 pub use library::{Entry, Library, SOURCE_SHA256};
+pub use look::{Look, View};
+pub use pause::Pause;
 pub use planning::plan;
 pub use points::{Points, Recorded, Tier, Traces};
 pub use recovery::{Course, course};
+pub use red::{last_run, red};
 pub use rehearsal::{Finished, Options, Rehearsal};
+pub use select::{Again, Hunt};
+pub use shrink::{Shrink, Shrunk, Tried, shrink, smallest};
+pub use since::{changed_since, has_changed};
 
 use context::Rehearsed;

@@ -48,6 +48,9 @@ pub struct Points {
     pub visited: Vec<(FaultPoint, String)>,
 }
 
+/// Of a statement that occurs often, or a stream of bytes.
+const FEW: u32 = 64;
+
 /// What two golden runs have in common, and whether that is everything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorded {
@@ -56,11 +59,15 @@ pub struct Recorded {
     lost: BTreeMap<Axis, u64>,
     /// The durable states, if they were recorded.
     durable: Option<Durable>,
+    /// What the first one came by, in order, by endpoint.
+    order: BTreeMap<String, Vec<(Axis, Option<Fingerprint>)>>,
 }
 
 impl Recorded {
     /// Compares two recordings of the same step; what only one of them has is no point.
     pub fn of(first: &Traces, second: &Traces) -> Recorded {
+        let order = |trace: &Trace| trace.points.iter().map(|point| (point.axis, point.fingerprint)).collect();
+        let order = first.iter().map(|(endpoint, trace)| (endpoint.clone(), order(trace))).collect();
         let (first, second) = (count(first), count(second));
         let times = |counts: &Counts, key| counts.get(key).map_or(0, |(times, _)| *times);
         let mut lost = BTreeMap::new();
@@ -73,7 +80,7 @@ impl Recorded {
             let (again, _) = second.get(&key)?;
             Some((key, (times.min(*again), label)))
         });
-        Recorded { counts: common.collect(), lost, durable: None }
+        Recorded { counts: common.collect(), lost, durable: None, order }
     }
 
     /// Adds what a recording alone in its cluster shows: which commits left something durable.
@@ -96,6 +103,42 @@ impl Recorded {
             hash.update(format!("{endpoint} {} {fingerprint} {times}\n", axis.name()));
         }
         hash.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The same place by its statement, where it is named by its number in the whole step.
+    pub fn by_statement(&self, place: &Place) -> Place {
+        let along = self.order.get(&place.endpoint).into_iter().flatten().filter(|(axis, _)| *axis == place.axis);
+        let along: Vec<Option<Fingerprint>> = along.map(|(_, fingerprint)| *fingerprint).collect();
+        let index = place.nth as usize - 1;
+        let fingerprint = along.get(index).copied().flatten().filter(|_| place.fingerprint.is_none());
+        match fingerprint {
+            None => place.clone(),
+            Some(_) => {
+                let same = along[..=index].iter().filter(|found| **found == fingerprint).count();
+                Place { fingerprint, nth: u32::try_from(same).unwrap_or(u32::MAX), ..place.clone() }
+            }
+        }
+    }
+
+    /// The places of an axis of an endpoint: of each statement the first few.
+    pub fn places(&self, endpoint: &str, axis: Axis) -> Vec<Place> {
+        let own = self.counts.iter().filter(|((of, on, _), _)| of == endpoint && *on == axis);
+        own.flat_map(|((_, _, fingerprint), (times, _))| {
+            (1..=(*times).min(FEW)).map(|nth| Place {
+                endpoint: endpoint.to_owned(),
+                axis,
+                fingerprint: *fingerprint,
+                nth,
+                forever: false,
+            })
+        })
+        .collect()
+    }
+
+    /// How often the golden run came by at places that differ from this one in their number only.
+    pub fn times(&self, place: &Place) -> u32 {
+        let key = (place.endpoint.clone(), place.axis, place.fingerprint);
+        self.counts.get(&key).map_or(0, |(times, _)| *times)
     }
 
     /// The statement at a place, for people, if the golden run came by there.
@@ -293,6 +336,17 @@ mod tests {
         assert_eq!(points.coverage.points, 9002);
         let bytes = points.visited.iter().filter(|(point, _)| point.place.axis == Axis::Byte);
         assert_eq!(bytes.map(|(point, _)| point.place.nth).collect::<Vec<_>>(), [1, 2, 6, 4500, 9000]);
+    }
+
+    #[test]
+    fn a_number_in_the_whole_step_is_an_occurrence_of_a_statement() {
+        let recorded = Recorded::of(&traces(&["a", "b", "a"]), &traces(&["a", "b", "a"]));
+        let place = |text: &str| text.parse::<Place>().unwrap();
+        let a = Fingerprint::of("a");
+        let named = place(&format!("pg.target:stmt-{a}.2"));
+        assert_eq!(recorded.by_statement(&place("pg.target:stmt.3")), named);
+        assert_eq!(recorded.by_statement(&named), named);
+        assert_eq!(recorded.by_statement(&place("pg.target:stmt.4")), place("pg.target:stmt.4"));
     }
 
     #[test]

@@ -1,31 +1,44 @@
 //! A run: scenarios in; a sealed bundle, a record and a verdict out.
 
 use crate::engine::context::Run;
+use crate::engine::keep::Keeper;
 use crate::engine::points::Tier;
-use crate::engine::{House, Library, Missing, missing, planning, scenario, sealing};
+use crate::engine::select::{Again, Hunt};
+use crate::engine::turns::Turns;
+use crate::engine::{House, Keep, Library, Look, Missing, Pause, missing, planning, scenario, sealing};
 use crate::evidence::{Bundle, Journal, Observer, Redactor};
 use crate::model::{Body, FaultSpec, RunRecord, Scenario, States, Token, Verdict};
 use crate::process::Executable;
 use crate::registry::Registry;
 use crate::{Error, Result, check};
+use futures_util::stream::{StreamExt, TryStreamExt, iter};
 use std::path::PathBuf;
 use std::sync::Mutex;
+use std::time::Duration;
 
 /// How to rehearse.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// How thoroughly.
     pub tier: Tier,
-    /// Cases at a time.
+    /// Cases at a time, over all scenarios.
     pub jobs: usize,
+    /// No case begins later than this after the start; nothing: all do.
+    pub budget: Option<Duration>,
     /// Where bundles go; nothing: `target/rehearsal` in the root of the library.
     pub out: Option<PathBuf>,
     /// Only faults of these kinds; empty: all.
     pub kinds: Vec<String>,
     /// Only this case: a replay. With the same tool, other statements than it records make it DIVERGED.
     pub only: Option<Token>,
+    /// Of these scenarios only these cases; empty: all.
+    pub again: Again,
+    /// Only where this failure may have gone on other data.
+    pub hunt: Option<Hunt>,
     /// Golden runs and points, no injured case.
     pub plan_only: bool,
+    /// Which cases keep their databases after the run.
+    pub keep: Keep,
     /// What may be missing without making the run inconclusive.
     pub allow_missing: Vec<String>,
 }
@@ -37,18 +50,31 @@ impl Options {
             tier: Tier::Quick,
             // A case of one-db holds some twenty of the server's 400 connections.
             jobs: (std::thread::available_parallelism().map_or(2, usize::from) + 1).min(16),
+            budget: None,
             out: None,
             kinds: Vec::new(),
             only: None,
+            again: Again::new(),
+            hunt: None,
             plan_only: false,
+            keep: Keep::None,
             allow_missing: Vec::new(),
         }
+    }
+
+    /// Whether somebody names the cases, and no others are wanted.
+    pub(super) fn is_narrowed(&self) -> bool {
+        self.only.is_some() || self.hunt.is_some() || !self.again.is_empty()
     }
 
     /// Whether a fault of a scenario is to be visited.
     pub(super) fn wants(&self, fault: &FaultSpec) -> bool {
         let is_only = self.only.as_ref().is_none_or(|token| fault.may_have(&token.address));
-        is_only && (self.kinds.is_empty() || self.kinds.contains(&fault.kind))
+        let is_hunted = self.hunt.as_ref().is_none_or(|hunt| {
+            let point = hunt.point();
+            point.kind == fault.kind && point.arg == fault.arg
+        });
+        is_only && is_hunted && (self.kinds.is_empty() || self.kinds.contains(&fault.kind))
     }
 }
 
@@ -61,6 +87,8 @@ pub struct Finished {
     pub states: States,
     /// The bundle.
     pub bundle: PathBuf,
+    /// How to look into what was kept.
+    pub kept: Vec<Look>,
 }
 
 impl Finished {
@@ -76,6 +104,7 @@ pub struct Rehearsal {
     house: House,
     options: Options,
     observer: Option<Observer>,
+    pause: Option<Pause>,
 }
 
 impl Rehearsal {
@@ -84,13 +113,27 @@ impl Rehearsal {
     /// # Errors
     /// The base directory cannot be used.
     pub fn open(registry: Registry, executable: Executable, options: Options) -> Result<Rehearsal> {
-        Ok(Rehearsal { registry, house: House::open(executable)?, options, observer: None })
+        Ok(Rehearsal { registry, house: House::open(executable)?, options, observer: None, pause: None })
     }
 
     /// Somebody who sees each event once it is on file.
     #[must_use]
     pub fn observed_by(mut self, observer: Observer) -> Rehearsal {
         self.observer = Some(observer);
+        self
+    }
+
+    /// Stops where a fault has struck until `pause` resolves.
+    #[must_use]
+    pub fn paused_by(mut self, pause: Pause) -> Rehearsal {
+        self.pause = Some(pause);
+        self
+    }
+
+    /// Only these cases of the scenarios.
+    #[must_use]
+    pub fn of_cases(mut self, again: Again) -> Rehearsal {
+        self.options.again = again;
         self
     }
 
@@ -104,7 +147,7 @@ impl Rehearsal {
         self.house.dir()
     }
 
-    /// Rehearses `scenarios`, one after the other, and seals the bundle.
+    /// Rehearses `scenarios`, several side by side, and seals the bundle.
     ///
     /// # Errors
     /// The bundle cannot be made or written. Trouble of one scenario is in the record and makes it unknown.
@@ -133,7 +176,20 @@ impl Rehearsal {
         let redactor = redactor(&self.house, scenarios);
         let journal = Journal::create(&bundle.events(), self.observer)?.redacting(redactor.clone());
         let states = Mutex::default();
-        let run = Run { registry: self.registry, house: self.house, bundle, journal, redactor, states };
+        let turns = Turns::new(self.options.jobs, self.options.budget);
+        let (house, keeper) = (self.house, Keeper::new(self.options.keep));
+        let run = Run {
+            registry: self.registry,
+            house,
+            bundle,
+            journal,
+            redactor,
+            states,
+            turns,
+            is_hunt: self.options.hunt.is_some(),
+            keeper,
+            pause: self.pause,
+        };
         sealing::freeze(&run, scenarios, &self.options, server)?;
         run.journal.append(Body::RunStarted {
             run: run.bundle.run().to_owned(),
@@ -141,13 +197,11 @@ impl Rehearsal {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             tier: self.options.tier.name().to_owned(),
         })?;
-        let all = async {
-            let mut asked = 0;
-            for scenario in scenarios {
-                asked += usize::from(rehearse_or_say_why(&run, library, scenario, &self.options).await?);
-            }
-            Ok::<usize, Error>(asked)
-        };
+        // As many scenarios are under way as cases may run: one that waits for its last case leaves no seat empty.
+        let each = scenarios.iter().map(|scenario| rehearse_or_say_why(&run, library, scenario, &self.options));
+        let all = iter(each)
+            .buffer_unordered(self.options.jobs.max(1))
+            .try_fold(0, async |asked, counts| Ok::<usize, Error>(asked + usize::from(counts)));
         let asked = tokio::select! {
             asked = all => asked?,
             () = interrupt => {
@@ -155,7 +209,8 @@ impl Rehearsal {
                 scenarios.len()
             }
         };
-        sealing::seal(run, asked)
+        let kept = run.keeper.settle(&run).await?;
+        sealing::seal(run, asked, kept)
     }
 }
 
@@ -188,6 +243,9 @@ async fn rehearse_or_say_why(run: &Run, library: &Library, scenario: &Scenario, 
             let text = format!("{} was left out, as allowed: no {}", scenario.name, allowed.what);
             run.journal.append(Body::Note { case: None, text })?;
             return Ok(false);
+        }
+        (None, None) if run.turns.is_over() => {
+            Err(Error::environment("the budget was over before it began; give more time, or name fewer scenarios"))
         }
         (None, None) => scenario::rehearse(run, library, scenario, options).await,
     };

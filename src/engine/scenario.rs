@@ -9,6 +9,7 @@ use crate::engine::pairs::{self, Single};
 use crate::engine::planning::{self, Prepared};
 use crate::engine::points::{self, Recorded};
 use crate::engine::recovery::course;
+use crate::engine::select;
 use crate::engine::stage::Stage;
 use crate::engine::tool_digest::tool_sha256;
 use crate::engine::way_out::{Injuries, Second, Taken};
@@ -88,7 +89,7 @@ fn plan_cases<'a>(context: &Rehearsed<'a>, golden: &Golden, options: &Options) -
     let scenario: &'a Scenario = context.scenario;
     let mut planned = Vec::new();
     // A replay is of one point, whichever of several faults of its kind names it.
-    let several = if options.only.is_some() { 1 } else { usize::MAX };
+    let several = if options.only.is_some() || options.hunt.is_some() { 1 } else { usize::MAX };
     for fault in scenario.faults.iter().filter(|fault| options.wants(fault)).take(several) {
         let recorded = recorded(golden, &fault.during);
         if !recorded.is_stable() {
@@ -97,19 +98,20 @@ fn plan_cases<'a>(context: &Rehearsed<'a>, golden: &Golden, options: &Options) -
             let text = format!("{}, `{}`: {text}", scenario.name, fault.during);
             context.run.journal.append(Body::Note { case: None, text })?;
         }
-        let visited = match &options.only {
-            Some(token) => vec![(token.address.clone(), label(&recorded, &token.address))],
+        let (kind, sample) = (kind_of(context, &fault.kind)?, points::sample(scenario.faults.len()));
+        let points = recorded.points(fault, kind, options.tier, scenario.seed, sample);
+        let visited = match select::named(options, &scenario.name, &recorded, fault) {
+            Some(named) => {
+                for (kinds, coverage) in select::coverages(options, points.coverage, &named) {
+                    said(context, kinds, &fault.during, coverage)?;
+                }
+                named
+            }
             None => {
-                let (kind, sample) = (kind_of(context, &fault.kind)?, points::sample(scenario.faults.len()));
-                let points = recorded.points(fault, kind, options.tier, scenario.seed, sample);
                 said(context, pairs::kinds(fault), &fault.during, points.coverage)?;
                 points.visited.into_iter().map(|(point, label)| (pairs::chained(fault, point), label)).collect()
             }
         };
-        if options.only.is_some() {
-            let coverage = Coverage { points: 1, classes: 1, visited: 1, lost: 0 };
-            said(context, visited[0].0.kinds(), &fault.during, coverage)?;
-        }
         let trace = recorded.digest();
         planned.extend(visited.into_iter().map(|(address, label)| (fault, address, label, trace.clone())));
     }
@@ -133,11 +135,6 @@ fn recorded(golden: &Golden, step: &str) -> Recorded {
     Recorded::of(&of(&golden.first), &of(&golden.second))
 }
 
-/// The statement at the point of a replay, if the golden run came by there.
-fn label(recorded: &Recorded, address: &Address) -> String {
-    recorded.label(&address.first().place).unwrap_or_default().to_owned()
-}
-
 async fn run_cases(
     context: &Rehearsed<'_>,
     golden: &Golden,
@@ -148,7 +145,7 @@ async fn run_cases(
     let singles = cases.len();
     let taken = run_all(context, golden, cases, tool_sha256, options).await?;
     // Pairs are known once it was seen which way each single fault leads out.
-    let pairs = if options.tier == Tier::Nightly && options.only.is_none() {
+    let pairs = if options.tier == Tier::Nightly && !options.is_narrowed() {
         plan_pairs(context, taken, singles)?
     } else {
         Vec::new()
@@ -156,19 +153,27 @@ async fn run_cases(
     run_all(context, golden, pairs, tool_sha256, options).await.map(drop)
 }
 
-/// Runs the cases, several at a time; answers with the way out of each.
+/// Runs the cases, several at a time; answers with the way out of each that began.
 async fn run_all<'a>(
     context: &Rehearsed<'a>,
     golden: &Golden,
-    cases: Vec<Planned<'a>>,
+    mut cases: Vec<Planned<'a>>,
     tool_sha256: &str,
     options: &Options,
 ) -> Result<Vec<(Planned<'a>, Taken)>> {
+    let turns = &context.run.turns;
+    turns.order(&mut cases, context.scenario.seed, |planned| planned.address.to_string());
     let runs = cases.into_iter().map(async |planned| {
+        let _seat = turns.seat().await;
+        if turns.is_over() {
+            turns.pass_over(&context.scenario.name, &planned.fault.during, &planned.address);
+            return Ok::<_, Error>(None);
+        }
         let taken = run_case(context, golden, &planned, tool_sha256, options).await?;
-        Ok((planned, taken))
+        Ok(Some((planned, taken)))
     });
-    iter(runs).buffer_unordered(options.jobs.max(1)).try_collect().await
+    let ran: Vec<Option<_>> = iter(runs).buffer_unordered(options.jobs.max(1)).try_collect().await?;
+    Ok(ran.into_iter().flatten().collect())
 }
 
 /// The pairs of all faults that say `then = { at = "sweep" }`.
@@ -219,7 +224,7 @@ async fn run_case(
         Ok(_) if has_diverged(options, planned, tool_sha256) => Ending::Diverged,
         Ok(_) => Ending::Finished,
     };
-    let (outcome, _) = log.finish(context, &golden.events, ending)?;
+    let (outcome, checks) = log.finish(context, &golden.events, ending)?;
     let mut taken = Taken::new();
     if let Ok((stage, way_out)) = result {
         taken = way_out;
@@ -227,7 +232,8 @@ async fn run_case(
             stage.keep_logs(&log.case())?;
         }
         // What became of the case stands; the supervisor removes what is left.
-        if let Err(error) = stage.clear().await {
+        let verdict = Verdict::worst(checks.iter().map(|check| check.verdict).chain([outcome.verdict()]));
+        if let Err(error) = context.run.keeper.end(stage, &log, outcome, verdict).await {
             let text = format!("cannot remove what a case used: {error}");
             context.run.journal.append(Body::Note { case: Some(log.case()), text })?;
         }
@@ -287,6 +293,9 @@ fn token(context: &Rehearsed<'_>, planned: &Planned<'_>, address: &Address, tool
 }
 
 fn finish(run: &Run, scenario: &Scenario, options: &Options) -> Result<()> {
+    for over in run.turns.unvisited(&scenario.name) {
+        run.journal.append(over)?;
+    }
     let record = run.journal.record();
     let record = record.scenarios.iter().rfind(|record| record.scenario == scenario.name);
     let record = record.ok_or_else(|| Error::bug(format!("scenario {} was never started", scenario.name)))?;

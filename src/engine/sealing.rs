@@ -1,7 +1,7 @@
 //! The beginning and the end of a bundle: what was to be done, and on what, before; sums, reports and the verdict after.
 
 use crate::engine::context::Run;
-use crate::engine::{Finished, Options, SOURCE_SHA256};
+use crate::engine::{Finished, Look, Options, SOURCE_SHA256};
 use crate::evidence::outcome_sha256;
 use crate::model::{Body, Scenario, ScenarioRecord, Verdict};
 use crate::{Result, check};
@@ -34,7 +34,7 @@ fn environment(server: Option<String>) -> serde_json::Value {
 }
 
 /// Ends a run. `asked`: how many scenarios had to be rehearsed. One that is missing is unknown, and so is none at all.
-pub(super) fn seal(run: Run, asked: usize) -> Result<Finished> {
+pub(super) fn seal(run: Run, asked: usize, kept: Vec<Look>) -> Result<Finished> {
     let states = run.states();
     let hidden = hide_secrets(&run)?;
     let record = run.journal.record();
@@ -49,7 +49,7 @@ pub(super) fn seal(run: Run, asked: usize) -> Result<Finished> {
     }
     let bundle = run.bundle.root().to_owned();
     run.bundle.seal()?;
-    Ok(Finished { record, states, bundle })
+    Ok(Finished { record, states, bundle, kept })
 }
 
 /// The third wall: a secret that came through the others is masked, and the run is not conclusive.

@@ -6,7 +6,7 @@ use crate::engine::proxy::{Epochs, Proxy, ProxyRules};
 use crate::engine::{Rehearsed, Traces};
 use crate::evidence::{CAPTURE_LIMIT, Capture};
 use crate::model::{Claims, Step, TargetSpec};
-use crate::target::{Database, Pool};
+use crate::target::{Cluster, Database, Pool};
 use crate::{Error, Result};
 use futures_util::future::try_join_all;
 use sqlx::{Connection, PgConnection};
@@ -208,6 +208,28 @@ impl<'a> Stage<'a> {
         }
         if let Some(pool) = self.pool() {
             let _ = pool.wait_empty(&self.databases(), ZOMBIE_TIMEOUT).await;
+        }
+    }
+
+    /// The directory.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The server and the name of a Postgres database.
+    pub(super) fn reached<'b>(&self, holding: &'b Holding) -> Result<(&'a Cluster, &'b str)> {
+        let cluster = self.context.run.house.cluster().ok_or_else(|| Error::bug("a clone without a cluster"))?;
+        match &holding.place {
+            Place::Postgres { database: Some(database), .. } => Ok((cluster, database.name())),
+            _ => Err(Error::bug(format!("{} is no database of a server", holding.endpoint))),
+        }
+    }
+
+    /// Lets go of the databases and directories, and leaves them there.
+    pub(super) async fn leave(self) {
+        self.close_observers().await;
+        for (_, proxy) in self.proxies() {
+            proxy.sever().await;
         }
     }
 

@@ -5,6 +5,7 @@ use crate::clock::Stopwatch;
 use crate::engine::context::CaseLog;
 use crate::engine::hazard::{self, Injury};
 use crate::engine::launch;
+use crate::engine::pause;
 use crate::engine::proxy::Armed;
 use crate::engine::stage::Stage;
 use crate::model::{Body, Claims, Phase, Step, StepEnd};
@@ -39,6 +40,9 @@ pub(super) async fn run(
         let waited_us = stage.heal(waits).await?;
         log.record(Body::FaultCleared { case: case.clone(), waited_us })?;
     }
+    if let Some(injury) = injury {
+        pause::dead(stage, log, injury).await?;
+    }
     let success = exit.code.is_some_and(|code| step.exit.contains(&code)) && !timed_out;
     let Exit { code: exit, signal } = exit;
     let step_name = step.name.clone();
@@ -71,6 +75,9 @@ async fn watch_over(
             fired = fired => {
                 if let Some((injury, _)) = &injury {
                     hazard::strike(stage, log, child, injury, &fired).await?;
+                    let paused = pause::living(stage, log, child, injury).await?;
+                    let later = deadline.deadline() + paused;
+                    deadline.as_mut().reset(later);
                 }
                 injury = None;
             }

@@ -54,12 +54,33 @@ fn declared_files(patterns: &[String], root: &Path) -> Result<BTreeSet<PathBuf>>
 
 /// Files in the repository that a command line names; programs of the system are not part of the tool.
 fn named_files(plan: &Plan, root: &Path, fixtures: &Path) -> BTreeSet<PathBuf> {
+    let inside = |path: &PathBuf| path.is_file() && (path.starts_with(root) || path.starts_with(fixtures));
+    named_paths(plan, root, fixtures).into_iter().filter(inside).collect()
+}
+
+/// Whatever in a command line looks like a path.
+fn named_paths(plan: &Plan, root: &Path, fixtures: &Path) -> BTreeSet<PathBuf> {
     let path = |part: &str| {
         let text = part.replace("{fixtures}", &fixtures.to_string_lossy()).replace("{root}", &root.to_string_lossy());
         root.join(text)
     };
     let words = plan.steps.iter().flat_map(|step| &step.argv).flat_map(|part| part.split_whitespace());
     let words = words.filter(|word| word.contains('/') || word.contains('.'));
-    let inside = |path: &PathBuf| path.is_file() && (path.starts_with(root) || path.starts_with(fixtures));
-    words.map(path).filter(inside).collect()
+    words.map(path).collect()
+}
+
+/// Whether `path` is one of the files that make up the tool, or was one before it was removed. Our own source is that
+/// of the reference migrators, in our own repository.
+pub(super) fn is_input(scenario: &Scenario, plan: &Plan, root: &Path, fixtures: &Path, path: &Path) -> bool {
+    let is_ours = plan.steps.iter().any(|step| step.argv.iter().any(|part| part == "{rehearse}"));
+    let source = [root.join("src"), root.join("Cargo.toml"), root.join("Cargo.lock")];
+    if is_ours && root.join("src/tool").is_dir() && source.iter().any(|source| path.starts_with(source)) {
+        return true;
+    }
+    if scenario.tool.inputs.is_empty() {
+        return named_paths(plan, root, fixtures).contains(path);
+    }
+    let below = path.strip_prefix(root).unwrap_or(path);
+    let patterns = scenario.tool.inputs.iter().filter_map(|pattern| glob::Pattern::new(pattern).ok());
+    patterns.into_iter().any(|pattern| pattern.matches_path(below))
 }

@@ -70,6 +70,18 @@ pub enum Body {
         #[serde(flatten)]
         coverage: Coverage,
     },
+    /// The time for the run was over before all planned cases of a fault had begun.
+    #[serde(rename = "budget.over")]
+    BudgetOver {
+        /// The scenario.
+        scenario: String,
+        /// The kind of fault, as in `scenario.planned`.
+        kind: String,
+        /// The step during which it strikes.
+        during: String,
+        /// How many cases that were to be visited did not begin.
+        unvisited: u64,
+    },
     /// A scenario ended.
     #[serde(rename = "scenario.finished")]
     ScenarioFinished {
@@ -262,6 +274,7 @@ impl Body {
             Body::RunStarted { .. }
             | Body::ScenarioStarted { .. }
             | Body::ScenarioPlanned { .. }
+            | Body::BudgetOver { .. }
             | Body::ScenarioFinished { .. }
             | Body::RunFinished { .. } => None,
             Body::Note { case, .. } => case.as_deref(),

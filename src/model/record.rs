@@ -49,6 +49,8 @@ pub struct ScenarioRecord {
     pub expect: Option<ExpectRecord>,
     /// Per fault: kind, step, coverage.
     pub faults: Vec<(String, String, Coverage)>,
+    /// Planned cases that did not begin, because the time was over; `faults` does not count them as visited.
+    pub unvisited: u64,
     /// Sorted by name: the golden cases last (`golden-1` after `0001-...`).
     pub cases: BTreeMap<String, CaseRecord>,
     /// Its verdict; nothing while it is not finished.
@@ -119,6 +121,15 @@ impl RunRecord {
                     record.faults.push((kind.clone(), during.clone(), *coverage));
                 }
             }
+            Body::BudgetOver { scenario, kind, during, unvisited } => {
+                if let Some(record) = self.scenario(scenario) {
+                    record.unvisited += unvisited;
+                    let own = record.faults.iter_mut().rfind(|(of, step, _)| of == kind && step == during);
+                    own.into_iter().for_each(|(_, _, coverage)| {
+                        coverage.visited = coverage.visited.saturating_sub(*unvisited);
+                    });
+                }
+            }
             Body::ScenarioFinished { scenario, verdict, why } => {
                 // One that could not even begin has nothing else to say.
                 if self.scenario(scenario).is_none() {
@@ -178,6 +189,7 @@ impl ScenarioRecord {
             sources: sources.clone(),
             expect: expect.clone(),
             faults: Vec::new(),
+            unvisited: 0,
             cases: BTreeMap::new(),
             verdict: None,
             why: String::new(),
@@ -199,6 +211,7 @@ impl ScenarioRecord {
             sources: Vec::new(),
             expect: None,
             faults: Vec::new(),
+            unvisited: 0,
             cases: BTreeMap::new(),
             verdict: None,
             why: String::new(),

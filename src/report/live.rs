@@ -25,6 +25,7 @@ struct Progress {
     last_done_us: u64,
     /// Cases that run now.
     running: BTreeSet<String>,
+    ended: bool,
 }
 
 impl Live {
@@ -53,6 +54,7 @@ impl Live {
                 progress.began_us.get_or_insert(now_us);
                 progress.running.insert(case.clone());
             }
+            Body::ScenarioFinished { scenario, .. } => self.progress(scenario).ended = true,
             Body::FaultFired { .. } => self.fired += 1,
             Body::CaseFinished { case, outcome, checks, .. } => {
                 let worst =
@@ -81,9 +83,21 @@ impl Live {
     }
 
     /// Such as `one-db/kill-anywhere  case 24 of 412  24 fired  1 red  about 3 m 10 s left`; ASCII, at most 100 long.
+    ///
+    /// Where several scenarios are under way, the one that moved last stands for them: `one-db/kill-anywhere +2`, and
+    /// cases and time are those of all of them.
     pub fn line(&self) -> String {
-        let Some(progress) = self.scenarios.get(&self.current) else { return "starting".to_owned() };
-        let mut parts = vec![cut(&plain(&self.current), 44), progress.place()];
+        if !self.scenarios.contains_key(&self.current) {
+            return "starting".to_owned();
+        }
+        let under_way = self.scenarios.iter().filter(|(name, progress)| !progress.ended || **name == self.current);
+        let under_way: Vec<&Progress> = under_way.map(|(_, progress)| progress).collect();
+        let name = cut(&plain(&self.current), 40);
+        let (name, progress) = match &under_way[..] {
+            [only] => (name, (*only).clone()),
+            several => (format!("{name} +{}", several.len() - 1), Progress::of_all(several)),
+        };
+        let mut parts = vec![name, progress.place()];
         parts.push(format!("{} fired", count(self.fired)));
         parts.push(format!("{} red", count(self.red)));
         parts.extend(progress.left_us(self.now_us).map(|us| format!("about {} left", duration(us))));
@@ -92,6 +106,18 @@ impl Live {
 }
 
 impl Progress {
+    fn of_all(several: &[&Progress]) -> Progress {
+        Progress {
+            canary: false,
+            planned: several.iter().map(|progress| progress.planned).sum(),
+            done: several.iter().map(|progress| progress.done).sum(),
+            began_us: several.iter().filter_map(|progress| progress.began_us).min(),
+            last_done_us: several.iter().map(|progress| progress.last_done_us).max().unwrap_or(0),
+            running: several.iter().flat_map(|progress| progress.running.iter().cloned()).collect(),
+            ended: false,
+        }
+    }
+
     fn place(&self) -> String {
         let started = self.done + self.running.len() as u64;
         match (started, self.planned) {

@@ -37,6 +37,16 @@ impl Binaries {
         }
     }
 
+    /// All that are found and run here, in the order in which they would be taken.
+    pub fn all(base: &Base) -> Vec<Binaries> {
+        let named = std::env::var_os("REHEARSE_PG_BIN").map(PathBuf::from);
+        let mut found: Vec<Binaries> = Vec::new();
+        for dir in named.into_iter().chain(candidates()).filter(|dir| is_complete(dir)) {
+            found.extend(Binaries::at(base, &dir).ok().filter(|new| !found.iter().any(|old| old.dir == new.dir)));
+        }
+        found
+    }
+
     /// The binaries in a directory.
     ///
     /// # Errors

@@ -6,6 +6,7 @@
 //! start.lock              held to decide about start and end
 //! supervisor.lock         held by the supervisor, the one process that cleans up after the others
 //! sessions/<id>/lock      held by a session; free means that its owner is dead
+//! sessions/<id>/kept.json what a session keeps beyond its owner's life
 //! clusters/<key>/         data/ socket/ log ready.json
 //! sqlite/                 template files
 //! ```
@@ -15,6 +16,7 @@ mod binaries;
 mod cluster;
 mod copy;
 mod image;
+mod kept;
 mod lock;
 mod pool;
 mod postmaster;
@@ -27,6 +29,7 @@ pub use base::Base;
 pub use binaries::Binaries;
 pub use cluster::Cluster;
 pub use image::ADMIN_ROLE;
+pub use kept::{Kept, cached, clean, clean_cache, kept};
 pub use pool::{Access, Database, Pool, Template};
 pub use presence::{Backend, Prepared};
 pub use session::Session;

@@ -157,6 +157,22 @@ impl Pool {
         Ok(())
     }
 
+    /// Drops the databases of this session but for these.
+    ///
+    /// # Errors
+    /// As in [`Pool::drop`].
+    pub async fn drop_others(&self, kept: &[&str]) -> Result<()> {
+        let mut connection = self.take().await?;
+        let sql = "select datname::text from pg_database where starts_with(datname::text, $1) and datname <> all($2)";
+        let query = sqlx::query_scalar(sql).bind(format!("{}_", self.session)).bind(names(kept));
+        let others: Vec<String> = query.fetch_all(&mut connection).await.map_err(refused)?;
+        for name in others {
+            drop_database(&mut connection, &self.cluster, &name).await?;
+        }
+        self.put(connection);
+        Ok(())
+    }
+
     /// The server's processes in these databases that are not ours, ascending by pid.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! One process, or one run in it: a name, a directory, and a lock that says that the owner lives.
 
 use super::base::{Base, own_dir};
-use super::{lock, postmaster, supervisor};
+use super::{Kept, lock, postmaster, supervisor};
 use crate::process::{Executable, Marker, kill_marked};
 use crate::{Error, Result};
 use std::fs::File;
@@ -62,6 +62,14 @@ impl Session {
         &self.dir
     }
 
+    /// Keeps these cases beyond the life of the session, until `rehearse clean`; everything else in its directory goes.
+    ///
+    /// # Errors
+    /// It cannot be written down.
+    pub fn keep(&self, kept: &[Kept]) -> Result<()> {
+        super::kept::keep(&self.dir, kept)
+    }
+
     pub(super) fn clusters(&self) -> PathBuf {
         self.dir.join("clusters")
     }
@@ -82,9 +90,12 @@ impl Drop for Session {
     fn drop(&mut self) {
         let _ = kill_marked(&self.id, None);
         if self.clusters().exists() {
-            postmaster::end_in(&self.dir);
+            postmaster::end_in(&self.clusters());
+            let _ = std::fs::remove_dir_all(self.clusters());
         }
-        let _ = std::fs::remove_dir_all(&self.dir);
+        if !super::kept::marker(&self.dir).exists() {
+            let _ = std::fs::remove_dir_all(&self.dir);
+        }
     }
 }
 

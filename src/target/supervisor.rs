@@ -1,10 +1,11 @@
 //! The one process that outlives the others for a moment, and cleans up after them.
 //!
-//! It believes locks, not pids: a session whose lock is free has no owner any more. Only a supervisor that is killed
+//! It believes locks, not pids: a session whose lock is free has no owner any more. One that its owner kept on purpose
+//! ([`kept`]) it leaves alone, and stays for as long. Only a supervisor that is killed
 //! itself leaves something behind; the next [`Session::open`](super::Session::open) finds it.
 
 use super::base::Base;
-use super::{cluster, lock, postmaster};
+use super::{cluster, kept, lock, postmaster};
 use crate::clock::Stopwatch;
 use crate::process::{Executable, Spawn, kill_marked};
 use crate::{Error, Result};
@@ -80,19 +81,22 @@ pub struct Leftovers {
     pub supervised: bool,
     /// Sessions whose owner lives, by id.
     pub alive: Vec<String>,
+    /// Sessions that were kept beyond their owner's life, by id.
+    pub kept: Vec<String>,
     /// Directories of sessions whose owner is dead, and of clusters, when no session is alive.
     pub dead: Vec<PathBuf>,
 }
 
 /// Looks what is there, and changes nothing. No base directory: nothing.
 pub fn leftovers(base: &Base) -> Leftovers {
-    let (alive, mut dead): (Vec<PathBuf>, Vec<PathBuf>) =
-        entries(&base.sessions()).into_iter().partition(|dir| lock::is_held(&dir.join("lock")));
-    if alive.is_empty() {
+    let (wanted, mut dead): (Vec<PathBuf>, Vec<PathBuf>) =
+        entries(&base.sessions()).into_iter().partition(|dir| kept::is_wanted(dir));
+    if wanted.is_empty() {
         dead.extend(entries(&base.clusters()));
     }
-    let supervised = lock::is_held(&base.supervisor_lock());
-    Leftovers { supervised, alive: alive.iter().map(|dir| name(dir)).collect(), dead }
+    let names = |dirs: Vec<PathBuf>| dirs.iter().map(|dir| name(dir)).collect();
+    let (alive, kept) = wanted.into_iter().partition(|dir| lock::is_held(&dir.join("lock")));
+    Leftovers { supervised: lock::is_held(&base.supervisor_lock()), alive: names(alive), kept: names(kept), dead }
 }
 
 /// Ends what dead owners left. The caller holds the start lock, and there is no supervisor.
@@ -134,6 +138,7 @@ pub(super) fn ensure(executable: &Executable, base: &Base) -> Result<()> {
 
 /// What a look at the sessions has shown.
 struct Sessions {
+    /// Their owners live, or left them on purpose.
     alive: BTreeSet<String>,
     /// How many were dead, and are gone now.
     ended: usize,
@@ -142,7 +147,7 @@ struct Sessions {
 // The sessions that are not alive are gone after this, or as many of them as can be.
 fn end_dead_sessions(base: &Base) -> Result<Sessions> {
     let (alive, dead): (Vec<PathBuf>, Vec<PathBuf>) =
-        entries(&base.sessions()).into_iter().partition(|dir| lock::is_held(&dir.join("lock")));
+        entries(&base.sessions()).into_iter().partition(|dir| kept::is_wanted(dir));
     let troubles: Vec<Error> = dead.iter().filter_map(|dir| end_session(dir).err()).collect();
     match troubles.into_iter().next() {
         Some(first) => Err(first),

@@ -675,6 +675,7 @@ fn record(expect: Option<ExpectRecord>, cases: &[&str]) -> ScenarioRecord {
         expect,
         sources: Vec::new(),
         faults: Vec::new(),
+        unvisited: 0,
         cases: cases.iter().enumerate().map(case).collect(),
         verdict: None,
         why: String::new(),

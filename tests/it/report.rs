@@ -245,6 +245,23 @@ fn a_canary_does_not_count_as_red_while_it_runs() {
 }
 
 #[test]
+fn several_scenarios_under_way_are_one_line_with_their_cases_together() {
+    let mut script = Script::run();
+    script.scenario(KILL, None).planned(KILL, "proc.kill", 10, 10);
+    script.scenario("canary/parity", Some(&["parity"])).planned("canary/parity", "proc.kill", 2, 2);
+    let address = address(1);
+    script.case(&killed(KILL, "0001-9c1e03", &address));
+    let line = |script: &Script| {
+        let mut live = Live::new();
+        script.0.iter().for_each(|event| live.add(event));
+        live.line()
+    };
+    assert!(line(&script).starts_with("one-db/kill-anywhere +1  case 1 of 12  1 fired  0 red"), "{}", line(&script));
+    script.end("canary/parity", Verdict::Pass, "");
+    assert!(line(&script).starts_with("one-db/kill-anywhere  case 1 of 10  1 fired  0 red"), "{}", line(&script));
+}
+
+#[test]
 fn every_format_has_its_own_name_and_file() {
     let names: Vec<(&str, &str)> = REPORTS.iter().map(|report| (report.name(), report.file())).collect();
     assert_eq!(names, [("json", "report.json"), ("junit", "junit.xml")]);
