@@ -26,10 +26,26 @@ impl Stopwatch {
 
 /// The wall clock, RFC 3339 in UTC with microseconds, such as `2026-11-20T07:19:00.123456Z`.
 pub fn now_utc() -> String {
-    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
+    written(jiff::Timestamp::now())
 }
 
 /// Seconds since 1970, for names that must differ from run to run.
 pub fn unix_seconds() -> i64 {
     jiff::Timestamp::now().as_second()
+}
+
+/// A time of the file system, as [`now_utc`] writes it.
+pub fn utc(time: std::time::SystemTime) -> String {
+    jiff::Timestamp::try_from(time).map_or_else(|_| String::new(), written)
+}
+
+/// A time that somebody wrote, as [`now_utc`] writes it; without an offset it is taken for UTC.
+pub fn parse_utc(text: &str) -> Option<String> {
+    let with_offset = text.parse::<jiff::Timestamp>().ok();
+    let without = || text.parse::<jiff::civil::DateTime>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok();
+    with_offset.or_else(|| without().map(|time| time.timestamp())).map(written)
+}
+
+fn written(time: jiff::Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
 }

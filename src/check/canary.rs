@@ -55,8 +55,9 @@ fn canary_verdict(scenario: &ScenarioRecord, expect: &ExpectRecord) -> (Verdict,
         return (Verdict::Unknown, format!("{} was not finished: {why}", case.case));
     }
     let expected: BTreeSet<&str> = expect.red.iter().map(String::as_str).collect();
-    // Red is what is answered and wrong. That a fault never struck is the one thing that can only be unknown.
-    let is_red = |check: &&CheckResult| check.verdict == Verdict::Fail || check.check == "faults-fired";
+    // Red is what is answered and wrong. That a fault or a tool was never seen can only be unknown.
+    let can_be_unknown = |check: &CheckResult| ["faults-fired", "tool-seen"].contains(&check.check.as_str());
+    let is_red = |check: &&CheckResult| check.verdict == Verdict::Fail || can_be_unknown(check);
     let red: BTreeSet<&str> =
         cases().flat_map(CaseRecord::red).filter(is_red).map(|check| check.check.as_str()).collect();
     if let Some(check) = cases().flat_map(CaseRecord::red).find(|check| !is_red(check)) {

@@ -4,16 +4,22 @@
 //! be asked again, years later, of a sealed bundle.
 
 mod canary;
+mod catalog_equal;
 mod claim_matches_observation;
 mod dry_run_writes_nothing;
 mod faults_fired;
 mod golden_state;
+mod guard_refuses;
 mod nothing_left_behind;
 mod outcome;
+mod own_checks;
 mod parity;
+mod quiet_server;
+mod report_is_fresh;
 mod rerun_as_declared;
 mod rollback_restores;
 mod sources_unchanged;
+mod tool_seen;
 
 use crate::model::{CheckResult, Difference, Finding, History, MAX_FINDINGS, Verdict};
 use std::fmt::Display;
@@ -38,12 +44,18 @@ pub static CHECKS: &[&dyn Check] = &[
     &parity::Parity,
     &sources_unchanged::SourcesUnchanged,
     &golden_state::GoldenState,
+    &catalog_equal::CatalogEqual,
+    &own_checks::OwnChecks,
     &dry_run_writes_nothing::DryRunWritesNothing,
     &rollback_restores::RollbackRestores,
     &rerun_as_declared::RerunAsDeclared,
+    &guard_refuses::GuardRefuses,
     &claim_matches_observation::ClaimMatchesObservation,
+    &report_is_fresh::ReportIsFresh,
+    &quiet_server::QuietServer,
     &nothing_left_behind::NothingLeftBehind,
     &faults_fired::FaultsFired,
+    &tool_seen::ToolSeen,
 ];
 
 /// The answer of a check.

@@ -56,10 +56,10 @@ fn nothing_to_compare(history: &History) -> Option<String> {
 }
 
 /// When parity is promised: after the last step that brings data, once more, and at the end unless that is undone.
-fn moments(history: &History) -> Vec<Moment> {
+pub(super) fn moments(history: &History) -> Vec<Moment> {
     let Some(apply) = history.plan.last_apply() else { return Vec::new() };
     if !history.is_golden() {
-        return if last_role(history).is_some_and(brings_data) { vec![Moment::End] } else { Vec::new() };
+        return if last_role(history).is_some_and(Role::has_brought_data) { vec![Moment::End] } else { Vec::new() };
     }
     let rerun = Moment::after(Phase::Rerun, &apply.name);
     let was_rerun = history.case.probes().any(|(moment, _, _)| *moment == rerun);
@@ -69,10 +69,6 @@ fn moments(history: &History) -> Vec<Moment> {
 fn last_role(history: &History) -> Option<Role> {
     let last = history.case.step_ends().last()?;
     history.plan.step(&last.step).map(|step| step.role)
-}
-
-fn brings_data(role: Role) -> bool {
-    matches!(role, Role::Apply | Role::Verify | Role::Cutover)
 }
 
 /// What differs from parity at `moment`; `None` where a state was not observed.
@@ -102,22 +98,36 @@ fn expected_tables(history: &History, endpoint: &str) -> Option<BTreeMap<String,
     Some(expected)
 }
 
+/// `None` where not every map was looked at.
 fn map_differences(history: &History, moment: &Moment) -> Option<Vec<Finding>> {
-    let observed: Vec<(u32, TableDigest, TableDigest)> = history
-        .case
-        .events
-        .iter()
-        .filter_map(|event| match event {
-            Body::Mapped { moment: at, map, source, target, .. } if at == moment => Some((*map, *source, *target)),
-            _ => None,
-        })
-        .collect();
-    if observed.len() != history.plan.parity.maps.len() {
-        return None;
+    let mut looked_at = 0;
+    let mut findings = Vec::new();
+    for event in &history.case.events {
+        match event {
+            Body::Mapped { moment: at, map, source, target, .. } if at == moment => {
+                looked_at += 1;
+                let object = || format!("map {map}{}", differing_keys(history, moment, *map));
+                let differs = || finding(moment, object(), source.to_string(), target.to_string());
+                findings.extend((source != target).then(differs));
+            }
+            Body::MapRefused { moment: at, map, why, .. } if at == moment => {
+                looked_at += 1;
+                findings.push(finding(moment, format!("map {map}"), "an answer", why.as_str()));
+            }
+            _ => {}
+        }
     }
-    let differing = observed.into_iter().filter(|(_, source, target)| source != target);
-    let finding = |(map, source, target): (u32, TableDigest, TableDigest)| {
-        finding(moment, format!("map {map}"), source.to_string(), target.to_string())
-    };
-    Some(differing.map(finding).collect())
+    (looked_at == history.plan.parity.maps.len()).then_some(findings)
+}
+
+/// The keys that a map names, in brackets.
+fn differing_keys(history: &History, moment: &Moment, number: u32) -> String {
+    let named = history.case.events.iter().rev().find_map(|event| match event {
+        Body::MapKeys { moment: at, map, keys, total, .. } if at == moment && *map == number => Some((keys, *total)),
+        _ => None,
+    });
+    let Some((keys, total)) = named else { return String::new() };
+    let more = total.saturating_sub(keys.len() as u64);
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!(" ({}{rest})", keys.join("; "))
 }

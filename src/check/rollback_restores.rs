@@ -40,7 +40,8 @@ fn moments(history: &History, endpoint: &str) -> Vec<Moment> {
     let is_rollback = |step: &str| history.plan.step(step).is_some_and(|step| step.role == Role::Rollback);
     let ends_undone = history.case.step_ends().last().is_some_and(|last| is_rollback(&last.step));
     let promised = |moment: &Moment| match moment {
-        Moment::After { phase: Phase::Injured | Phase::Relapse, .. } | Moment::Start => false,
+        Moment::After { phase: Phase::Injured | Phase::Relapse, .. } => false,
+        Moment::Start | Moment::Guarded { .. } => false,
         Moment::After { step, .. } => is_rollback(step),
         Moment::End => ends_undone,
     };

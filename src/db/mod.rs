@@ -3,6 +3,7 @@
 //! Rows are compared as the server's own text (Postgres) or as bytes with their storage class (SQLite), never through
 //! a host language's types.
 
+mod answer;
 mod columns;
 pub mod copy_text;
 pub mod dsn;
@@ -12,6 +13,7 @@ pub mod sqlite;
 pub mod sqlite_value;
 mod state;
 
+pub use answer::{first_row, rows_by_key, sequence_uses};
 pub use columns::{column_digests, sqlite_column_digests};
 pub use dsn::Dsn;
 pub use shape::{ColumnShape, SQLITE_SCHEMA, TableShape, postgres_shapes, sqlite_shapes};

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::model::{DatabaseState, TableDigest};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The state of the file at `path`, with what lies beside it in `-wal` or a hot journal.
@@ -54,6 +55,49 @@ pub fn definitions(connection: &Connection) -> Result<DatabaseState> {
 /// SQLite's words.
 pub fn sqlite_query_digest(connection: &Connection, sql: &str) -> Result<TableDigest> {
     digest_of(connection, sql).map_err(|error| failed("cannot run the query", error))
+}
+
+/// The first row of `query`, columns apart by tabs; nothing where there is no row.
+///
+/// # Errors
+/// No such file, or SQLite's words.
+pub fn first_row(path: &Path, query: &str) -> Result<Option<String>> {
+    let connection = open_read_only(path)?;
+    let ask = || -> rusqlite::Result<Option<String>> {
+        let mut statement = connection.prepare(query)?;
+        let columns = statement.column_count();
+        let mut rows = statement.query([])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let texts = (0..columns).map(|index| text(row.get_ref(index)?)).collect::<rusqlite::Result<Vec<_>>>()?;
+        Ok(Some(texts.join("\t")))
+    };
+    ask().map_err(|error| failed("SQLite says", error))
+}
+
+/// For each key that `query` gives, its rows as text. Several rows of one key are taken together.
+///
+/// # Errors
+/// No such file, SQLite's words, or a column of the key that is not there.
+pub fn rows_by_key(path: &Path, query: &str, key: &[String]) -> Result<BTreeMap<String, String>> {
+    let connection = open_read_only(path)?;
+    let ask = || -> rusqlite::Result<BTreeMap<String, String>> {
+        let mut statement = connection.prepare(query)?;
+        let key = key.iter().map(|name| statement.column_index(name)).collect::<rusqlite::Result<Vec<_>>>()?;
+        let columns = statement.column_count();
+        let mut rows = statement.query([])?;
+        let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            let name = key.iter().map(|index| text(row.get_ref(*index)?)).collect::<rusqlite::Result<Vec<_>>>()?;
+            let values = (0..columns).map(|index| Ok(format!("{:?}", row.get_ref(index)?)));
+            found.entry(name.join(", ")).or_default().push(values.collect::<rusqlite::Result<Vec<_>>>()?.join(", "));
+        }
+        let together = |(key, mut rows): (String, Vec<String>)| {
+            rows.sort();
+            (key, rows.join("; "))
+        };
+        Ok(found.into_iter().map(together).collect())
+    };
+    ask().map_err(|error| failed("SQLite says", error))
 }
 
 /// What SQLite finds damaged, foreign keys included; nothing when all is well. Read without a trace, as in

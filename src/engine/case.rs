@@ -7,8 +7,8 @@ use crate::engine::context::{CaseLog, Rehearsed};
 use crate::engine::observe::{self, Which};
 use crate::engine::recovery::Course;
 use crate::engine::stage::Stage;
-use crate::engine::step;
 use crate::engine::way_out::{self, Injured, Injuries, Taken};
+use crate::engine::{ask, facts, step};
 use crate::model::{Body, CaseEvents, Moment, Phase, Role, Step};
 use crate::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,6 +45,7 @@ pub(super) async fn golden(
             let checkpoint = Checkpoint::take(stage, &planned.name).await?;
             recording.checkpoints.insert(planned.name.clone(), checkpoint);
         }
+        ask::guards(stage, log, &planned.name).await?;
         let watch = Stopwatch::start();
         stage.take_traces();
         let files = stage.files(planned)?;
@@ -53,14 +54,21 @@ pub(super) async fn golden(
             recording.leaves_files.insert(planned.name.clone());
         }
         recording.durations.insert(planned.name.clone(), watch.elapsed());
-        recording.traces.insert(planned.name.clone(), stage.take_traces());
-        observe::probe(stage, log, &Moment::after(Phase::Plan, &planned.name), Which::All).await?;
+        let traces = stage.take_traces();
+        facts::traffic(log, &planned.name, &traces)?;
+        recording.traces.insert(planned.name.clone(), traces);
+        let after = Moment::after(Phase::Plan, &planned.name);
+        observe::probe(stage, log, &after, Which::All).await?;
         if !end.success {
             break;
         }
         if stage.context.plan.last_apply().is_some_and(|last| last.name == planned.name) {
+            facts::sequences(stage, log, &after).await?;
+            ask::own_checks(stage, log, &after).await?;
             step::run(stage, log, planned, Phase::Rerun, None).await?;
-            observe::probe(stage, log, &Moment::after(Phase::Rerun, &planned.name), Which::Targets).await?;
+            let again = Moment::after(Phase::Rerun, &planned.name);
+            observe::probe(stage, log, &again, Which::Targets).await?;
+            ask::own_checks(stage, log, &again).await?;
         }
     }
     observe::leftovers(stage, log).await?;
@@ -89,9 +97,18 @@ pub(super) async fn injured(
             run_all(stage, log, after, Phase::Plan).await?;
         }
     }
+    if ends_with_data(stage, log) {
+        ask::own_checks(stage, log, &Moment::End).await?;
+    }
     observe::leftovers(stage, log).await?;
     observe::probe(stage, log, &Moment::End, Which::All).await?;
     Ok(taken)
+}
+
+/// Whether the step that ran last is one after which the data is there.
+fn ends_with_data(stage: &Stage<'_>, log: &CaseLog<'_>) -> bool {
+    let last = log.events.step_ends().last();
+    last.and_then(|last| stage.context.plan.step(&last.step)).is_some_and(|step| step.role.has_brought_data())
 }
 
 /// Whether every target is now as it was in the golden run after the step that ran last.

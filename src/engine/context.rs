@@ -1,6 +1,6 @@
 //! What a run writes to, and what a scenario knows of itself.
 
-use crate::dataset::Dataset;
+use crate::dataset::{Classification, Dataset};
 use crate::engine::House;
 use crate::engine::keep::Keeper;
 use crate::engine::pause::Pause;
@@ -63,6 +63,13 @@ pub(super) struct Rehearsed<'a> {
     pub(super) bounds: BTreeMap<String, Duration>,
     /// Steps that cases leave out where everything is as in the golden run.
     pub(super) idle: BTreeSet<String>,
+}
+
+impl Rehearsed<'_> {
+    /// Whether values of rows may stand in evidence.
+    pub(super) fn may_show_rows(&self) -> bool {
+        self.dataset.classification == Classification::Synthetic
+    }
 }
 
 /// How the harness came to the end of a case.

@@ -1,13 +1,13 @@
 //! What all cases of a run share: a session, servers and templates, and where children find their programs.
 
 use crate::dataset::{self, Dataset};
+use crate::engine::need;
 use crate::model::{Engine, Plan, Step};
 use crate::process::Executable;
 use crate::target::{Base, Binaries, Cluster, Pool, Session, SqliteTemplate, SqliteTemplates, Template};
 use crate::{Error, Result};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::OnceCell;
 
@@ -109,10 +109,8 @@ pub fn missing(plan: &Plan, needs: &[String]) -> Vec<Missing> {
         _ => None,
     };
     let programs = needs.iter().chain(plan.steps.iter().filter_map(own_program)).collect::<BTreeSet<_>>();
-    let programs = programs.into_iter().filter(|program| !is_found(program, folder.as_ref())).map(|program| Missing {
-        what: program.clone(),
-        how: format!("program `{program}` is not in PATH; install it, or run with --allow-missing {program}"),
-    });
+    let lacks = |need: &String| Some(Missing { what: need.clone(), how: need::lacks(need, folder.as_ref())? });
+    let programs = programs.into_iter().filter_map(lacks);
     let variables = plan.steps.iter().flat_map(|step| &step.env_from).collect::<BTreeSet<_>>();
     let variables = variables
         .into_iter()
@@ -139,10 +137,6 @@ impl From<Missing> for Error {
     fn from(missing: Missing) -> Error {
         Error::environment(missing.how)
     }
-}
-
-fn is_found(program: &str, beside: Option<&PathBuf>) -> bool {
-    which::which(program).is_ok() || beside.is_some_and(|folder| folder.join(program).is_file())
 }
 
 /// What cannot be done on this platform, in a sentence; nothing on Linux, where everything can.

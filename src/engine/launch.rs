@@ -10,6 +10,11 @@ use std::fs;
 
 /// The child as data: placeholders filled in, files written, an older report of the same name out of the way.
 pub(super) fn prepare(stage: &Stage<'_>, step: &Step, phase: Phase) -> Result<Spawn> {
+    prepare_as(stage, step, &format!("{phase}-{}", step.name))
+}
+
+/// The same, with the name of the file for what it prints.
+pub(super) fn prepare_as(stage: &Stage<'_>, step: &Step, log_name: &str) -> Result<Spawn> {
     let values = stage.placeholders()?;
     let work = stage.folder("work");
     for (name, text) in &step.files {
@@ -21,7 +26,7 @@ pub(super) fn prepare(stage: &Stage<'_>, step: &Step, phase: Phase) -> Result<Sp
         make_parent(&path)?;
     }
     let argv = step.argv.iter().map(|part| fill(part, &values)).collect::<Result<Vec<_>>>()?;
-    let log = stage.folder("logs").join(format!("{phase}-{}", step.name));
+    let log = stage.folder("logs").join(log_name);
     Ok(Spawn {
         env: environment(stage, step, &values)?,
         stdout: Some(log.with_extension("stdout")),

@@ -16,6 +16,11 @@
 //! keep        cases that stay after the run
 //! observe     what the databases hold
 //! epochs      which points leave one durable state (pure)
+//! facts       what else golden runs tell
+//! maps        both sides of each declared transformation
+//! quiet       what the servers are still busy with after a step
+//! report_age  how old a step's report is
+//! ask         guards, and checks of the scenario's own
 //! planning    from a scenario to its data and its plan
 //! points      recorded traces -> points to visit (pure)
 //! recovery    which steps run, and which lead out (pure)
@@ -29,15 +34,18 @@
 //! doctor      what this machine can rehearse
 //! draft       a first scenario, as text (pure)
 //! house       what all cases share: session, servers, templates
+//! need        programs and modules that a scenario asks for
 //! library     where scenarios and fixtures are found
 //! ```
 
+mod ask;
 mod case;
 mod checkpoint;
 mod context;
 mod doctor;
 mod draft;
 mod epochs;
+mod facts;
 pub mod files;
 mod golden;
 mod hazard;
@@ -46,15 +54,19 @@ mod keep;
 mod launch;
 mod library;
 mod look;
+mod maps;
+mod need;
 mod observe;
 mod pairs;
 mod pause;
 mod planning;
 mod points;
 pub mod proxy;
+mod quiet;
 mod recovery;
 mod red;
 mod rehearsal;
+mod report_age;
 mod scenario;
 mod sealing;
 mod select;

@@ -3,6 +3,7 @@
 use crate::Result;
 use crate::db;
 use crate::engine::context::CaseLog;
+use crate::engine::maps;
 use crate::engine::stage::{Holding, Place, Stage};
 use crate::model::{Body, DatabaseState, Moment, TableDigest};
 use crate::process;
@@ -27,7 +28,7 @@ pub(super) async fn probe(stage: &Stage<'_>, log: &mut CaseLog<'_>, moment: &Mom
         log.record(Body::Probe { case, moment, endpoint: holding.endpoint.clone(), state })?;
     }
     if *moment != Moment::Start {
-        maps(stage, log, moment).await?;
+        maps::look(stage, log, moment).await?;
     }
     Ok(())
 }
@@ -50,7 +51,7 @@ async fn state(stage: &Stage<'_>, holding: &Holding) -> Result<DatabaseState> {
     .map_err(|error| error.within(&holding.endpoint))
 }
 
-async fn connect(stage: &Stage<'_>, holding: &Holding) -> Result<sqlx::PgConnection> {
+pub(super) async fn connect(stage: &Stage<'_>, holding: &Holding) -> Result<sqlx::PgConnection> {
     let pool = stage.context.run.house.postgres().await?;
     let name = match &holding.place {
         Place::Postgres { database: Some(database), .. } => database.name(),
@@ -70,27 +71,6 @@ fn volatile(stage: &Stage<'_>, holding: &Holding) -> BTreeMap<String, BTreeSet<S
         }
     }
     columns
-}
-
-async fn maps(stage: &Stage<'_>, log: &mut CaseLog<'_>, moment: &Moment) -> Result<()> {
-    let target = stage.holdings().iter().find(|holding| !holding.is_source);
-    for (index, map) in stage.context.plan.parity.maps.iter().enumerate() {
-        let on = |name: &str| stage.holdings().iter().find(|holding| holding.name == name);
-        let (Some(source), Some(target)) = (on(&map.on), target) else { continue };
-        let source = query(stage, source, &map.source).await?;
-        let target = query(stage, target, &map.target).await?;
-        let (case, moment, map) = (log.case(), moment.clone(), index as u32 + 1);
-        log.record(Body::Mapped { case, moment, map, source, target })?;
-    }
-    Ok(())
-}
-
-async fn query(stage: &Stage<'_>, holding: &Holding, sql: &str) -> Result<TableDigest> {
-    match &holding.place {
-        Place::Sqlite { path } => db::sqlite::sqlite_query_digest(&db::sqlite::open_read_only(path)?, sql),
-        Place::Postgres { .. } => db::query_digest(&mut connect(stage, holding).await?, sql).await,
-    }
-    .map_err(|error| error.within(format!("[[map]] on {}", holding.endpoint)))
 }
 
 /// Looks for what the tool left, ends it, and records it.

@@ -4,10 +4,9 @@ use crate::Result;
 use crate::clock::Stopwatch;
 use crate::engine::context::CaseLog;
 use crate::engine::hazard::{self, Injury};
-use crate::engine::launch;
-use crate::engine::pause;
 use crate::engine::proxy::Armed;
 use crate::engine::stage::Stage;
+use crate::engine::{launch, pause, quiet, report_age};
 use crate::model::{Body, Claims, Phase, Step, StepEnd};
 use crate::process::{Child, Exit};
 use std::fs;
@@ -28,6 +27,7 @@ pub(super) async fn run(
     injury: Option<&Injury>,
 ) -> Result<StepEnd> {
     let spawn = launch::prepare(stage, step, phase)?;
+    let began = report_age::began(stage)?;
     let (case, name) = (log.case(), step.name.clone());
     log.record(Body::StepStarted { case: case.clone(), step: name, role: step.role, phase, argv: step.argv.clone() })?;
     let armed = injury.map(|injury| hazard::arm(stage, log, injury)).transpose()?;
@@ -48,6 +48,10 @@ pub(super) async fn run(
     let step_name = step.name.clone();
     log.record(Body::StepFinished { case, step: step_name, phase, exit, signal, success, timed_out, duration_us })?;
     claim(stage, log, step, phase)?;
+    report_age::record(stage, log, step, phase, began)?;
+    if !matches!(phase, Phase::Injured | Phase::Relapse) {
+        quiet::look(stage, log, step, phase).await?;
+    }
     Ok(StepEnd { step: step.name.clone(), phase, exit, signal, success, timed_out })
 }
 

@@ -35,7 +35,8 @@ pub static FLOWS: &[&dyn Flow] = &[&one_db::OneDb];
 pub fn plan(flows: &[&dyn Flow], scenario: &Scenario, profile: Option<&str>) -> Result<Plan> {
     let mut plan = match &scenario.flow {
         None => {
-            Plan { targets: Vec::new(), steps: Vec::new(), parity: Parity { same_names: true, ..Parity::default() } }
+            let parity = Parity { same_names: true, ..Parity::default() };
+            Plan { targets: Vec::new(), steps: Vec::new(), guards: Vec::new(), parity }
         }
         Some(name) => {
             let flow = flows.iter().find(|flow| flow.name() == name);
@@ -52,6 +53,11 @@ pub fn plan(flows: &[&dyn Flow], scenario: &Scenario, profile: Option<&str>) -> 
     if !scenario.steps.is_empty() {
         plan.steps = scenario.steps.clone();
     }
+    // A flow's own guards belong to its own steps, and are tried where the procedure is shown as it is: once is enough.
+    if !scenario.steps.is_empty() || !scenario.faults.is_empty() {
+        plan.guards.clear();
+    }
+    plan.guards.extend(scenario.guards.iter().cloned());
     plan.parity.maps = scenario.maps.clone();
     Ok(plan)
 }

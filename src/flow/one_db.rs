@@ -4,7 +4,7 @@
 
 use crate::Result;
 use crate::flow::Flow;
-use crate::model::{Claims, Condition, Engine, Parity, Plan, Role, Step, TableCopy, TargetSpec, Tool};
+use crate::model::{Claims, Condition, Engine, Guard, Parity, Plan, Role, Step, TableCopy, TargetSpec, Tool};
 use crate::tool::one_db::Profile;
 use std::collections::BTreeMap;
 
@@ -27,11 +27,17 @@ impl Flow for OneDb {
     fn plan(&self, profile: &str, tool: &Tool) -> Result<Plan> {
         let profile = Profile::parse(profile).map_err(|error| error.within("profile.toml of flow one-db"))?;
         let sources = sources(&profile);
-        Ok(Plan { targets: targets(&sources), steps: steps(&profile, &sources, tool), parity: parity(&sources) })
+        Ok(Plan {
+            targets: targets(&sources),
+            steps: steps(&profile, &sources, tool),
+            guards: guards(&profile, &sources, tool),
+            parity: parity(&sources),
+        })
     }
 }
 
 /// A source as the procedure sees it.
+#[derive(Clone)]
 struct Source {
     name: String,
     env: String,
@@ -96,6 +102,45 @@ fn steps(profile: &Profile, sources: &[Source], tool: &Tool) -> Vec<Step> {
         step("verify", Role::Verify, &["verify"], &[]),
         step("rollback", Role::Rollback, &["rollback"], &confirm),
     ]
+}
+
+/// What must refuse: a source that is the target, rows that no source has, and a rollback that nobody confirmed.
+fn guards(profile: &Profile, sources: &[Source], tool: &Tool) -> Vec<Guard> {
+    let step = |name: &str, sources: &[Source], command: &[&str], flags: &[&str]| {
+        step(profile, sources, tool, name, Role::Verify, command, flags)
+    };
+    // Another tool has words of its own.
+    let says = |text: &str| Some(text.to_owned()).filter(|_| tool.prefix.is_none());
+    let guard = |name: &str, before: &str, given: &[Source], command: &[&str], flags: &[&str], text: &str| {
+        let (argv, env) = (step(name, given, command, flags).argv, step(name, sources, command, flags).env);
+        Guard { before: before.to_owned(), command: Step::question(name, argv, env, vec![1]), says: says(text) }
+    };
+    let with_env = |changed: &[(usize, &str)]| {
+        let mut sources = sources.to_vec();
+        changed.iter().for_each(|(at, env)| (*env).clone_into(&mut sources[*at].env));
+        sources
+    };
+    let wrong_word = profile.confirm_rollback.to_lowercase() + "-not";
+    let confirmed = ["--confirm-rollback", wrong_word.as_str()];
+    let mut guards = vec![
+        guard("rollback-unconfirmed", "rollback", sources, &["rollback"], &[], "--confirm-rollback"),
+        guard("rollback-with-a-wrong-word", "rollback", sources, &["rollback"], &confirmed, "--confirm-rollback"),
+    ];
+    if let [first, second, ..] = sources {
+        let itself = with_env(&[(0, &profile.target.env)]);
+        guards.push(guard(
+            "source-is-the-target",
+            "run",
+            &itself,
+            &["run"],
+            &["--replace-target"],
+            "are the same database",
+        ));
+        // After the run the target holds the one's rows where the other's would go.
+        let exchanged = with_env(&[(0, &second.env), (1, &first.env)]);
+        guards.push(guard("rows-that-no-source-has", "rollback", &exchanged, &["run"], &[], "--replace-target"));
+    }
+    guards
 }
 
 fn step(

@@ -1,7 +1,10 @@
 //! What happened, one line each: the only record that reports and checks read.
 
-use crate::model::{Address, CheckResult, Moment, Outcome, Phase, Role, TableDigest, Verdict};
+use crate::model::{
+    Address, CheckResult, Coverage, ExpectRecord, Moment, Outcome, Phase, Role, SequenceUse, TableDigest, Verdict,
+};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// One line of `events.jsonl`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -192,6 +195,32 @@ pub enum Body {
         /// What the target query gives.
         target: TableDigest,
     },
+    /// A server refused a side of a declared transformation.
+    #[serde(rename = "parity.refused")]
+    MapRefused {
+        /// The case.
+        case: String,
+        /// When.
+        moment: Moment,
+        /// The number of the map in the plan, from 1.
+        map: u32,
+        /// The endpoint and the server's words.
+        why: String,
+    },
+    /// The rows in which both sides of a declared transformation differ, by the key that it names.
+    #[serde(rename = "keys")]
+    MapKeys {
+        /// The case.
+        case: String,
+        /// When.
+        moment: Moment,
+        /// The number of the map in the plan, from 1.
+        map: u32,
+        /// The first few: `missing`, `extra` or `changed`, and the key.
+        keys: Vec<String>,
+        /// How many there are.
+        total: u64,
+    },
     /// What a step says of itself.
     #[serde(rename = "claim")]
     Claim {
@@ -205,6 +234,86 @@ pub enum Body {
         ok: Option<bool>,
         /// The reason, for people.
         note: String,
+    },
+    /// What a report says of its own age. Nothing is said where there is no report.
+    #[serde(rename = "report")]
+    Report {
+        /// The case.
+        case: String,
+        /// The step.
+        step: String,
+        /// Why it ran.
+        phase: Phase,
+        /// When the step began, by the clock of the file system; RFC 3339 in UTC, as the others.
+        began: String,
+        /// When the file was last written.
+        written: String,
+        /// The times that it holds under well-known names.
+        stamps: BTreeMap<String, String>,
+    },
+    /// What passed the proxies while a step of the plan ran.
+    #[serde(rename = "traffic")]
+    Traffic {
+        /// The case.
+        case: String,
+        /// The step.
+        step: String,
+        /// Statements by endpoint; endpoints without a proxy are left out.
+        statements: BTreeMap<String, u64>,
+    },
+    /// What a server was still busy with for a step that had ended. Empty is good.
+    #[serde(rename = "server")]
+    Server {
+        /// The case.
+        case: String,
+        /// The step.
+        step: String,
+        /// Why it ran.
+        phase: Phase,
+        /// One sentence each.
+        busy: Vec<String>,
+    },
+    /// Sequences that feed columns of a target.
+    #[serde(rename = "sequences")]
+    Sequences {
+        /// The case.
+        case: String,
+        /// When.
+        moment: Moment,
+        /// The endpoint.
+        endpoint: String,
+        /// One per sequence and column.
+        uses: Vec<SequenceUse>,
+    },
+    /// A command that must refuse has ended.
+    #[serde(rename = "guard")]
+    Guarded {
+        /// The case.
+        case: String,
+        /// Its name.
+        guard: String,
+        /// The exit codes of a refusal.
+        refusals: Vec<i32>,
+        /// Its exit code; nothing when it did not end by itself.
+        exit: Option<i32>,
+        /// Whether its output holds what it must.
+        said: bool,
+    },
+    /// The answer to a check of the scenario's own.
+    #[serde(rename = "asked")]
+    Asked {
+        /// The case.
+        case: String,
+        /// When.
+        moment: Moment,
+        /// Its name.
+        check: String,
+        /// Whether the answer is the expected one.
+        holds: bool,
+        /// What was expected.
+        expected: String,
+        /// The answer.
+        found: String,
     },
     /// What was left after the case: processes, backends, prepared transactions. Empty is good.
     #[serde(rename = "leftovers")]
@@ -244,29 +353,6 @@ pub enum Body {
     },
 }
 
-/// What a canary must turn red.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ExpectRecord {
-    /// Exactly these checks, sorted.
-    pub red: Vec<String>,
-    /// The word of at least one case.
-    pub outcome: Option<Outcome>,
-}
-
-/// How many points a fault has, and how many of them are visited.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Coverage {
-    /// Points that the golden run recorded.
-    pub points: u64,
-    /// Points that are not provably equal to another one.
-    pub classes: u64,
-    /// Classes that are visited.
-    pub visited: u64,
-    /// Points that only one of two golden runs had: the tool is not deterministic, and nothing is known of them.
-    #[serde(default)]
-    pub lost: u64,
-}
-
 impl Body {
     /// The case that it belongs to, if it belongs to one.
     pub fn case(&self) -> Option<&str> {
@@ -286,7 +372,15 @@ impl Body {
             | Body::FaultCleared { case, .. }
             | Body::Probe { case, .. }
             | Body::Mapped { case, .. }
+            | Body::MapKeys { case, .. }
+            | Body::MapRefused { case, .. }
             | Body::Claim { case, .. }
+            | Body::Report { case, .. }
+            | Body::Traffic { case, .. }
+            | Body::Server { case, .. }
+            | Body::Sequences { case, .. }
+            | Body::Guarded { case, .. }
+            | Body::Asked { case, .. }
             | Body::Leftovers { case, .. }
             | Body::CaseFinished { case, .. } => Some(case),
         }

@@ -4,11 +4,13 @@ mod address;
 pub mod canonical;
 mod digest;
 mod event;
+mod fact;
 mod finding;
 mod history;
 mod moment;
 mod plan;
 mod problem;
+mod question;
 mod record;
 mod scenario;
 mod scenario_file;
@@ -19,12 +21,14 @@ mod verdict;
 
 pub use address::{Address, Axis, BadAddress, FaultPoint, Fingerprint, Place, is_name, is_shell_safe, parse_kind};
 pub use digest::{DatabaseState, Difference, RowSum, TableDigest, compare};
-pub use event::{Body, Coverage, Event, ExpectRecord};
+pub use event::{Body, Event};
+pub use fact::{Coverage, ExpectRecord, SequenceUse};
 pub use finding::{CheckResult, Finding, MAX_FINDINGS};
 pub use history::{CaseEvents, History, States, StepEnd};
 pub use moment::{Moment, Phase};
 pub use plan::{Parity, Plan, TableCopy};
 pub use problem::{Problem, render};
+pub use question::{Ask, Guard, OwnCheck, matches};
 pub use record::{CaseRecord, RunRecord, ScenarioRecord};
 pub use scenario::{
     At, Claims, Condition, Engine, Expect, FaultSpec, Landmark, Map, Recovery, Rerun, Role, Scenario, Step, TargetSpec,

@@ -44,6 +44,11 @@ pub enum Moment {
         /// The step.
         step: String,
     },
+    /// After a command that must refuse.
+    Guarded {
+        /// The guard.
+        guard: String,
+    },
     /// After everything.
     End,
 }
@@ -66,6 +71,7 @@ impl fmt::Display for Moment {
                 write!(f, "after the second fault, in the recovery by `{step}`")
             }
             Moment::After { phase: Phase::Rerun, step } => write!(f, "after `{step}` once more"),
+            Moment::Guarded { guard } => write!(f, "after guard `{guard}`"),
             Moment::End => f.write_str("at the end"),
         }
     }

@@ -1,6 +1,6 @@
 //! A plan: the steps of a procedure on named databases, and what must be true of the result.
 
-use crate::model::{Map, Role, Step, TargetSpec};
+use crate::model::{Guard, Map, Role, Step, TargetSpec};
 
 /// What will be done, as data, before it is done.
 #[derive(Debug, Clone, PartialEq)]
@@ -9,6 +9,8 @@ pub struct Plan {
     pub targets: Vec<TargetSpec>,
     /// The steps, in order.
     pub steps: Vec<Step>,
+    /// Commands that must refuse, each before one of the steps.
+    pub guards: Vec<Guard>,
     /// What the target must hold once the procedure is done.
     pub parity: Parity,
 }

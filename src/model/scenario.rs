@@ -1,6 +1,6 @@
 //! A scenario: what is rehearsed, on which data, injured how, recovered how, and what is expected of it.
 
-use crate::model::{Address, Place};
+use crate::model::{Address, Guard, OwnCheck, Place};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -21,7 +21,7 @@ pub struct Scenario {
     pub tool: Tool,
     /// The seed of the data and of every sample that is drawn.
     pub seed: u64,
-    /// Programs that must be found, such as `psql`; without them the scenario is not run, and the run is inconclusive.
+    /// Programs that must be found, such as `psql`, and modules of interpreters, such as `python3:psycopg`; without them the scenario is not run, and the run is inconclusive.
     pub needs: Vec<String>,
     /// The databases; empty: those of the flow.
     pub targets: Vec<TargetSpec>,
@@ -37,6 +37,12 @@ pub struct Scenario {
     pub maps: Vec<Map>,
     /// Columns that may differ from run to run.
     pub volatile: Vec<Volatile>,
+    /// Commands that must refuse.
+    pub guards: Vec<Guard>,
+    /// Checks of its own.
+    pub checks: Vec<OwnCheck>,
+    /// The definitions of targets that the migration may change, as patterns such as `index public.accounts.*`.
+    pub may_change: Vec<String>,
     /// What a canary must turn red; `None` for scenarios that must be green.
     pub expect: Option<Expect>,
 }
@@ -133,6 +139,11 @@ impl Role {
     /// All roles, in the order of a procedure.
     pub const ALL: [Role; 7] =
         [Role::Prepare, Role::DryRun, Role::Apply, Role::Verify, Role::Cutover, Role::Rollback, Role::Cleanup];
+
+    /// Whether the data is there once such a step has succeeded.
+    pub fn has_brought_data(self) -> bool {
+        matches!(self, Role::Apply | Role::Verify | Role::Cutover)
+    }
 
     /// The name in scenarios.
     pub fn name(self) -> &'static str {

@@ -73,6 +73,12 @@ pub(super) struct File {
     pub(super) map: Vec<MapFile>,
     #[serde(default)]
     pub(super) volatile: Vec<VolatileFile>,
+    #[serde(default)]
+    pub(super) guard: Vec<GuardFile>,
+    #[serde(default)]
+    pub(super) check: Vec<CheckFile>,
+    #[serde(default)]
+    pub(super) catalog: CatalogFile,
     pub(super) expect: Option<ExpectFile>,
 }
 
@@ -149,6 +155,48 @@ pub(super) struct VolatileFile {
     pub(super) table: Spanned<String>,
     pub(super) columns: Vec<String>,
     pub(super) reason: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GuardFile {
+    pub(super) name: Spanned<String>,
+    pub(super) before: Spanned<String>,
+    pub(super) argv: Spanned<Vec<String>>,
+    #[serde(default)]
+    pub(super) env: BTreeMap<String, String>,
+    pub(super) exit: Option<Spanned<Vec<i32>>>,
+    pub(super) says: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CheckFile {
+    pub(super) name: Spanned<String>,
+    pub(super) sql: Option<SqlFile>,
+    pub(super) command: Option<CommandFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SqlFile {
+    pub(super) on: Spanned<String>,
+    pub(super) query: String,
+    pub(super) equals: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CommandFile {
+    pub(super) argv: Spanned<Vec<String>>,
+    pub(super) exit: Option<Vec<i32>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CatalogFile {
+    #[serde(default)]
+    pub(super) may_change: Vec<String>,
 }
 
 #[derive(Deserialize)]

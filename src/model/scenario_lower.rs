@@ -1,6 +1,7 @@
 //! From the text of a scenario to its meaning; every problem of meaning is found in one pass.
 
 mod fault;
+mod question;
 mod step;
 mod target;
 
@@ -50,13 +51,16 @@ impl Lowering<'_> {
             seed: file.seed.map_or(1, |seed| self.seed(&seed)),
             needs: file.needs,
             maps: file.map.into_iter().map(|map| self.map(map, &targets)).collect(),
-            targets,
             steps: self.own_steps(file.step),
             faults: self.faults(&file.fault),
             recovery: file.recovery.into_iter().map(|recovery| self.recovery(recovery)).collect(),
             rerun: file.rerun.map_or(Rerun::default(), |rerun| self.rerun(&rerun.expect)),
             volatile: file.volatile.into_iter().map(|volatile| self.volatile(volatile)).collect(),
+            guards: self.guards(file.guard),
+            checks: self.own_checks(file.check, &targets),
+            may_change: file.catalog.may_change,
             expect: file.expect.map(|expect| self.expect(expect)),
+            targets,
         }
     }
 

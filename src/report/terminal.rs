@@ -107,7 +107,8 @@ fn as_planned(scenario: &ScenarioRecord) -> String {
         (Some(expect), Some(Verdict::Pass)) => {
             let outcome = expect.outcome.map(|outcome| outcome.to_string());
             let planned: Vec<String> = expect.red.iter().map(|check| plain(check)).chain(outcome).collect();
-            format!("  red: {}", planned.join(", "))
+            let head = if expect.red.is_empty() { "as planned" } else { "red" };
+            format!("  {head}: {}", planned.join(", "))
         }
         _ => String::new(),
     }

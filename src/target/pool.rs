@@ -184,6 +184,17 @@ impl Pool {
         Ok(found)
     }
 
+    /// Sessions in these databases that are in a transaction or hold a lock, ours left out; one sentence each.
+    ///
+    /// # Errors
+    /// The server does not answer.
+    pub async fn busy(&self, databases: &[&str]) -> Result<Vec<String>> {
+        let mut connection = self.take().await?;
+        let found = presence::busy(&mut connection, databases).await?;
+        self.put(connection);
+        Ok(found)
+    }
+
     /// Waits until no process of the server is left in these databases; returns how long that took, in microseconds.
     ///
     /// After a tool is killed, its statements go on for a while and may commit.

@@ -79,6 +79,17 @@ pub(super) async fn backends(connection: &mut PgConnection, databases: &[&str]) 
     Ok(query.fetch_all(connection).await.map_err(refused)?.iter().map(backend).collect())
 }
 
+/// Who works in these databases or keeps something there: one sentence each.
+pub(super) async fn busy(connection: &mut PgConnection, databases: &[&str]) -> Result<Vec<String>> {
+    let sql = "select concat_ws(' ', 'a session of', nullif(a.application_name, ''), 'is', a.state, \
+               'and holds ' || nullif(string_agg(distinct l.locktype || ' lock', ', '), '')) \
+               from pg_stat_activity a left join pg_locks l on l.pid = a.pid and l.granted and l.locktype <> 'virtualxid' \
+               where a.datname = any($1) and a.application_name <> $2 \
+               group by a.pid, a.application_name, a.state having a.state <> 'idle' or count(l.pid) > 0 order by 1";
+    let query = sqlx::query_scalar(sql).bind(names(databases)).bind(APPLICATION);
+    query.fetch_all(connection).await.map_err(refused)
+}
+
 pub(super) async fn order(connection: &mut PgConnection, sql: &str) -> Result<()> {
     sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(connection).await.map(drop).map_err(refused)
 }

@@ -3,6 +3,8 @@
 //! A history is a text, one line per event, read by [`events`]:
 //! `start`, `<phase> <step> <exit>` and `end` with the states that were seen then, `says`, `map`, `fired`, `left`.
 
+mod facts;
+
 use rehearsal::check::{CHECKS, broken_off_verdict, classify, judge, scenario_verdict};
 use rehearsal::flow;
 use rehearsal::model::{
@@ -111,6 +113,9 @@ fn events(text: &str) -> Vec<Body> {
 
 fn of_line(line: &str) -> Vec<Body> {
     let words: Vec<&str> = line.split(' ').collect();
+    if let Some(found) = facts::of_line(&words) {
+        return found;
+    }
     let case = || "x/1".to_owned();
     match words[..] {
         ["start", ..] => probes(&Moment::Start, &words[1..]),

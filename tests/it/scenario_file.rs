@@ -108,6 +108,28 @@ fn problems(text: &str) -> Vec<Problem> {
 #[case::tool_of_no_words(FLOW, "tool = []")]
 #[case::tool_with_inputs_of_numbers(FLOW, "tool = { inputs = [1] }")]
 #[case::recovery_by_nothing(FLOW, "[[recovery]]\nsteps = []")]
+#[case::guard_before_no_step(STEPS, "[[guard]]\nname = \"x\"\nbefore = \"cpy\"\nargv = [\"x\"]")]
+#[case::guard_that_may_succeed(STEPS, "[[guard]]\nname = \"x\"\nbefore = \"copy\"\nargv = [\"x\"]\nexit = [0, 1]")]
+#[case::guard_without_a_program(STEPS, "[[guard]]\nname = \"x\"\nbefore = \"copy\"\nargv = []")]
+#[case::guard_name_with_a_space(STEPS, "[[guard]]\nname = \"a b\"\nbefore = \"copy\"\nargv = [\"x\"]")]
+#[case::guard_named_twice(
+    STEPS,
+    "[[guard]]\nname = \"x\"\nbefore = \"copy\"\nargv = [\"x\"]\n\
+     [[guard]]\nname = \"x\"\nbefore = \"copy\"\nargv = [\"x\"]"
+)]
+#[case::typo_in_a_guard(STEPS, "[[guard]]\nname = \"x\"\nafter = \"copy\"\nargv = [\"x\"]")]
+#[case::check_that_asks_nothing(STEPS, "[[check]]\nname = \"none is lost\"")]
+#[case::check_that_asks_twice(
+    STEPS,
+    "[[check]]\nname = \"x\"\nsql = { on = \"target\", query = \"select 1\", equals = \"1\" }\n\
+     command = { argv = [\"x\"] }"
+)]
+#[case::check_without_a_program(STEPS, "[[check]]\nname = \"x\"\ncommand = { argv = [] }")]
+#[case::check_on_an_unknown_target(
+    STEPS,
+    "[[check]]\nname = \"x\"\nsql = { on = \"targets\", query = \"select 1\", equals = \"1\" }"
+)]
+#[case::typo_in_the_catalog(STEPS, "[catalog]\nmay_chance = []")]
 #[case::negative_seed(FLOW, "seed = -1")]
 #[case::two_problems_at_once(
     FLOW,
@@ -150,6 +172,11 @@ fn shown(name: &str, text: &str) {
 )]
 #[case::own_tool(FLOW, "[tool]\nprefix = [\"mine\"]\ninputs = [\"src/**\"]")]
 #[case::builtin_tool_with_inputs(FLOW, "tool = { inputs = [] }")]
+#[case::guard(STEPS, "[[guard]]\nname = \"x\"\nbefore = \"copy\"\nargv = [\"x\"]\nexit = [1, 64]\nsays = \"no\"")]
+#[case::guard_of_a_flow(FLOW, "[[guard]]\nname = \"x\"\nbefore = \"rollback\"\nargv = [\"x\"]")]
+#[case::check(STEPS, "[[check]]\nname = \"x\"\nsql = { on = \"target\", query = \"select 1\", equals = \"1\" }")]
+#[case::check_by_a_command(STEPS, "[[check]]\nname = \"x\"\ncommand = { argv = [\"x\"], exit = [0, 3] }")]
+#[case::catalog(STEPS, "[catalog]\nmay_change = [\"index *\"]")]
 #[case::map_on_the_one_source(STEPS, "[[map]]\nsource = \"select 1\"\ntarget = \"select 1\"")]
 fn a_right_scenario_has_no_problems(#[case] head: &str, #[case] more: &str) {
     assert_eq!(problems(&format!("{head}{more}\n")), []);
