@@ -4,6 +4,7 @@
 mod breaking;
 mod client;
 mod counting;
+mod epochs;
 mod refusing;
 mod server;
 mod striking;

@@ -51,7 +51,7 @@ pub(super) struct Session<'a> {
 async fn run(client: Stream, packet: &[u8], label: &str, buffer: BytesMut, shared: &Shared) -> io::Result<()> {
     let conn = shared.conns.fetch_add(1, Ordering::Relaxed) + 1;
     let line = Line::new();
-    shared.epoch_has_ended().await; // so that the first commit has something to be compared with
+    shared.begin_epochs().await;
     if let Some(hit) = shared.reach(conn, Axis::Conn, None, &label.into())
         && let After::Over(end) = strike(shared, &line, hit).await
     {
@@ -176,9 +176,15 @@ impl Session<'_> {
         flow.frames.look_at_data();
         self.conversation().terminated = Some(code);
         *self.raising() = Some(hit);
-        // Where it cannot be done nothing is announced: the fault did not strike.
-        let _ = self.shared.side.terminate(pid).await;
-        After::Drop
+        match self.shared.side.terminate(pid).await {
+            Ok(true) => After::Drop,
+            // It cannot be done, so nothing is announced: the fault did not strike.
+            Ok(false) | Err(_) => {
+                self.conversation().terminated = None;
+                *self.raising() = None;
+                After::GoOn
+            }
+        }
     }
 
     /// Asks the server to cancel what it is doing; it has acted when this returns.
@@ -201,6 +207,15 @@ impl Session<'_> {
 }
 
 impl Shared {
+    /// The first connection: from here on commits have something to be compared with. Later ones must not look, or a
+    /// commit that is just being answered would seem to have left nothing.
+    async fn begin_epochs(&self) {
+        let watched = self.epochs.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(epochs) = watched.filter(|epochs| !epochs.have_begun()) {
+            let _ = self.side.moved(&epochs).await; // one state more is visited
+        }
+    }
+
     /// Whether the log has got further, as far as epochs are watched. Where the server does not say it may have.
     async fn epoch_has_ended(&self) -> bool {
         let watched = self.epochs.lock().unwrap_or_else(PoisonError::into_inner).clone();

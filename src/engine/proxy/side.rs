@@ -17,6 +17,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Epochs(Arc<std::sync::Mutex<String>>);
 
 impl Epochs {
+    pub(super) fn have_begun(&self) -> bool {
+        !self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// Notes where the log is; whether that is further than the last time. The first time nothing is known.
     fn moved(&self, now: String) -> bool {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
