@@ -8,7 +8,7 @@ const SHORT: usize = 11;
 const IS_DIGEST: u128 = 0xff << 88;
 
 /// The id of a row with a key. In the binary form the lengths of short fields take one byte.
-#[inline]
+#[inline(always)]
 pub(super) fn of_key(key: &[u8], form: Form, fields: usize) -> u128 {
     let mut short = [0; 16];
     let length = match form {
@@ -27,7 +27,7 @@ pub(super) fn of_key(key: &[u8], form: Form, fields: usize) -> u128 {
 }
 
 /// The id of a row without a key, or with a long one.
-#[inline]
+#[inline(always)]
 pub(super) fn of_digest(digest: u128) -> u128 {
     IS_DIGEST | (digest >> 40)
 }
@@ -37,17 +37,19 @@ pub(super) fn is_key(id: u128) -> bool {
     id < IS_DIGEST
 }
 
+#[inline(always)]
 fn packed(key: &[u8], short: &mut [u8; 16]) -> Option<usize> {
-    let (mut rest, mut end) = (key, 0);
-    while !rest.is_empty() {
-        let length = usize::try_from(i32::from_be_bytes(rest.get(..4)?.try_into().ok()?)).ok()?;
-        if end + 1 + length > SHORT {
+    let (mut at, mut end) = (0, 0);
+    while at + 4 <= key.len() {
+        let length = u32::from_be_bytes([key[at], key[at + 1], key[at + 2], key[at + 3]]) as usize;
+        // NULL has the length -1, which is too long too.
+        if length > SHORT || end + 1 + length > SHORT || at + 4 + length > key.len() {
             return None;
         }
         short[end] = length as u8;
-        short[end + 1..end + 1 + length].copy_from_slice(rest.get(4..4 + length)?);
+        short[end + 1..end + 1 + length].copy_from_slice(&key[at + 4..at + 4 + length]);
         end += 1 + length;
-        rest = &rest[4 + length..];
+        at += 4 + length;
     }
     Some(end)
 }

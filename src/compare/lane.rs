@@ -74,21 +74,21 @@ impl Lane {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> std::io::Result<Message> {
         loop {
-            if let Some(header) = self.buffer[self.start..self.end].first_chunk::<5>() {
-                let length = u32::from_be_bytes([header[1], header[2], header[3], header[4]]) as usize;
-                let (body, end) = (self.start + 5, self.start + 1 + length);
-                if end <= self.end && body <= end {
-                    let letter = header[0];
-                    self.start = end;
-                    return Ok((letter, body..end));
-                }
-                self.fill(length + 1)?;
-            } else {
+            let (at, buffer) = (self.start, &self.buffer);
+            if self.end - at < 5 {
                 self.fill(5)?;
+                continue;
             }
+            let length = u32::from_be_bytes([buffer[at + 1], buffer[at + 2], buffer[at + 3], buffer[at + 4]]) as usize;
+            let end = at + 1 + length.max(4);
+            if end <= self.end {
+                self.start = end;
+                return Ok((buffer[at], at + 5..end));
+            }
+            self.fill(end - at)?;
         }
     }
 

@@ -36,11 +36,13 @@ pub(super) struct Rows {
 pub(super) async fn compare(sides: &mut Sides, table: &Table, samples: usize) -> Result<Rows> {
     let mut attempt = Attempt::first(table);
     let (source, target, peeled) = pass(sides, table, &attempt, 0).await?;
-    let mut found = Found::default();
-    if source != target {
-        found = differing(sides, table, &mut attempt, peeled, source.rows + target.rows).await?;
-    }
-    let differences = named(sides, table, found, samples).await?;
+    let differences = match source == target {
+        true => RowDifferences::default(),
+        false => {
+            let found = differing(sides, table, &mut attempt, peeled, (source.rows + target.rows, samples)).await?;
+            named(sides, table, found, samples).await?
+        }
+    };
     Ok(Rows { source, target, differences })
 }
 
@@ -102,10 +104,10 @@ async fn differing(
     table: &Table,
     attempt: &mut Attempt,
     mut peeled: Peeled,
-    rows: u64,
+    (rows, samples): (u64, usize),
 ) -> Result<Found> {
     for _ in 0..ATTEMPTS {
-        let mut found = Found::default();
+        let mut found = Found::new(table, samples);
         let mut estimate = None;
         for part in 0..attempt.parts {
             if part > 0 {
@@ -137,17 +139,31 @@ struct Found {
     missing: u64,
     extra: u64,
     changed: u64,
-    ids: BTreeMap<u128, Kind>,
     is_whole: bool,
-}
-
-impl Default for Found {
-    fn default() -> Found {
-        Found { missing: 0, extra: 0, changed: 0, ids: BTreeMap::new(), is_whole: true }
-    }
+    form: Form,
+    families: Vec<Option<String>>,
+    samples: usize,
+    /// The first keys that could be read from their ids.
+    names: BTreeMap<Kind, Names>,
+    /// Ids that a second pass has to name.
+    nameless: BTreeMap<u128, Kind>,
 }
 
 impl Found {
+    fn new(table: &Table, samples: usize) -> Found {
+        Found {
+            missing: 0,
+            extra: 0,
+            changed: 0,
+            is_whole: true,
+            form: table.form,
+            families: table.key_families(),
+            samples,
+            names: BTreeMap::new(),
+            nameless: BTreeMap::new(),
+        }
+    }
+
     fn is_empty(&self) -> bool {
         self.missing + self.extra + self.changed == 0
     }
@@ -169,26 +185,27 @@ impl Found {
                 std::cmp::Ordering::Greater => Kind::Missing,
                 std::cmp::Ordering::Less => Kind::Extra,
             };
-            if self.ids.len() < REMEMBERED {
-                self.ids.insert(group[0].0, kind);
+            self.name(group[0].0, kind);
+        }
+    }
+
+    fn name(&mut self, id: u128, kind: Kind) {
+        match ident::texts(id, self.form, &self.families) {
+            Some(texts) => {
+                let samples = self.samples;
+                self.names.entry(kind).or_insert_with(|| Names::new(samples)).add(Key(texts));
             }
+            None if self.nameless.len() < REMEMBERED => drop(self.nameless.insert(id, kind)),
+            None => {}
         }
     }
 }
 
-/// Reads names from the ids, or asks for them.
+/// Asks for the names that are not known yet, and for the columns of changed rows.
 async fn named(sides: &mut Sides, table: &Table, found: Found, samples: usize) -> Result<RowDifferences> {
-    let mut names: BTreeMap<Kind, Names> = BTreeMap::new();
-    let mut wanted = BTreeMap::new();
-    let families = table.key_families();
-    for (id, kind) in &found.ids {
-        match ident::texts(*id, table.form, &families) {
-            Some(texts) => names.entry(*kind).or_insert_with(|| Names::new(samples)).add(Key(texts)),
-            None => drop(wanted.insert(*id, *kind)),
-        }
-    }
-    if !wanted.is_empty() && samples > 0 {
-        asked(sides, table, wanted, samples, &mut names).await?;
+    let Found { missing: gone, extra: come, changed: other, mut names, nameless, .. } = found;
+    if !nameless.is_empty() && samples > 0 {
+        asked(sides, table, nameless, samples, &mut names).await?;
     }
     let mut keys = |kind| names.remove(&kind).map(Names::into_keys).unwrap_or_default();
     let (missing, extra, changed) = (keys(Kind::Missing), keys(Kind::Extra), keys(Kind::Changed));
@@ -199,8 +216,7 @@ async fn named(sides: &mut Sides, table: &Table, found: Found, samples: usize) -
         changed_keys.push(ChangedRow { key: key.text(table.told()), columns });
     }
     let (missing_keys, extra_keys) = (texts(missing), texts(extra));
-    let Found { missing, extra, changed, .. } = found;
-    Ok(RowDifferences { missing, extra, changed, missing_keys, extra_keys, changed_keys })
+    Ok(RowDifferences { missing: gone, extra: come, changed: other, missing_keys, extra_keys, changed_keys })
 }
 
 async fn asked(

@@ -23,7 +23,7 @@ const CHECK: u64 = 0xffff;
 
 impl Entry {
     /// `id` is below [`ID_LIMIT`]; of `content`, a digest, the upper 48 bits are kept.
-    #[inline]
+    #[inline(always)]
     pub fn new(id: u128, content: u64) -> Entry {
         debug_assert!(id < ID_LIMIT);
         let kept = content & !CHECK;
@@ -86,7 +86,7 @@ impl Sketch {
     }
 
     /// One entry more.
-    #[inline]
+    #[inline(always)]
     pub fn add(&mut self, entry: Entry) {
         self.waiting.push(entry);
         if self.waiting.len() == TOGETHER {
@@ -94,15 +94,21 @@ impl Sketch {
         }
     }
 
+    // Plain loops and forced inlining from here to the cell: this is what every row costs, and what contributors build
+    // is hardly optimised.
     fn settle(&mut self) {
-        let mut waiting = std::mem::take(&mut self.waiting);
-        for entry in &waiting {
-            for place in self.places(*entry) {
-                self.cells[place].add(*entry);
-            }
+        let waiting = std::mem::take(&mut self.waiting);
+        let mut at = 0;
+        while at < waiting.len() {
+            let entry = waiting[at];
+            let [one, two, three] = self.places(entry);
+            self.cells[one].add(entry);
+            self.cells[two].add(entry);
+            self.cells[three].add(entry);
+            at += 1;
         }
-        waiting.clear();
         self.waiting = waiting;
+        self.waiting.clear();
     }
 
     /// Takes away what `other` holds.
@@ -149,13 +155,12 @@ impl Sketch {
     }
 
     /// One cell in each third.
-    #[inline]
+    #[inline(always)]
     fn places(&self, entry: Entry) -> [usize; 3] {
         let third = self.cells.len() / 3;
         let one = mixed(entry.id, entry.hash ^ self.seed);
         let other = one.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (one >> 29);
-        let place = |bits: u64| (((bits & 0xffff_ffff) * third as u64) >> 32) as usize;
-        [place(one), third + place(one >> 32), 2 * third + place(other >> 32)]
+        [scaled(one, third), third + scaled(one >> 32, third), 2 * third + scaled(other >> 32, third)]
     }
 
     /// From the number of empty cells.
@@ -173,11 +178,12 @@ impl Cell {
         Cell { id, hash_low: hash as u64, hash_high: (hash >> 64) as i32, count }
     }
 
-    #[inline]
+    #[inline(always)]
     fn add(&mut self, entry: Entry) {
         let (low, carry) = self.hash_low.overflowing_add(entry.hash);
         self.id = self.id.wrapping_add(entry.id);
-        (self.hash_low, self.hash_high) = (low, self.hash_high.wrapping_add(i32::from(carry)));
+        self.hash_low = low;
+        self.hash_high = self.hash_high.wrapping_add(carry as i32);
         self.count = self.count.wrapping_add(1);
     }
 
@@ -202,12 +208,17 @@ fn divided(sum: i128, count: i128) -> Option<i128> {
     (count != 0 && sum.checked_rem(count)? == 0).then(|| sum.checked_div(count)).flatten()
 }
 
-#[inline]
+/// The lower half of `bits`, as a number below `limit`.
+#[inline(always)]
+fn scaled(bits: u64, limit: usize) -> usize {
+    (((bits & 0xffff_ffff) * limit as u64) >> 32) as usize
+}
+
+#[inline(always)]
 fn mixed(id: u128, hash: u64) -> u64 {
     let mut bits = (id as u64) ^ hash.rotate_left(23);
-    for word in [(id >> 64) as u64, hash] {
-        bits = (bits ^ (bits >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93) ^ word;
-    }
+    bits = (bits ^ (bits >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93) ^ (id >> 64) as u64;
+    bits = (bits ^ (bits >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93) ^ hash;
     bits = (bits ^ (bits >> 32)).wrapping_mul(0xca5a_8263_9512_1157);
     bits ^ (bits >> 29)
 }

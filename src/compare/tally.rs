@@ -31,7 +31,7 @@ impl Tally {
 }
 
 impl Sink for Tally {
-    #[inline]
+    #[inline(always)]
     fn row(&mut self, row: &[u8], key: usize) {
         let Pass { part: (part, parts), form, key_fields, .. } = self.pass;
         let digest = xxh3_128(row);

@@ -6,6 +6,7 @@ mod engines;
 use crate::postgres_server::Server;
 use rehearsal::compare::{Answer, Comparison, Options, Place, TableComparison, compare};
 use rehearsal::db::{Dsn, postgres};
+use rehearsal::engine::proxy::{Proxy, ProxyRules};
 use sqlx::Connection as _;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -252,5 +253,23 @@ async fn definitions_are_compared_on_demand() {
         let catalog = comparison.catalog.unwrap();
         assert!(catalog.iter().any(|difference| difference.object.starts_with(object)), "{sql}: {catalog:?}");
         assert_eq!(comparison.answer, Answer::Different, "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn over_a_network_it_is_the_same_as_over_a_socket() {
+    let (_server, source, target) = twins(SCHEMA).await;
+    let socket = std::path::Path::new(&target.host()).join(".s.PGSQL.5432");
+    let proxy = Proxy::start("pg.target", socket, ProxyRules::default()).await.unwrap();
+    let url = format!("postgres://postgres@127.0.0.1:{}/{}?sslmode=disable", proxy.port(), target.database());
+    let through = Dsn::parse(&url).unwrap();
+    let comparison = compared(&source, &through, &options()).await;
+    assert_eq!(comparison.answer, Answer::Equal, "{comparison}");
+    execute(&target, "update app.orders set amount = 0 where a = 3; delete from app.loose where a = 7").await;
+    let direct = compared(&source, &target, &options()).await;
+    let comparison = compared(&source, &through, &options()).await;
+    assert_eq!(comparison.count(Answer::Different), 2, "{comparison}");
+    for (one, other) in direct.tables.iter().zip(&comparison.tables) {
+        assert_eq!((&one.rows, one.target_digest), (&other.rows, other.target_digest));
     }
 }
