@@ -26,6 +26,7 @@ use std::fmt::Display;
 
 pub use canary::{broken_off_verdict, scenario_verdict};
 pub use outcome::classify;
+pub(crate) use parity::differing_tables;
 
 /// A question to the history of a case.
 pub trait Check: Sync {

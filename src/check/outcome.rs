@@ -21,7 +21,8 @@ pub fn classify(history: &History, checks: &[CheckResult]) -> Outcome {
     // A tool may refuse to run twice, if the scenario says so.
     let refuses = history.scenario.rerun == Rerun::Refuses;
     let is_injured = |end: &StepEnd| matches!(end.phase, Phase::Injured | Phase::Relapse);
-    let counts = |end: &&StepEnd| !is_injured(end) && !(refuses && end.phase == Phase::Rerun);
+    let may_fail = |end: &StepEnd| is_injured(end) || refuses && end.phase == Phase::Rerun;
+    let counts = |end: &&StepEnd| !may_fail(end);
     let all_succeeded = ends.iter().filter(counts).all(|end| end.success);
     // Exit 0 although it was injured: by itself it did right, or nobody was told that it did wrong.
     if let Some(StepEnd { success: true, .. }) = struck_at {

@@ -84,6 +84,16 @@ pub(crate) fn differences(history: &History, moment: &Moment) -> Option<Vec<Find
     Some(findings)
 }
 
+/// The tables of `endpoint` that are there at `moment`, and not with the rows that they must hold; empty where that was
+/// not observed.
+pub(crate) fn differing_tables(history: &History, endpoint: &str, moment: &Moment) -> Vec<String> {
+    let (Some(expected), Some(found)) = (expected_tables(history, endpoint), history.state(moment, endpoint)) else {
+        return Vec::new();
+    };
+    let differs = |(table, digest): &(&String, &TableDigest)| found.tables.get(*table).is_some_and(|is| is != *digest);
+    expected.iter().filter(differs).map(|(table, _)| table.clone()).collect()
+}
+
 /// The tables that `endpoint` must hold: those of the sources where they are copied, its own from the start elsewhere.
 fn expected_tables(history: &History, endpoint: &str) -> Option<BTreeMap<String, TableDigest>> {
     let mut expected = history.golden_state(&Moment::Start, endpoint)?.tables.clone();

@@ -200,7 +200,7 @@ fn numbered(line: &[u8]) -> Option<(usize, &[u8])> {
 /// Runs a COPY TO STDOUT in text form and gives each line, without its newline, to `each`.
 ///
 /// When `each` fails the rest is read and thrown away, so that the connection stays usable.
-async fn copy_lines(
+pub(crate) async fn copy_lines(
     connection: &mut PgConnection,
     copy: &str,
     mut each: impl FnMut(&[u8]) -> Result<()>,

@@ -4,9 +4,11 @@ use crate::clock::Stopwatch;
 use crate::engine::Traces;
 use crate::engine::checkpoint::{self, Checkpoint};
 use crate::engine::context::{CaseLog, Rehearsed};
+use crate::engine::diagnose;
 use crate::engine::observe::{self, Which};
 use crate::engine::recovery::Course;
 use crate::engine::stage::Stage;
+use crate::engine::way_back;
 use crate::engine::way_out::{self, Injured, Injuries, Taken};
 use crate::engine::{ask, facts, step};
 use crate::model::{Body, CaseEvents, Moment, Phase, Role, Step};
@@ -21,6 +23,8 @@ pub(super) struct Recording {
     pub(super) traces: BTreeMap<String, Traces>,
     /// How long each step took.
     pub(super) durations: BTreeMap<String, Duration>,
+    /// The files of the tool at the end.
+    pub(super) files: BTreeSet<String>,
     /// The steps that changed no file.
     pub(super) leaves_files: BTreeSet<String>,
     /// What the databases held before a step.
@@ -49,7 +53,11 @@ pub(super) async fn golden(
         let watch = Stopwatch::start();
         stage.take_traces();
         let files = stage.files(planned)?;
-        let end = step::run(stage, log, planned, Phase::Plan, None).await?;
+        let goes_back = planned.role == Role::Rollback;
+        let end = match goes_back {
+            true => way_back::go_back(stage, log, &planned.name).await?,
+            false => step::run(stage, log, planned, Phase::Plan, None).await?,
+        };
         if files == stage.files(planned)? {
             recording.leaves_files.insert(planned.name.clone());
         }
@@ -58,21 +66,28 @@ pub(super) async fn golden(
         facts::traffic(log, &planned.name, &traces)?;
         recording.traces.insert(planned.name.clone(), traces);
         let after = Moment::after(Phase::Plan, &planned.name);
-        observe::probe(stage, log, &after, Which::All).await?;
+        if !goes_back {
+            observe::probe(stage, log, &after, Which::All).await?;
+        }
         if !end.success {
             break;
         }
         if stage.context.plan.last_apply().is_some_and(|last| last.name == planned.name) {
             facts::sequences(stage, log, &after).await?;
             ask::own_checks(stage, log, &after).await?;
+            let is_explained = diagnose::golden_run(stage, log, &after).await?;
             step::run(stage, log, planned, Phase::Rerun, None).await?;
             let again = Moment::after(Phase::Rerun, &planned.name);
             observe::probe(stage, log, &again, Which::Targets).await?;
             ask::own_checks(stage, log, &again).await?;
+            if !is_explained {
+                diagnose::golden_run(stage, log, &again).await?;
+            }
         }
     }
     observe::leftovers(stage, log).await?;
     observe::probe(stage, log, &Moment::End, Which::All).await?;
+    recording.files = stage.file_names()?;
     Ok(recording)
 }
 

@@ -6,7 +6,9 @@ use crate::engine::keep::Keeper;
 use crate::engine::pause::Pause;
 use crate::engine::turns::Turns;
 use crate::evidence::{Bundle, Journal, Open, Redactor};
-use crate::model::{Body, CaseEvents, CheckResult, DatabaseState, History, Outcome, Plan, Scenario, States, canonical};
+use crate::model::{
+    Body, CaseEvents, CheckResult, DatabaseState, History, Outcome, Plan, Scenario, States, Verdict, canonical,
+};
 use crate::registry::Registry;
 use crate::{Result, check};
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +29,8 @@ pub(super) struct Run {
     pub(super) is_hunt: bool,
     pub(super) keeper: Keeper,
     pub(super) pause: Option<Pause>,
+    /// Of digests of values that may not be shown; never written down.
+    pub(super) diff_key: [u8; 32],
 }
 
 impl Run {
@@ -103,13 +107,8 @@ impl<'a> CaseLog<'a> {
         Ok(())
     }
 
-    /// Asks the checks and writes down what became of the case.
-    pub(super) fn finish(
-        &mut self,
-        context: &Rehearsed,
-        golden: &CaseEvents,
-        ending: Ending,
-    ) -> Result<(Outcome, Vec<CheckResult>)> {
+    /// Asks the checks what became of the case.
+    pub(super) fn judge(&self, context: &Rehearsed, golden: &CaseEvents, ending: Ending) -> Judged {
         let states = self.run.states();
         let history =
             History { scenario: context.scenario, plan: context.plan, golden, case: &self.events, states: &states };
@@ -119,8 +118,35 @@ impl<'a> CaseLog<'a> {
             Ending::Diverged => (Outcome::Diverged, None),
             Ending::Trouble(error) => (Outcome::Unfinished, Some(error)),
         };
-        let finished = Body::CaseFinished { case: self.case(), outcome, checks: checks.clone(), error };
-        self.record(finished)?;
-        Ok((outcome, checks))
+        Judged { outcome, checks, error }
+    }
+
+    /// Writes down that a run ended of which nothing was asked.
+    pub(super) fn finish_unasked(&mut self, ending: Ending) -> Result<()> {
+        let (outcome, error) = match ending {
+            Ending::Trouble(error) => (Outcome::Unfinished, Some(error)),
+            Ending::Finished | Ending::Diverged => (Outcome::Pass, None),
+        };
+        self.finish(Judged { outcome, checks: Vec::new(), error })
+    }
+
+    /// Writes it down.
+    pub(super) fn finish(&mut self, judged: Judged) -> Result<()> {
+        let Judged { outcome, checks, error } = judged;
+        self.record(Body::CaseFinished { case: self.case(), outcome, checks, error })
+    }
+}
+
+/// What became of a case.
+pub(super) struct Judged {
+    pub(super) outcome: Outcome,
+    checks: Vec<CheckResult>,
+    error: Option<String>,
+}
+
+impl Judged {
+    /// The worst of its word and its checks.
+    pub(super) fn verdict(&self) -> Verdict {
+        Verdict::worst(self.checks.iter().map(|check| check.verdict).chain([self.outcome.verdict()]))
     }
 }

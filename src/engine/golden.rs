@@ -93,8 +93,9 @@ fn finish(
     trouble: Option<String>,
 ) -> Result<(Outcome, Verdict)> {
     let ending = trouble.map_or(Ending::Finished, Ending::Trouble);
-    let (outcome, checks) = log.finish(context, golden, ending)?;
-    let verdict = Verdict::worst(checks.iter().map(|check| check.verdict).chain([Outcome::verdict(outcome)]));
+    let judged = log.judge(context, golden, ending);
+    let (outcome, verdict) = (judged.outcome, judged.verdict());
+    log.finish(judged)?;
     Ok((outcome, verdict))
 }
 

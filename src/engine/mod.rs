@@ -15,6 +15,7 @@
 //! pause       stopping where a fault has struck
 //! keep        cases that stay after the run
 //! observe     what the databases hold
+//! diagnose    why a case is red: what is in the way, which rows differ
 //! epochs      which points leave one durable state (pure)
 //! facts       what else golden runs tell
 //! maps        both sides of each declared transformation
@@ -24,6 +25,7 @@
 //! planning    from a scenario to its data and its plan
 //! points      recorded traces -> points to visit (pure)
 //! recovery    which steps run, and which lead out (pure)
+//! way_back    what a rollback loses; runs that go back earlier than the plan
 //! way_out     the way out, taken, and injured itself
 //! pairs       compound faults: points of the way out (pure)
 //! files       the file shim: recording and injuring what a tool does to files
@@ -42,6 +44,7 @@ mod ask;
 mod case;
 mod checkpoint;
 mod context;
+mod diagnose;
 mod doctor;
 mod draft;
 mod epochs;
@@ -76,6 +79,7 @@ mod stage;
 mod step;
 mod tool_digest;
 mod turns;
+mod way_back;
 mod way_out;
 
 pub use doctor::{Finding, Health, doctor};

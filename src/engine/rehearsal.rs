@@ -185,6 +185,7 @@ impl Rehearsal {
             journal,
             redactor,
             states,
+            diff_key: crate::target::random()?,
             turns,
             is_hunt: self.options.hunt.is_some(),
             keeper,

@@ -3,6 +3,7 @@
 use crate::engine::case;
 use crate::engine::checkpoint;
 use crate::engine::context::{CaseLog, Ending, Rehearsed, Run};
+use crate::engine::diagnose;
 use crate::engine::golden::{self, Golden};
 use crate::engine::hazard::Injury;
 use crate::engine::pairs::{self, Single};
@@ -12,6 +13,7 @@ use crate::engine::recovery::course;
 use crate::engine::select;
 use crate::engine::stage::Stage;
 use crate::engine::tool_digest::tool_sha256;
+use crate::engine::way_back;
 use crate::engine::way_out::{Injuries, Second, Taken};
 use crate::engine::{Library, Options, Tier};
 use crate::fault::Fault;
@@ -58,6 +60,9 @@ pub(super) async fn rehearse(run: &Run, library: &Library, scenario: &Scenario, 
         context.idle = golden::idle_steps(&context, &golden);
     }
     if golden.is_green {
+        if options.tier != Tier::Quick && options.only.is_none() && !options.plan_only {
+            way_back::returns(&context, &golden).await?;
+        }
         let cases = plan_cases(&context, &golden, options)?;
         if !options.plan_only {
             run_cases(&context, &golden, cases, &tool_sha256, options).await?;
@@ -224,7 +229,13 @@ async fn run_case(
         Ok(_) if has_diverged(options, planned, tool_sha256) => Ending::Diverged,
         Ok(_) => Ending::Finished,
     };
-    let (outcome, checks) = log.finish(context, &golden.events, ending)?;
+    let judged = log.judge(context, &golden.events, ending);
+    let (outcome, verdict) = (judged.outcome, judged.verdict());
+    // Who looks for a smaller failure wants many of them, and no explanation.
+    if let (Ok((stage, _)), Verdict::Fail, false) = (&result, verdict, context.run.is_hunt) {
+        diagnose::red_case(stage, &mut log, golden).await?;
+    }
+    log.finish(judged)?;
     let mut taken = Taken::new();
     if let Ok((stage, way_out)) = result {
         taken = way_out;
@@ -232,7 +243,6 @@ async fn run_case(
             stage.keep_logs(&log.case())?;
         }
         // What became of the case stands; the supervisor removes what is left.
-        let verdict = Verdict::worst(checks.iter().map(|check| check.verdict).chain([outcome.verdict()]));
         if let Err(error) = context.run.keeper.end(stage, &log, outcome, verdict).await {
             let text = format!("cannot remove what a case used: {error}");
             context.run.journal.append(Body::Note { case: Some(log.case()), text })?;

@@ -10,7 +10,7 @@ use crate::target::{Cluster, Database, Pool};
 use crate::{Error, Result};
 use futures_util::future::try_join_all;
 use sqlx::{Connection, PgConnection};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -146,6 +146,16 @@ impl<'a> Stage<'a> {
         }
         files.retain(|path, _| !is_own(path));
         Ok(files)
+    }
+
+    /// The files of a tool by their paths in the directories of the case, without reports that were set aside.
+    pub(super) fn file_names(&self) -> Result<BTreeSet<String>> {
+        let mut files = BTreeMap::new();
+        for part in ["work", "home", "tmp", "files"] {
+            list(&self.folder(part), &mut files)?;
+        }
+        let name = |path: PathBuf| path.strip_prefix(&self.dir).ok().map(|path| path.to_string_lossy().into_owned());
+        Ok(files.into_keys().filter_map(name).filter(|name| !name.contains(".before-")).collect())
     }
 
     /// Keeps what the steps printed, without the password of the run.

@@ -3,6 +3,7 @@
 use crate::Result;
 use crate::clock::Stopwatch;
 use crate::engine::context::CaseLog;
+use crate::engine::diagnose;
 use crate::engine::hazard::{self, Injury};
 use crate::engine::proxy::Armed;
 use crate::engine::stage::Stage;
@@ -93,6 +94,7 @@ async fn watch_over(
                 }
             }
             () = &mut deadline => {
+                diagnose::obstacles(stage, log, &format!("when `{}` went over its bound", step.name)).await?;
                 hazard::kill(stage, child).await?;
                 return Ok((child.wait().await?, true));
             }

@@ -1,7 +1,8 @@
 //! What happened, one line each: the only record that reports and checks read.
 
 use crate::model::{
-    Address, CheckResult, Coverage, ExpectRecord, Moment, Outcome, Phase, Role, SequenceUse, TableDigest, Verdict,
+    Address, CheckResult, Coverage, ExpectRecord, Lost, Moment, Obstacle, Outcome, Phase, Role, SequenceUse,
+    TableDifference, TableDigest, Verdict,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -323,6 +324,38 @@ pub enum Body {
         /// One sentence each.
         found: Vec<String>,
     },
+    /// What is in the way, of a red case or of a step that went over its bound.
+    #[serde(rename = "obstacles")]
+    Obstacles {
+        /// The case.
+        case: String,
+        /// When it was looked for, in words.
+        when: String,
+        /// What was found; never empty.
+        found: Vec<Obstacle>,
+    },
+    /// In which rows a red case differs from what it should hold.
+    #[serde(rename = "differences")]
+    Differences {
+        /// The case.
+        case: String,
+        /// When.
+        moment: Moment,
+        /// The tables whose rows could be compared, each with a few of them.
+        tables: Vec<TableDifference>,
+        /// SHA-256 of `diff.jsonl` in the case's folder, 64 hexadecimal digits.
+        diff_sha256: String,
+    },
+    /// An uninjured step went back, and this is what went with it.
+    #[serde(rename = "went.back")]
+    WentBack {
+        /// The case.
+        case: String,
+        /// The step.
+        step: String,
+        /// The rows that no source holds and that were not there at the start; empty is good.
+        lost: Vec<Lost>,
+    },
     /// Something worth knowing.
     #[serde(rename = "note")]
     Note {
@@ -351,38 +384,4 @@ pub enum Body {
         /// Digest of the part that two people with the same inputs must agree on.
         outcome_sha256: String,
     },
-}
-
-impl Body {
-    /// The case that it belongs to, if it belongs to one.
-    pub fn case(&self) -> Option<&str> {
-        match self {
-            Body::RunStarted { .. }
-            | Body::ScenarioStarted { .. }
-            | Body::ScenarioPlanned { .. }
-            | Body::BudgetOver { .. }
-            | Body::ScenarioFinished { .. }
-            | Body::RunFinished { .. } => None,
-            Body::Note { case, .. } => case.as_deref(),
-            Body::CaseStarted { case, .. }
-            | Body::StepStarted { case, .. }
-            | Body::StepFinished { case, .. }
-            | Body::FaultArmed { case, .. }
-            | Body::FaultFired { case, .. }
-            | Body::FaultCleared { case, .. }
-            | Body::Probe { case, .. }
-            | Body::Mapped { case, .. }
-            | Body::MapKeys { case, .. }
-            | Body::MapRefused { case, .. }
-            | Body::Claim { case, .. }
-            | Body::Report { case, .. }
-            | Body::Traffic { case, .. }
-            | Body::Server { case, .. }
-            | Body::Sequences { case, .. }
-            | Body::Guarded { case, .. }
-            | Body::Asked { case, .. }
-            | Body::Leftovers { case, .. }
-            | Body::CaseFinished { case, .. } => Some(case),
-        }
-    }
 }

@@ -2,8 +2,10 @@
 
 mod address;
 pub mod canonical;
+mod diagnosis;
 mod digest;
 mod event;
+mod event_case;
 mod fact;
 mod finding;
 mod history;
@@ -18,8 +20,10 @@ mod scenario_lower;
 mod sqlstate;
 mod token;
 mod verdict;
+mod way_back;
 
 pub use address::{Address, Axis, BadAddress, FaultPoint, Fingerprint, Place, is_name, is_shell_safe, parse_kind};
+pub use diagnosis::{Beside, Fate, Lost, Obstacle, Row, RowDifference, Standing, TableDifference};
 pub use digest::{DatabaseState, Difference, RowSum, TableDigest, compare};
 pub use event::{Body, Event};
 pub use fact::{Coverage, ExpectRecord, SequenceUse};
@@ -38,3 +42,4 @@ pub use scenario_file::{Known, KnownFlow};
 pub use sqlstate::SqlState;
 pub use token::{Token, TokenDigests};
 pub use verdict::{Outcome, Verdict};
+pub use way_back::{Return, WayBack, not_shown, ways_back};

@@ -1,7 +1,9 @@
 //! A run as reports see it: the events, folded by scenario and case. A pure function of the events.
 
-use crate::model::{Address, Body, CaseEvents, CheckResult, Coverage, Event, ExpectRecord, Outcome, Verdict};
-use std::collections::BTreeMap;
+use crate::model::{
+    Address, Body, CaseEvents, CheckResult, Coverage, Event, ExpectRecord, Outcome, Verdict, WayBack, ways_back,
+};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A run.
 #[derive(Debug, Clone, Default)]
@@ -227,7 +229,21 @@ impl ScenarioRecord {
 
     /// The golden cases, in order.
     pub fn golden(&self) -> impl Iterator<Item = &CaseRecord> {
-        self.cases.values().filter(|case| case.address.is_none())
+        self.cases.values().filter(|case| case.address.is_none() && case.went_back_from().is_none())
+    }
+
+    /// For each step of the uninterrupted run what going back from there costs; empty before there is one.
+    pub fn ways_back(&self) -> Vec<WayBack> {
+        let Some(golden) = self.golden().next() else { return Vec::new() };
+        let probed = golden.events.iter().filter_map(|event| match event {
+            Body::Probe { endpoint, .. } if !self.sources.contains(endpoint) => Some(endpoint.clone()),
+            _ => None,
+        });
+        let targets: Vec<String> = probed.collect::<BTreeSet<_>>().into_iter().collect();
+        let returns = self.cases.values();
+        let returns: Vec<(String, CaseEvents)> =
+            returns.filter_map(|case| Some((case.went_back_from()?.to_owned(), case.as_events()))).collect();
+        ways_back(&golden.as_events(), &returns, &targets)
     }
 }
 
@@ -252,6 +268,11 @@ impl CaseRecord {
     pub fn verdict(&self) -> Verdict {
         let word = self.outcome.map_or(Verdict::Unknown, Outcome::verdict);
         Verdict::worst(self.checks.iter().map(|check| check.verdict).chain([word]))
+    }
+
+    /// The step from which it went back, if it is a run that did nothing else.
+    pub fn went_back_from(&self) -> Option<&str> {
+        self.case.rsplit_once('/')?.1.strip_prefix("return-")
     }
 
     /// The checks that are not green.

@@ -1,8 +1,9 @@
 //! A case that is not green, explained: meaning, place, expected and found, first bad event, the command that repeats it.
 
 use super::case::{first_bad_event, next_command, word};
+use super::explanation::Explanation;
 use super::words::{count, plain, plural, wrap};
-use crate::model::{Body, CaseRecord, CheckResult, Finding, ScenarioRecord, Verdict};
+use crate::model::{Body, CaseRecord, CheckResult, Finding, ScenarioRecord, States, Verdict};
 
 /// The width of everything that is printed.
 pub(super) const WIDTH: usize = 100;
@@ -13,7 +14,7 @@ const MAX_SHOWN_FINDINGS: usize = 3;
 /// Lines of at most 100 characters but for the command, which is never broken; the last line is the command.
 ///
 /// `logs` is a line that says where the output of the steps is, or empty.
-pub(super) fn diagnosis(scenario: &ScenarioRecord, case: &CaseRecord, logs: &str) -> String {
+pub(super) fn diagnosis(scenario: &ScenarioRecord, case: &CaseRecord, states: &States, logs: &str) -> String {
     let mut text = line("", word(case).1);
     if let Some(label) = struck(case) {
         text += &line("at", &label);
@@ -25,6 +26,9 @@ pub(super) fn diagnosis(scenario: &ScenarioRecord, case: &CaseRecord, logs: &str
     }
     if let Some(event) = first_bad_event(case) {
         text += &line("first bad", &event);
+    }
+    if case.error.is_none() && case.verdict() == Verdict::Fail {
+        text += &Explanation::of(scenario, case, states).text();
     }
     text + logs + &command(&next_command(scenario, case))
 }

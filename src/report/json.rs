@@ -1,5 +1,6 @@
 //! `report.json`: the whole run for machines, as canonical JSON.
 
+use super::explanation::Explanation;
 use super::{CheckTally, Report, Tally, case};
 use crate::model::{CaseRecord, RunRecord, ScenarioRecord, States, Verdict, canonical};
 use serde_json::{Value, json};
@@ -37,7 +38,7 @@ fn run(record: &RunRecord, states: &States) -> Value {
         "outcome_sha256": record.outcome_sha256,
         "notes": record.notes,
         "summary": summary(&tally),
-        "scenarios": record.scenarios.iter().map(scenario).collect::<Vec<_>>(),
+        "scenarios": record.scenarios.iter().map(|one| scenario(one, states)).collect::<Vec<_>>(),
     })
 }
 
@@ -75,7 +76,7 @@ fn check_tally(tally: &CheckTally) -> Value {
     })
 }
 
-fn scenario(scenario: &ScenarioRecord) -> Value {
+fn scenario(scenario: &ScenarioRecord, states: &States) -> Value {
     let faults = scenario.faults.iter().map(|(kind, during, coverage)| {
         json!({
             "kind": kind,
@@ -98,11 +99,12 @@ fn scenario(scenario: &ScenarioRecord) -> Value {
         "why": scenario.why,
         "duration_us": scenario.verdict.map(|_| scenario.duration_us),
         "faults": faults.collect::<Vec<_>>(),
-        "cases": scenario.cases.values().map(|one| of_case(scenario, one)).collect::<Vec<_>>(),
+        "ways_back": scenario.ways_back(),
+        "cases": scenario.cases.values().map(|one| of_case(scenario, one, states)).collect::<Vec<_>>(),
     })
 }
 
-fn of_case(scenario: &ScenarioRecord, one: &CaseRecord) -> Value {
+fn of_case(scenario: &ScenarioRecord, one: &CaseRecord, states: &States) -> Value {
     let (word, meaning) = case::word(one);
     let red = one.verdict() != Verdict::Pass;
     json!({
@@ -116,6 +118,7 @@ fn of_case(scenario: &ScenarioRecord, one: &CaseRecord) -> Value {
         "verdict": one.verdict(),
         "checks": one.checks,
         "first_bad_event": red.then(|| case::first_bad_event(one)).flatten(),
+        "explanation": (one.verdict() == Verdict::Fail).then(|| Explanation::of(scenario, one, states).json()),
         "error": one.error,
         "duration_us": case::took_us(one),
         "next_command": case::next_command(scenario, one),

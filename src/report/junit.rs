@@ -24,7 +24,8 @@ impl Report for Junit {
     }
 
     fn render(&self, record: &RunRecord, states: &States) -> Vec<u8> {
-        let suites: Vec<Suite> = record.scenarios.iter().map(suite).chain(unfinished(record, states)).collect();
+        let suites: Vec<Suite> =
+            record.scenarios.iter().map(|scenario| suite(scenario, states)).chain(unfinished(record, states)).collect();
         let sum = |count: fn(&Suite) -> usize| suites.iter().map(count).sum::<usize>();
         let (tests, failures, errors) = (sum(Suite::tests), sum(Suite::failures), sum(Suite::errors));
         let mut xml = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned();
@@ -52,8 +53,8 @@ struct Test {
     output: String,
 }
 
-fn suite(scenario: &ScenarioRecord) -> Suite {
-    let mut tests: Vec<Test> = scenario.cases.values().map(|case| test(scenario, case)).collect();
+fn suite(scenario: &ScenarioRecord, states: &States) -> Suite {
+    let mut tests: Vec<Test> = scenario.cases.values().map(|case| test(scenario, case, states)).collect();
     let verdict = scenario.verdict.unwrap_or(Verdict::Unknown);
     // The scenario may know more than its cases: a canary that stayed green, a target that is missing.
     if verdict > tests.iter().filter_map(Test::verdict).max().unwrap_or(Verdict::Pass) {
@@ -73,18 +74,18 @@ fn suite(scenario: &ScenarioRecord) -> Suite {
     }
 }
 
-fn test(scenario: &ScenarioRecord, case: &CaseRecord) -> Test {
+fn test(scenario: &ScenarioRecord, case: &CaseRecord, states: &States) -> Test {
     let name = case.address.as_ref().map_or_else(|| short_name(case).to_owned(), ToString::to_string);
     let (kind, meaning) = word(case);
     let red = case.verdict() != Verdict::Pass;
     let mut output = format!("{}: {kind}, {meaning}\n", case.case);
     if let (true, Some(expect)) = (red, &scenario.expect) {
         output += &format!("a canary: it has to turn red: {}\n", expect.red.join(", "));
-        output += &diagnosis(scenario, case, "");
+        output += &diagnosis(scenario, case, states, "");
     }
     output.extend(log(case).into_iter().map(|line| line + "\n"));
     let bad = (red && scenario.expect.is_none())
-        .then(|| (case.verdict(), kind.to_owned(), meaning.to_owned(), diagnosis(scenario, case, "")));
+        .then(|| (case.verdict(), kind.to_owned(), meaning.to_owned(), diagnosis(scenario, case, states, "")));
     Test { name, duration_us: took_us(case).unwrap_or(0), bad, output }
 }
 

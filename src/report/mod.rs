@@ -4,12 +4,14 @@
 
 mod case;
 mod diagnosis;
+mod explanation;
 mod json;
 mod junit;
 mod live;
 mod plan;
 mod tally;
 mod terminal;
+mod way_back;
 mod words;
 
 pub use json::Json;

@@ -3,6 +3,7 @@
 use super::case::{run_again, short_name, word};
 use super::diagnosis::{WIDTH, command, diagnosis, line, lines};
 use super::tally::{CheckTally, KindTally, ParityTally, Tally};
+use super::way_back;
 use super::words::{count, cut, duration, plain, plural};
 use crate::model::{CaseRecord, RunRecord, ScenarioRecord, States, Verdict};
 use owo_colors::{OwoColorize, Style};
@@ -26,7 +27,11 @@ pub fn summary(record: &RunRecord, states: &States, bundle: &str, colour: bool) 
     text += "\n";
     text.extend(scenario_lines(&record.scenarios, &paint));
     text.extend(record.notes.iter().map(|note| lines("note", note)));
-    text += &red_cases(record, bundle, &paint);
+    // The quick tier goes back from one place only, and says it in `report.json`.
+    if record.tier != "quick" {
+        text.extend(record.scenarios.iter().filter(|scenario| scenario.expect.is_none()).map(way_back::table));
+    }
+    text += &red_cases(record, states, bundle, &paint);
     text += &red_scenarios(record, &paint);
     text + "\n" + &ending(record, tally.verdict, bundle, &paint)
 }
@@ -143,24 +148,24 @@ fn shown_cases(scenario: &ScenarioRecord) -> impl Iterator<Item = &CaseRecord> {
     scenario.cases.values().filter(red).filter(move |case| !repeats(case))
 }
 
-fn red_cases(record: &RunRecord, bundle: &str, paint: &Paint) -> String {
+fn red_cases(record: &RunRecord, states: &States, bundle: &str, paint: &Paint) -> String {
     let of = |scenario| shown_cases(scenario).map(move |case| (scenario, case));
     let mut red: Vec<(&ScenarioRecord, &CaseRecord)> = record.scenarios.iter().flat_map(of).collect();
     red.sort_by_key(|(_, case)| std::cmp::Reverse(case.verdict()));
     let shown = red.len().min(MAX_RED_CASES);
     let mut text: String =
-        red[..shown].iter().map(|(scenario, case)| red_case(scenario, case, bundle, paint)).collect();
+        red[..shown].iter().map(|(scenario, case)| red_case(scenario, case, states, bundle, paint)).collect();
     if shown < red.len() {
         text += &format!("\nand {} more, see {bundle}/report.json\n", count((red.len() - shown) as u64));
     }
     text
 }
 
-fn red_case(scenario: &ScenarioRecord, case: &CaseRecord, bundle: &str, paint: &Paint) -> String {
+fn red_case(scenario: &ScenarioRecord, case: &CaseRecord, states: &States, bundle: &str, paint: &Paint) -> String {
     let place = case.address.as_ref().map_or_else(|| short_name(case).to_owned(), ToString::to_string);
     let head = format!("  {}  {}", plain(&scenario.scenario), plain(&place));
     let logs = format!("  {:<10}{bundle}/cases/{}/\n", "logs", case.case);
-    format!("\n{}{head}\n", paint.verdict(case.verdict(), word(case).0)) + &diagnosis(scenario, case, &logs)
+    format!("\n{}{head}\n", paint.verdict(case.verdict(), word(case).0)) + &diagnosis(scenario, case, states, &logs)
 }
 
 /// What stays on the screen when the rest has scrolled away.

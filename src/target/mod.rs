@@ -33,5 +33,6 @@ pub use kept::{Kept, cached, clean, clean_cache, kept};
 pub use pool::{Access, Database, Pool, Template};
 pub use presence::{Backend, Prepared};
 pub use session::Session;
+pub(crate) use session::random;
 pub use sqlite::{SqliteTemplate, SqliteTemplates};
 pub use supervisor::{Leftovers, leftovers, supervise};

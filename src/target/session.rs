@@ -100,7 +100,7 @@ impl Drop for Session {
 }
 
 /// `N` random bytes of the system.
-pub(super) fn random<const N: usize>() -> Result<[u8; N]> {
+pub(crate) fn random<const N: usize>() -> Result<[u8; N]> {
     let source = Path::new("/dev/urandom");
     let mut bytes = [0; N];
     let read = File::open(source).and_then(|mut file| file.read_exact(&mut bytes));

@@ -7,6 +7,7 @@ mod cli;
 mod compare;
 mod dataset;
 mod db;
+mod diagnosis;
 mod evidence;
 mod files;
 mod journal;

@@ -1,0 +1,40 @@
+//! To which case an event belongs.
+
+use crate::model::Body;
+
+impl Body {
+    /// The case that it belongs to, if it belongs to one.
+    pub fn case(&self) -> Option<&str> {
+        match self {
+            Body::RunStarted { .. }
+            | Body::ScenarioStarted { .. }
+            | Body::ScenarioPlanned { .. }
+            | Body::BudgetOver { .. }
+            | Body::ScenarioFinished { .. }
+            | Body::RunFinished { .. } => None,
+            Body::Note { case, .. } => case.as_deref(),
+            Body::CaseStarted { case, .. }
+            | Body::StepStarted { case, .. }
+            | Body::StepFinished { case, .. }
+            | Body::FaultArmed { case, .. }
+            | Body::FaultFired { case, .. }
+            | Body::FaultCleared { case, .. }
+            | Body::Probe { case, .. }
+            | Body::Mapped { case, .. }
+            | Body::MapKeys { case, .. }
+            | Body::MapRefused { case, .. }
+            | Body::Claim { case, .. }
+            | Body::Report { case, .. }
+            | Body::Traffic { case, .. }
+            | Body::Server { case, .. }
+            | Body::Sequences { case, .. }
+            | Body::Guarded { case, .. }
+            | Body::Asked { case, .. }
+            | Body::Leftovers { case, .. }
+            | Body::Obstacles { case, .. }
+            | Body::WentBack { case, .. }
+            | Body::Differences { case, .. }
+            | Body::CaseFinished { case, .. } => Some(case),
+        }
+    }
+}

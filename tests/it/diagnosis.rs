@@ -1,0 +1,326 @@
+//! What explains a red case: rows that differ, objects that are left, what is in the way, and when it went wrong.
+
+use crate::postgres_server::Server;
+use rehearsal::db::{RowDifferences, postgres, row_differences};
+use rehearsal::engine::{Library, Options, Rehearsal};
+use rehearsal::model::{
+    Beside, Body, CaseEvents, DatabaseState, Fate, Moment, Phase, RowDifference, Standing, States, TableDigest, Verdict,
+};
+use rehearsal::process::Executable;
+use rehearsal::registry::Registry;
+use rstest::rstest;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+const KEYED: &str = "(id int primary key, name text)";
+const PLAIN: &str = "(id int, name text)";
+const TWO: &str = "insert into t (id, name) values (1, 'ada'), (2, 'ben')";
+
+#[rstest]
+#[case::equal(KEYED, TWO, KEYED, TWO, (0, 0, 0), "")]
+#[case::in_another_order(KEYED, TWO, KEYED, "insert into t (id, name) values (2, 'ben'), (1, 'ada')", (0, 0, 0), "")]
+#[case::with_columns_in_another_order(KEYED, TWO, "(name text, id int primary key)", TWO, (0, 0, 0), "")]
+#[case::missing(KEYED, TWO, KEYED, "insert into t values (2, 'ben')", (1, 0, 0), "1-")]
+#[case::too_much(KEYED, TWO, KEYED, "insert into t (id, name) values (1, 'ada'), (2, 'ben'), (3, 'cy')", (0, 1, 0), "3+")]
+#[case::changed(KEYED, TWO, KEYED, "insert into t values (1, 'ada'), (2, 'bea')", (0, 0, 1), "2 ben>bea")]
+#[case::changed_to_null(KEYED, TWO, KEYED, "insert into t values (1, 'ada'), (2, null)", (0, 0, 1), "2 ben>NULL")]
+#[case::all_at_once(KEYED, TWO, KEYED, "insert into t values (2, 'bea'), (3, 'cy')", (1, 1, 1), "1- 2 ben>bea 3+")]
+#[case::without_a_key(PLAIN, TWO, PLAIN, "insert into t values (1, 'ada'), (2, 'bea')", (1, 1, 0), "2- 2+")]
+#[case::twice_without_a_key(PLAIN, TWO, PLAIN, "insert into t (id, name) values (1, 'ada'), (2, 'ben'), (2, 'ben')", (0, 1, 0), "2+")]
+#[case::odd_text(KEYED, "insert into t values (1, E'a\\tb\\\\c\\nd')", KEYED, "insert into t values (1, E'a\\tb\\\\c\\nD')",
+    (0, 0, 1), "1 a\tb\\c\nd>a\tb\\c\nD")]
+#[tokio::test]
+async fn rows_that_differ_are_counted_and_told(
+    #[case] expected_shape: &str,
+    #[case] expected_rows: &str,
+    #[case] found_shape: &str,
+    #[case] found_rows: &str,
+    #[case] counts: (u64, u64, u64),
+    #[case] told: &str,
+) {
+    let expected = [&format!("create table t {expected_shape}"), expected_rows];
+    let found = [&format!("create table t {found_shape}"), found_rows];
+    let differences = compared(&expected, &found, &[], 10).await;
+    assert_eq!((differences.missing, differences.extra, differences.changed), counts);
+    assert_eq!(differences.rows.iter().map(shown).collect::<Vec<_>>().join(" "), told);
+}
+
+#[tokio::test]
+async fn a_column_that_is_left_out_does_not_count() {
+    let table = format!("create table t {KEYED}");
+    let found = "insert into t values (1, 'x'), (2, 'y')";
+    let differences = compared(&[&table, TWO], &[&table, found], &["name"], 10).await;
+    assert_eq!(differences, RowDifferences::default());
+}
+
+#[tokio::test]
+async fn the_first_rows_by_key_are_told_and_all_are_counted() {
+    let table = format!("create table t {KEYED}");
+    let many = "insert into t select n, 'x' from generate_series(1000, 1, -1) n";
+    let other = "insert into t select n, 'y' from generate_series(1, 1000) n";
+    let differences = compared(&[&table, many], &[&table, other], &[], 2).await;
+    assert_eq!((differences.changed, differences.rows.len()), (1000, 2));
+    assert_eq!(differences.rows.iter().map(shown).collect::<Vec<_>>(), ["1 x>y", "2 x>y"]);
+}
+
+#[tokio::test]
+async fn no_expected_table_is_an_empty_one() {
+    let server = Server::shared();
+    let mut found = postgres::connect(&server.create_database().await.options()).await.unwrap();
+    postgres::execute(&mut found, &format!("create table t {KEYED}; {TWO}")).await.unwrap();
+    let differences = row_differences(None, (&mut found, "public.t"), &BTreeSet::new(), 1).await.unwrap();
+    assert_eq!((differences.missing, differences.extra, differences.rows.len()), (0, 2, 1));
+    let wrong = row_differences(None, (&mut found, "public.u"), &BTreeSet::new(), 1).await.unwrap_err();
+    assert!(wrong.to_string().contains("there is no table public.u"), "{wrong}");
+}
+
+async fn compared(expected: &[&str], found: &[&str], left_out: &[&str], limit: usize) -> RowDifferences {
+    let server = Server::shared();
+    let mut connections = Vec::new();
+    for statements in [expected, found] {
+        let mut connection = postgres::connect(&server.create_database().await.options()).await.unwrap();
+        postgres::execute(&mut connection, &statements.join(";\n")).await.unwrap();
+        connections.push(connection);
+    }
+    let left_out = left_out.iter().map(|&column| column.to_owned()).collect();
+    let [expected, found] = &mut connections[..] else { unreachable!() };
+    row_differences(Some((expected, "public.t")), (found, "public.t"), &left_out, limit).await.unwrap()
+}
+
+/// `1-` is missing, `1+` is too much, `1 a>b` has changed.
+fn shown(row: &RowDifference) -> String {
+    let id = row.key["id"].clone().unwrap();
+    let name = |row: &BTreeMap<String, Option<String>>| row["name"].clone().unwrap_or("NULL".to_owned());
+    match (&row.expected, &row.found) {
+        (Some(expected), Some(found)) => format!("{id} {}>{}", name(expected), name(found)),
+        (Some(_), None) => format!("{id}-"),
+        (None, _) => format!("{id}+"),
+    }
+}
+
+/// States: `new` before, `done` after, `half` in between.
+fn states() -> States {
+    let state = |rows: &[&str], index: Option<&str>| {
+        let mut digest = TableDigest::default();
+        rows.iter().for_each(|row| digest.add(row.as_bytes()));
+        let catalog = index.map(|definition| ("index app.t.i".to_owned(), definition.to_owned()));
+        let tables = BTreeMap::from([("app.t".to_owned(), digest)]);
+        Arc::new(DatabaseState { tables, sequences: BTreeMap::new(), catalog: catalog.into_iter().collect() })
+    };
+    let named = [
+        ("new", state(&[], None)),
+        ("half", state(&["a"], Some("CREATE INDEX i (invalid)"))),
+        ("done", state(&["a", "b"], None)),
+    ];
+    named.into_iter().map(|(name, state)| (name.to_owned(), state)).collect()
+}
+
+/// Lines are `<phase> <step> <exit> <state>`, `start <state>` and `end <state>`.
+fn events(text: &str) -> CaseEvents {
+    let case = || "x/0001-000000".to_owned();
+    let probe =
+        |moment, state: &str| Body::Probe { case: case(), moment, endpoint: "pg.t".into(), state: state.into() };
+    let mut events = Vec::new();
+    for line in text.split(", ") {
+        match line.split(' ').collect::<Vec<_>>()[..] {
+            ["start", state] => events.push(probe(Moment::Start, state)),
+            ["end", state] => events.push(probe(Moment::End, state)),
+            [phase, step, exit, state] => {
+                let phases = [Phase::Plan, Phase::Injured, Phase::Recovery, Phase::Relapse];
+                let phase = phases.into_iter().find(|known| known.to_string() == phase).unwrap();
+                let (exit, signal, success) = (exit.parse().ok(), None, exit == "0");
+                let (step, timed_out, duration_us) = (step.to_owned(), false, 1);
+                let moment = Moment::after(phase, &step);
+                events.push(Body::StepFinished {
+                    case: case(),
+                    step,
+                    phase,
+                    exit,
+                    signal,
+                    success,
+                    timed_out,
+                    duration_us,
+                });
+                events.push(probe(moment, state));
+            }
+            _ => panic!("no event: {line}"),
+        }
+    }
+    CaseEvents { case: case(), address: None, events }
+}
+
+const GOLDEN: &str = "start new, plan copy 0 done, plan look 0 done, plan undo 0 new, end new";
+
+fn beside<T>(case: &str, ask: impl Fn(&Beside<'_>) -> T) -> T {
+    let (case, golden, states) = (events(case), events(GOLDEN), states());
+    ask(&Beside { case: &case, golden: &golden, states: &states })
+}
+
+#[rstest]
+#[case::before("injured copy 9 new, recovery copy 1 new, end new", Some(Standing::Before))]
+#[case::after("injured copy 9 done, recovery copy 1 done, end done", Some(Standing::After))]
+#[case::between("injured copy 9 half, recovery copy 1 half, end half", Some(Standing::Between))]
+#[case::of_a_later_step("injured undo 9 done, end done", Some(Standing::Before))]
+#[case::a_step_that_changes_nothing("injured look 9 done, end done", Some(Standing::Before))]
+#[case::nobody_was_injured("plan copy 0 done", None)]
+fn where_the_targets_stood_after_the_fault(#[case] case: &str, #[case] expected: Option<Standing>) {
+    assert_eq!(beside(case, |beside| beside.standing(&["pg.t".to_owned()])), expected);
+}
+
+#[rstest]
+#[case::silent("injured copy 0 half, plan look 0 half, end half", "after the fault in `copy`")]
+#[case::lied("injured copy 9 half, recovery copy 0 half, end half", "after the recovery by `copy`")]
+#[case::by_the_second_step("recovery undo 0 new, recovery copy 0 half, end half", "after the recovery by `copy`")]
+#[case::later("injured copy 9 half, recovery copy 0 done, plan look 0 half, end half", "after `look`")]
+#[case::never_said_that_it_is_done("injured copy 9 half, recovery copy 1 half, end half", "")]
+#[case::right("injured copy 9 half, recovery copy 0 done, end done", "")]
+fn the_step_after_which_rows_were_first_wrong(#[case] case: &str, #[case] expected: &str) {
+    let moment = beside(case, |beside| beside.diverged("pg.t", "app.t"));
+    assert_eq!(moment.map_or(String::new(), |moment| moment.to_string()), expected);
+}
+
+#[test]
+fn what_ended_otherwise_is_told_with_where_it_came_from() {
+    let fates = beside("injured copy 9 half, recovery copy 1 half, end half", |b| b.fates(&["pg.t".to_owned()]));
+    let [table, index] = &fates[..] else { panic!("{fates:?}") };
+    let rows = |text: &Option<String>| text.clone().unwrap().split(' ').next().unwrap().to_owned();
+    assert_eq!((rows(&table.start), rows(&table.after_fault)), ("0".into(), "1".into()));
+    assert_eq!((rows(&table.golden), rows(&table.after_recovery)), ("2".into(), "1".into()));
+    assert!(table.is_half_done() && table.unblock().is_none());
+    assert_eq!(index.unblock().as_deref(), Some("DROP INDEX app.i"));
+}
+
+#[test]
+fn a_table_that_is_as_at_the_start_is_not_half_done() {
+    let fates = beside("injured copy 9 new, recovery copy 1 new, end new", |b| b.fates(&["pg.t".to_owned()]));
+    assert_eq!(fates.len(), 1);
+    assert!(!fates[0].is_half_done());
+}
+
+#[rstest]
+#[case::a_table("relation app.t", "table persistence p", None, Some("DROP TABLE app.t"))]
+#[case::a_view("relation app.v", "view persistence p", None, Some("DROP VIEW app.v"))]
+#[case::a_view_with_rows(
+    "relation app.v",
+    "materialized view persistence p",
+    None,
+    Some("DROP MATERIALIZED VIEW app.v")
+)]
+#[case::a_trigger("trigger app.t.g", "create trigger", None, Some("DROP TRIGGER g ON app.t"))]
+#[case::a_function("function app.f(integer)", "digest x", None, Some("DROP FUNCTION app.f(integer)"))]
+#[case::a_schema("schema app", "owner x", None, Some("DROP SCHEMA app"))]
+#[case::an_index("index app.t.i", "create index", None, Some("DROP INDEX app.i"))]
+#[case::a_column("column app.t.c", "integer", None, None)]
+#[case::what_should_be_there("relation app.t", "table changed", Some("table"), None)]
+#[case::an_index_that_should_be_valid(
+    "index app.t.i",
+    "create index (invalid)",
+    Some("create index"),
+    Some("DROP INDEX app.i")
+)]
+fn what_is_left_is_taken_away_by(
+    #[case] object: &str,
+    #[case] found: &str,
+    #[case] golden: Option<&str>,
+    #[case] command: Option<&str>,
+) {
+    let text = |text: &str| Some(text.to_owned());
+    let (endpoint, object) = ("pg.t".to_owned(), object.to_owned());
+    let (start, golden, after_fault, after_recovery) = (None, golden.and_then(text), None, text(found));
+    let fate = Fate { endpoint, object, start, golden, after_fault, after_recovery };
+    assert_eq!(fate.unblock().as_deref(), command);
+}
+
+/// The canaries of this repository without what they expect, so that they are red.
+#[tokio::test]
+async fn a_red_run_explains_itself() {
+    let repository = tempfile::tempdir().unwrap();
+    let stuck = red(repository.path(), "prepared-and-forgotten", "ledger-small");
+    let lied = red(repository.path(), "recovery-cut-off-twice", "ledger-small");
+    confidential(repository.path());
+    let secret = red(repository.path(), "recovery-cut-off-twice", "ledger-secret-small");
+    let (report, bundle) = rehearse(repository.path()).await;
+
+    let explanation = &case(&report, &stuck)["explanation"];
+    let obstacle = &explanation["obstacles"][0];
+    assert_eq!(obstacle["unblock"], "ROLLBACK PREPARED 'ledger-copy'");
+    let what = obstacle["what"].as_str().unwrap();
+    assert!(what.contains("prepared transaction `ledger-copy` holds") && what.contains(" on entries"), "{what}");
+
+    let lied = case(&report, &lied);
+    let entries = &lied["explanation"]["rows"][0];
+    assert_eq!((&entries["missing"], &entries["first_wrong"]), (&159.into(), &"after the recovery by `copy`".into()));
+    assert_eq!(entries["sample"].as_array().unwrap().len(), 5);
+    let (objects, rows): (Vec<_>, Vec<_>) =
+        diff(&bundle, &lied).into_iter().partition(|line| line["object"].is_string());
+    assert_eq!((objects[0]["object"].as_str(), rows.len()), (Some("table public.entries"), 159));
+
+    let secret = case(&report, &secret);
+    let sample = secret["explanation"]["rows"][0]["sample"].to_string();
+    assert!(sample.contains("\"id\":\"digest "), "{sample}");
+    let (_, rows): (Vec<_>, Vec<_>) = diff(&bundle, &secret).into_iter().partition(|line| line["object"].is_string());
+    let values = rows.iter().flat_map(|row| ["key", "golden"].map(|part| row[part].as_object().unwrap().values()));
+    let texts: Vec<&str> = values.flatten().filter_map(Value::as_str).collect();
+    assert!(texts.len() > 300 && texts.iter().all(|text| text.starts_with("digest ")), "{texts:?}");
+}
+
+/// The lines of `diff.jsonl`.
+fn diff(bundle: &Path, case: &Value) -> Vec<Value> {
+    let file = std::fs::read(bundle.join(format!("cases/{}/diff.jsonl", case["case"].as_str().unwrap()))).unwrap();
+    let digest: String = Sha256::digest(&file).iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(case["explanation"]["diff_sha256"], digest.as_str());
+    file.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
+}
+
+fn red(repository: &Path, canary: &str, dataset: &str) -> String {
+    let text = std::fs::read_to_string(root().join(format!("scenarios/canary/{canary}.toml"))).unwrap();
+    let text = text.split("[expect]").next().unwrap().replace("ledger-small", dataset);
+    let name = format!("{canary}-{dataset}");
+    std::fs::create_dir_all(repository.join("scenarios")).unwrap();
+    std::fs::write(repository.join(format!("scenarios/{name}.toml")), text).unwrap();
+    name
+}
+
+/// The same ledger, and nobody may see it.
+fn confidential(repository: &Path) {
+    let (from, to) = (root().join("fixtures/ledger"), repository.join("fixtures/ledger-secret"));
+    std::fs::create_dir_all(&to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().flatten() {
+        let text = std::fs::read_to_string(entry.path()).unwrap().replace("\"synthetic\"", "\"confidential\"");
+        std::fs::write(to.join(entry.file_name()), text).unwrap();
+    }
+    let tools = repository.join("fixtures/tools");
+    std::fs::create_dir_all(&tools).unwrap();
+    for tool in ["ledger-mark.sh", "ledger-two-phase.sh"] {
+        std::fs::copy(root().join("fixtures/tools").join(tool), tools.join(tool)).unwrap();
+    }
+}
+
+async fn rehearse(repository: &Path) -> (Value, PathBuf) {
+    let unpack = tempfile::tempdir().unwrap();
+    let library = Library::find(repository, unpack.path()).unwrap();
+    let entries = library.entries(&Registry::builtin().known()).unwrap();
+    let scenarios: Vec<_> = entries.into_iter().map(|entry| entry.scenario.unwrap()).collect();
+    let options = Options { out: Some(repository.join("out")), ..Options::quick() };
+    let executable = Executable::at(env!("CARGO_BIN_EXE_rehearse")).unwrap();
+    let rehearsal = Rehearsal::open(Registry::builtin(), executable, options).unwrap();
+    let finished = rehearsal.run(&library, &scenarios).await.unwrap();
+    assert_eq!(finished.verdict(), Verdict::Fail);
+    let report = std::fs::read(finished.bundle.join("report.json")).unwrap();
+    (serde_json::from_slice(&report).unwrap(), finished.bundle)
+}
+
+/// The injured case of a scenario that is red.
+fn case(report: &Value, scenario: &str) -> Value {
+    let scenarios = report["scenarios"].as_array().unwrap();
+    let found = scenarios.iter().find(|one| one["scenario"] == scenario).unwrap();
+    let cases = found["cases"].as_array().unwrap();
+    cases.iter().find(|case| case["verdict"] == "fail").unwrap().clone()
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
