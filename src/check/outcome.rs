@@ -6,7 +6,9 @@ use crate::model::{CheckResult, History, Outcome, Phase, Rerun, StepEnd, Verdict
 pub fn classify(history: &History, checks: &[CheckResult]) -> Outcome {
     let ends: Vec<StepEnd> = history.case.step_ends().collect();
     let red = |name: &str| checks.iter().any(|check| check.check == name && check.verdict == Verdict::Fail);
-    let wrong = red("parity") || red("golden-state") || red("rollback-restores") || red("dry-run-writes-nothing");
+    let wrong =
+        ["parity", "golden-state", "catalog-equal", "own-checks", "rollback-restores", "dry-run-writes-nothing"];
+    let wrong = wrong.into_iter().any(red);
     let struck_at = ends.iter().find(|end| end.phase == Phase::Injured);
 
     if !history.is_golden() && !history.case.fired() {

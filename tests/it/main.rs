@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // helpers of tests too
 
 mod address;
+mod answers;
 mod checks;
 mod cli;
 mod compare;

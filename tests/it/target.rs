@@ -486,6 +486,32 @@ async fn backends_and_prepared_transactions_are_listed_until_they_are_gone() {
     pool.drop(database).await.unwrap();
 }
 
+#[tokio::test]
+async fn a_session_is_busy_in_a_transaction_or_with_a_lock_and_not_while_it_waits() {
+    let scratch = Scratch::new();
+    let session = scratch.session();
+    let pool = scratch.pool(&session).await;
+    let database = pool.empty("one").await.unwrap();
+    let names = [database.name()];
+    let options = pool.cluster().tool(database.name()).application_name("loader");
+    let mut tool = PgConnection::connect_with(&options).await.unwrap();
+    for (sql, expected) in [
+        ("select 1", None),
+        ("begin", Some("a session of loader is idle in transaction")),
+        ("commit", None),
+        ("select pg_advisory_lock(1)", Some("a session of loader is idle and holds advisory lock")),
+        ("select pg_advisory_unlock(1)", None),
+        (
+            "begin; lock pg_class in access share mode",
+            Some("a session of loader is idle in transaction and holds relation lock"),
+        ),
+    ] {
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut tool).await.unwrap();
+        assert_eq!(pool.busy(&names).await.unwrap(), expected.into_iter().collect::<Vec<_>>(), "{sql}");
+    }
+    pool.drop(database).await.unwrap();
+}
+
 // ---- SQLite
 
 #[test]
