@@ -2,9 +2,12 @@
 //!
 //! Whole databases are compared, also tables that the tool does not name, with the sources as they were before the
 //! first step. Only rows count here; `golden-state` compares the rest.
+//!
+//! Where we wrote to a source (`src.write`) the target must show all sources as they were at one moment, before or after
+//! it, once the injured step succeeds; and as they are then, once the way out succeeds.
 
 use crate::check::{Check, Judgement, finding, findings_at};
-use crate::model::{Body, Finding, History, Moment, Phase, Role, TableCopy, TableDigest, compare};
+use crate::model::{Body, Finding, History, Moment, Phase, Picture, Role, StepEnd, TableCopy, TableDigest, compare};
 use std::collections::BTreeMap;
 
 /// See the module.
@@ -59,11 +62,19 @@ fn nothing_to_compare(history: &History) -> Option<String> {
 pub(super) fn moments(history: &History) -> Vec<Moment> {
     let Some(apply) = history.plan.last_apply() else { return Vec::new() };
     if !history.is_golden() {
-        return if last_role(history).is_some_and(Role::has_brought_data) { vec![Moment::End] } else { Vec::new() };
+        let at_the_end = last_role(history).is_some_and(Role::has_brought_data).then_some(Moment::End);
+        return after_a_write(history, &apply.name).into_iter().chain(at_the_end).collect();
     }
     let rerun = Moment::after(Phase::Rerun, &apply.name);
     let was_rerun = history.case.probes().any(|(moment, _, _)| *moment == rerun);
     [Moment::after(Phase::Plan, &apply.name)].into_iter().chain(was_rerun.then_some(rerun)).collect()
+}
+
+/// A step during which we wrote to a source, and which says that all is well, has a target that shows one moment.
+fn after_a_write(history: &History, apply: &str) -> Option<Moment> {
+    let is_it = |end: StepEnd| end.phase == Phase::Injured && end.step == apply && end.success;
+    let says_so = history.case.step_ends().any(is_it) && history.case.source_writes().next().is_some();
+    says_so.then(|| Moment::after(Phase::Injured, apply))
 }
 
 fn last_role(history: &History) -> Option<Role> {
@@ -71,16 +82,23 @@ fn last_role(history: &History) -> Option<Role> {
     history.plan.step(&last.step).map(|step| step.role)
 }
 
-/// What differs from parity at `moment`; `None` where a state was not observed.
+/// What differs from parity at `moment`; `None` where a state was not observed. Where a source was written meanwhile, the
+/// nearest of the moments that the target may show is taken.
 pub(crate) fn differences(history: &History, moment: &Moment) -> Option<Vec<Finding>> {
+    let newest_first = history.pictures(moment).into_iter().rev();
+    let each: Option<Vec<_>> = newest_first.map(|picture| differences_from(history, moment, picture)).collect();
+    each?.into_iter().min_by_key(Vec::len)
+}
+
+fn differences_from(history: &History, moment: &Moment, picture: Picture) -> Option<Vec<Finding>> {
     let mut findings = Vec::new();
     for endpoint in history.plan.target_endpoints() {
-        let expected = expected_tables(history, &endpoint)?;
+        let expected = expected_tables(history, &endpoint, picture)?;
         let mut found = history.state(moment, &endpoint)?.tables.clone();
         found.retain(|table, _| !history.plan.maps_target(table));
         findings.extend(findings_at(moment, &endpoint, compare("table ", &expected, &found)));
     }
-    findings.extend(map_differences(history, moment)?);
+    findings.extend(map_differences(history, moment, picture)?);
     Some(findings)
 }
 
@@ -95,10 +113,10 @@ pub(crate) fn differing_tables(history: &History, endpoint: &str, moment: &Momen
 }
 
 /// The tables that `endpoint` must hold: those of the sources where they are copied, its own from the start elsewhere.
-fn expected_tables(history: &History, endpoint: &str) -> Option<BTreeMap<String, TableDigest>> {
+fn expected_tables(history: &History, endpoint: &str, picture: Picture) -> Option<BTreeMap<String, TableDigest>> {
     let mut expected = history.golden_state(&Moment::Start, endpoint)?.tables.clone();
     for copy in history.copies().into_iter().filter(|copy| copy.target == endpoint) {
-        let source = history.golden_state(&Moment::Start, &copy.source)?;
+        let source = history.source_in(picture, &copy.source)?;
         match source.tables.get(&copy.source_table) {
             Some(digest) => expected.insert(copy.target_table, *digest),
             None => expected.remove(&copy.target_table),
@@ -109,13 +127,15 @@ fn expected_tables(history: &History, endpoint: &str) -> Option<BTreeMap<String,
 }
 
 /// `None` where not every map was looked at.
-fn map_differences(history: &History, moment: &Moment) -> Option<Vec<Finding>> {
+fn map_differences(history: &History, moment: &Moment, picture: Picture) -> Option<Vec<Finding>> {
     let mut looked_at = 0;
     let mut findings = Vec::new();
     for event in &history.case.events {
         match event {
             Body::Mapped { moment: at, map, source, target, .. } if at == moment => {
                 looked_at += 1;
+                let past = golden_source(history, *map).filter(|_| is_past(history, picture));
+                let source = past.as_ref().unwrap_or(source);
                 let object = || format!("map {map}{}", differing_keys(history, moment, *map));
                 let differs = || finding(moment, object(), source.to_string(), target.to_string());
                 findings.extend((source != target).then(differs));
@@ -140,4 +160,17 @@ fn differing_keys(history: &History, moment: &Moment, number: u32) -> String {
     let more = total.saturating_sub(keys.len() as u64);
     let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!(" ({}{rest})", keys.join("; "))
+}
+
+/// Whether a picture shows the sources before a write of ours: what their side of a map gave then is not what it gives.
+fn is_past(history: &History, picture: Picture) -> bool {
+    picture == Picture::START && history.case.source_writes().next().is_some()
+}
+
+/// What the source's side of a map gave in the golden run.
+fn golden_source(history: &History, number: u32) -> Option<TableDigest> {
+    history.golden.events.iter().find_map(|event| match event {
+        Body::Mapped { map, source, .. } if *map == number => Some(*source),
+        _ => None,
+    })
 }

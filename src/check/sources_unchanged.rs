@@ -1,7 +1,7 @@
 //! `sources-unchanged`: every source ends as it began: rows, sequences and catalog.
 
 use crate::check::{Check, Judgement, findings_at};
-use crate::model::{History, Moment};
+use crate::model::{Body, DatabaseState, Finding, History, Moment};
 
 /// See the module.
 pub(super) struct SourcesUnchanged;
@@ -26,12 +26,30 @@ impl Check for SourcesUnchanged {
                 return Some(Judgement::unknown(format!("the state of {endpoint} at the start")));
             };
             // The first moment at which it differs is enough: later ones repeat it.
-            let changed = moments
-                .into_iter()
-                .filter_map(|moment| Some((moment, history.state(moment, &endpoint)?.differences(before))))
-                .find(|(_, differences)| !differences.is_empty());
-            findings.extend(changed.into_iter().flat_map(|(moment, found)| findings_at(moment, &endpoint, found)));
+            findings.extend(
+                looks(history, &endpoint, before).into_iter().find(|found| !found.is_empty()).unwrap_or_default(),
+            );
         }
         Some(Judgement::from_findings(findings))
     }
+}
+
+/// What each look at a source found changed: since the start, or since we wrote to it ourselves.
+fn looks(history: &History, endpoint: &str, start: &DatabaseState) -> Vec<Vec<Finding>> {
+    let (mut expected, mut looks) = (start, Vec::new());
+    for event in &history.case.events {
+        match event {
+            Body::Probe { moment, endpoint: of, state, .. } if of == endpoint => {
+                let found = history.named(state).map(|found| found.differences(expected)).unwrap_or_default();
+                looks.push(findings_at(moment, endpoint, found));
+            }
+            Body::SourceWritten { endpoint: of, before, after, .. } if of == endpoint => {
+                let found = history.named(before).map(|found| found.differences(expected)).unwrap_or_default();
+                looks.push(findings_at("before we wrote to it", endpoint, found));
+                expected = history.named(after).unwrap_or(expected);
+            }
+            _ => {}
+        }
+    }
+    looks
 }

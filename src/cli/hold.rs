@@ -1,9 +1,10 @@
-//! `rehearse __hold`: a runner that waits to be killed, for tests: says its session and a database of it, one line.
+//! `rehearse __hold`: a runner that waits to be killed, for tests: says its session and a database of it, one line. It also
+//! has a server of its own.
 
 use crate::Result;
 use crate::cli::say;
 use crate::process::Executable;
-use crate::target::{Base, Binaries, Cluster, Pool, Session};
+use crate::target::{Base, Binaries, Cluster, Pool, Seed, Server, Session};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -12,6 +13,8 @@ pub(super) async fn run(base: PathBuf) -> Result<ExitCode> {
     let session = Session::open(&Executable::find()?, &base)?;
     let cluster = Cluster::join(&session, &Binaries::find(&base)?).await?;
     let database = Pool::new(&cluster, session.id()).empty("held").await?;
+    let seed = Seed::grow(&session, &cluster, "seed", |_| async { Ok(()) }).await?;
+    let _own = Server::start(&session, &seed, "own").await?;
     say(&format!("{} {}", session.id(), database.name()));
     std::future::pending().await
 }

@@ -58,7 +58,7 @@ async fn answer(stage: &Stage<'_>, on: &str, query: &str) -> Result<String> {
 
 /// Runs a command beside the plan; nothing where it did not end within its bound.
 async fn run(stage: &Stage<'_>, command: &Step, log_name: &str) -> Result<Option<Exit>> {
-    let mut child = launch::prepare_as(stage, command, log_name)?.start()?;
+    let mut child = launch::prepare_as(stage, command, log_name, None)?.start()?;
     match tokio::time::timeout(command.timeout.unwrap_or_default(), child.wait()).await {
         Ok(exit) => exit.map(Some),
         Err(_) => {

@@ -11,7 +11,7 @@ use crate::engine::stage::Stage;
 use crate::engine::way_back;
 use crate::engine::way_out::{self, Injured, Injuries, Taken};
 use crate::engine::{ask, facts, step};
-use crate::model::{Body, CaseEvents, Moment, Phase, Role, Step};
+use crate::model::{Body, CaseEvents, Moment, Phase, Rerun, Role, Step};
 use crate::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -103,8 +103,9 @@ pub(super) async fn injured(
     if run_all(stage, log, &course.before, Phase::Plan).await? {
         let Injured { end, reached } =
             way_out::injure(stage, log, &course.injured, Phase::Injured, &injuries.first).await?;
-        let mut goes_on = end.success;
-        if !end.success && !end.timed_out {
+        let is_done = end.success && !must_run_again(stage, log);
+        let mut goes_on = is_done;
+        if !is_done && !end.timed_out {
             (taken, goes_on) = way_out::take(stage, log, &course.injured, injuries, &reached).await?;
         }
         if goes_on {
@@ -124,6 +125,11 @@ pub(super) async fn injured(
 fn ends_with_data(stage: &Stage<'_>, log: &CaseLog<'_>) -> bool {
     let last = log.events.step_ends().last();
     last.and_then(|last| stage.context.plan.step(&last.step)).is_some_and(|step| step.role.has_brought_data())
+}
+
+/// Whether a source has been written meanwhile: what the tool did then, it need not have seen.
+fn must_run_again(stage: &Stage<'_>, log: &CaseLog<'_>) -> bool {
+    stage.context.scenario.rerun != Rerun::Refuses && log.events.source_writes().next().is_some()
 }
 
 /// Whether every target is now as it was in the golden run after the step that ran last.

@@ -2,14 +2,16 @@
 
 use crate::dataset::{self, Dataset};
 use crate::engine::need;
+use crate::engine::stage::seeded_name;
 use crate::model::{Engine, Plan, Step};
 use crate::process::Executable;
-use crate::target::{Base, Binaries, Cluster, Pool, Session, SqliteTemplate, SqliteTemplates, Template};
+use crate::target::{Base, Binaries, Cluster, Pool, Seed, Session, SqliteTemplate, SqliteTemplates, Template};
 use crate::{Error, Result};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 
 /// See the module.
 pub struct House {
@@ -17,6 +19,7 @@ pub struct House {
     pub(super) session: Session,
     postgres: OnceCell<Pool>,
     sqlite: SqliteTemplates,
+    seeds: Mutex<BTreeMap<String, Arc<Seed>>>,
     cases: AtomicU32,
 }
 
@@ -35,7 +38,14 @@ impl House {
         let base = Base::find();
         let session = Session::open(&executable, &base)?;
         let sqlite = SqliteTemplates::new(&base);
-        Ok(House { executable, session, postgres: OnceCell::new(), sqlite, cases: AtomicU32::new(0) })
+        Ok(House {
+            executable,
+            session,
+            postgres: OnceCell::new(),
+            sqlite,
+            seeds: Mutex::default(),
+            cases: AtomicU32::new(0),
+        })
     }
 
     /// A directory that ends with the run.
@@ -81,6 +91,31 @@ impl House {
                 self.sqlite.template(&key, load).map(Origin::Sqlite)
             }
         }
+    }
+
+    /// The Postgres databases of a plan as a seed for servers of cases' own, grown when the first case asks.
+    pub(super) async fn seed(&self, dataset: &Dataset, plan: &Plan) -> Result<Arc<Seed>> {
+        let targets = plan.targets.iter().filter(|target| target.engine == Engine::Postgres);
+        let databases = targets
+            .map(|target| Ok((seeded_name(target), dataset.database(&target.database)?)))
+            .collect::<Result<Vec<_>>>()?;
+        let key =
+            databases.iter().map(|(name, database)| format!("{name} {}\n", database.digest())).collect::<String>();
+        let mut seeds = self.seeds.lock().await;
+        if let Some(seed) = seeds.get(&key) {
+            return Ok(Arc::clone(seed));
+        }
+        let name = format!("seed{}", seeds.len());
+        let seed = Seed::grow(&self.session, self.postgres().await?.cluster(), &name, |pool| async move {
+            for (name, database) in databases {
+                let made = pool.empty(&name).await?;
+                dataset::load_postgres(pool.cluster().tool(made.name()), database).await?;
+            }
+            Ok(())
+        });
+        let seed = Arc::new(seed.await?);
+        seeds.insert(key, Arc::clone(&seed));
+        Ok(seed)
     }
 
     /// A number that no other case of this session has.

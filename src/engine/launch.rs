@@ -1,5 +1,6 @@
 //! What a step is started with: the command line with placeholders filled in, its environment, its files.
 
+use crate::engine::hazard::{self, Injury};
 use crate::engine::stage::Stage;
 use crate::model::{Claims, Phase, Step};
 use crate::process::Spawn;
@@ -9,13 +10,16 @@ use std::ffi::OsString;
 use std::fs;
 
 /// The child as data: placeholders filled in, files written, an older report of the same name out of the way.
-pub(super) fn prepare(stage: &Stage<'_>, step: &Step, phase: Phase) -> Result<Spawn> {
-    prepare_as(stage, step, &format!("{phase}-{}", step.name))
+pub(super) fn prepare(stage: &Stage<'_>, step: &Step, phase: Phase, injury: Option<&Injury>) -> Result<Spawn> {
+    prepare_as(stage, step, &format!("{phase}-{}", step.name), injury)
 }
 
 /// The same, with the name of the file for what it prints.
-pub(super) fn prepare_as(stage: &Stage<'_>, step: &Step, log_name: &str) -> Result<Spawn> {
-    let values = stage.placeholders()?;
+pub(super) fn prepare_as(stage: &Stage<'_>, step: &Step, log_name: &str, injury: Option<&Injury>) -> Result<Spawn> {
+    let mut values = stage.placeholders()?;
+    if let Some(injury) = injury {
+        hazard::misled(&mut values, stage.context.plan, injury);
+    }
     let work = stage.folder("work");
     for (name, text) in &step.files {
         write(&work.join(name), &fill(text, &values)?)?;

@@ -23,7 +23,7 @@
 //! report_age  how old a step's report is
 //! ask         guards, and checks of the scenario's own
 //! planning    from a scenario to its data and its plan
-//! points      recorded traces -> points to visit (pure)
+//! points      recorded traces -> points to visit (pure); beginning: those of kinds that strike when a step begins
 //! recovery    which steps run, and which lead out (pure)
 //! way_back    what a rollback loses; runs that go back earlier than the plan
 //! way_out     the way out, taken, and injured itself
@@ -41,6 +41,7 @@
 //! ```
 
 mod ask;
+mod beginning;
 mod case;
 mod checkpoint;
 mod context;

@@ -33,7 +33,8 @@ pub(super) async fn probe(stage: &Stage<'_>, log: &mut CaseLog<'_>, moment: &Mom
     Ok(())
 }
 
-async fn state(stage: &Stage<'_>, holding: &Holding) -> Result<DatabaseState> {
+/// What one database holds now.
+pub(super) async fn state(stage: &Stage<'_>, holding: &Holding) -> Result<DatabaseState> {
     let volatile = volatile(stage, holding);
     match &holding.place {
         Place::Sqlite { path } => db::sqlite::sqlite_state(path, &volatile),
@@ -52,11 +53,7 @@ async fn state(stage: &Stage<'_>, holding: &Holding) -> Result<DatabaseState> {
 }
 
 pub(super) async fn connect(stage: &Stage<'_>, holding: &Holding) -> Result<sqlx::PgConnection> {
-    let pool = stage.context.run.house.postgres().await?;
-    let name = match &holding.place {
-        Place::Postgres { database: Some(database), .. } => database.name(),
-        _ => "",
-    };
+    let (pool, name) = stage.database(&holding.endpoint)?;
     db::postgres::connect(&pool.cluster().admin(name)).await
 }
 

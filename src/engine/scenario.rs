@@ -1,5 +1,6 @@
 //! One scenario: the golden run, the points that it shows, a case for each, and the verdict.
 
+use crate::engine::beginning;
 use crate::engine::case;
 use crate::engine::checkpoint;
 use crate::engine::context::{CaseLog, Ending, Rehearsed, Run};
@@ -8,7 +9,7 @@ use crate::engine::golden::{self, Golden};
 use crate::engine::hazard::Injury;
 use crate::engine::pairs::{self, Single};
 use crate::engine::planning::{self, Prepared};
-use crate::engine::points::{self, Recorded};
+use crate::engine::points::{self, Points, Recorded};
 use crate::engine::recovery::course;
 use crate::engine::select;
 use crate::engine::stage::Stage;
@@ -18,7 +19,8 @@ use crate::engine::way_out::{Injuries, Second, Taken};
 use crate::engine::{Library, Options, Tier};
 use crate::fault::Fault;
 use crate::model::{
-    Address, At, Body, Coverage, ExpectRecord, FaultPoint, FaultSpec, Outcome, Scenario, Token, TokenDigests, Verdict,
+    Address, At, Axis, Body, Coverage, ExpectRecord, FaultPoint, FaultSpec, Outcome, Scenario, Token, TokenDigests,
+    Verdict,
 };
 use crate::{Error, Result, check};
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
@@ -103,8 +105,7 @@ fn plan_cases<'a>(context: &Rehearsed<'a>, golden: &Golden, options: &Options) -
             let text = format!("{}, `{}`: {text}", scenario.name, fault.during);
             context.run.journal.append(Body::Note { case: None, text })?;
         }
-        let (kind, sample) = (kind_of(context, &fault.kind)?, points::sample(scenario.faults.len()));
-        let points = recorded.points(fault, kind, options.tier, scenario.seed, sample);
+        let points = points_of(context, &recorded, fault, options.tier)?;
         let visited = match select::named(options, &scenario.name, &recorded, fault) {
             Some(named) => {
                 for (kinds, coverage) in select::coverages(options, points.coverage, &named) {
@@ -122,6 +123,16 @@ fn plan_cases<'a>(context: &Rehearsed<'a>, golden: &Golden, options: &Options) -
     }
     let number = |(index, (fault, address, label, trace))| Planned { fault, address, label, trace, ordinal: index + 1 };
     Ok(planned.into_iter().enumerate().map(number).collect())
+}
+
+/// The points of a fault: those of its axes that were recorded, or the beginning of the step.
+fn points_of(context: &Rehearsed<'_>, recorded: &Recorded, fault: &FaultSpec, tier: Tier) -> Result<Points> {
+    let (kind, seed) = (kind_of(context, &fault.kind)?, context.scenario.seed);
+    let sample = points::sample(context.scenario.faults.len());
+    Ok(match fault.at == At::Sweep && kind.axes() == [Axis::Step] {
+        true => beginning::points(fault, kind.concerns(), context.plan, (tier, seed, sample)),
+        false => recorded.points(fault, kind, tier, seed, sample),
+    })
 }
 
 fn kind_of(context: &Rehearsed<'_>, kind: &str) -> Result<&'static dyn Fault> {
@@ -266,8 +277,9 @@ async fn injured<'a>(
     planned: &Planned<'_>,
 ) -> Result<(Stage<'a>, Taken)> {
     let injuries = injuries(context, planned)?;
-    let checkpoint = golden.first.checkpoints.get(&planned.fault.during);
-    let stage = Stage::set(context, checkpoint).await?;
+    let is_alone = injuries.need_own_server();
+    let checkpoint = golden.first.checkpoints.get(&planned.fault.during).filter(|_| !is_alone);
+    let stage = if is_alone { Stage::set_alone(context).await? } else { Stage::set(context, checkpoint).await? };
     let mut course = course(context.plan, planned.fault, &context.idle);
     if checkpoint.is_some() {
         course.before.clear();

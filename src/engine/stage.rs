@@ -1,18 +1,25 @@
 //! The stage of one case: its own databases, a proxy before each, and its own directories. Nothing of it is shared.
 
+mod own;
+
+pub(super) use own::seeded_name;
+
 use crate::engine::checkpoint::Checkpoint;
+use crate::engine::hazard::Undo;
 use crate::engine::house::Origin;
 use crate::engine::proxy::{Epochs, Proxy, ProxyRules};
 use crate::engine::{Rehearsed, Traces};
 use crate::evidence::{CAPTURE_LIMIT, Capture};
-use crate::model::{Claims, Step, TargetSpec};
-use crate::target::{Cluster, Database, Pool};
+use crate::model::{Claims, Engine, Step, TargetSpec};
+use crate::target::{Cluster, Database, Pool, Server};
 use crate::{Error, Result};
 use futures_util::future::try_join_all;
+use own::Own;
 use sqlx::{Connection, PgConnection};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 use std::time::{Duration, SystemTime};
 use tokio::sync::Mutex;
 
@@ -23,6 +30,10 @@ pub(super) struct Stage<'a> {
     pub(super) marker: String,
     dir: PathBuf,
     holdings: Vec<Holding>,
+    /// Where the case does not share the server of all.
+    own: Option<Own>,
+    /// What faults have left standing.
+    standing: std::sync::Mutex<Vec<Undo>>,
 }
 
 /// A database under the name that the scenario gives it.
@@ -52,6 +63,15 @@ const ZOMBIE_TIMEOUT: Duration = Duration::from_secs(30);
 impl<'a> Stage<'a> {
     /// Fresh clones of all databases of the plan, as the dataset has them or as they were at a checkpoint.
     pub(super) async fn set(context: &'a Rehearsed<'a>, from: Option<&Checkpoint>) -> Result<Stage<'a>> {
+        Stage::build(context, from, false).await
+    }
+
+    /// The same on a server that nobody else uses, with the databases as the dataset has them.
+    pub(super) async fn set_alone(context: &'a Rehearsed<'a>) -> Result<Stage<'a>> {
+        Stage::build(context, None, true).await
+    }
+
+    async fn build(context: &'a Rehearsed<'a>, from: Option<&Checkpoint>, is_alone: bool) -> Result<Stage<'a>> {
         let house = &context.run.house;
         let number = house.next_case();
         let dir = house.session.dir().join("cases").join(number.to_string());
@@ -59,9 +79,12 @@ impl<'a> Stage<'a> {
             let path = dir.join(part);
             fs::create_dir_all(&path).map_err(|error| Error::io("create", &path, error))?;
         }
-        let holdings = context.plan.targets.iter().map(|target| hold(context, target, from, number, &dir));
+        let marker = format!("c{number}");
+        let own = if is_alone { Some(Own::start(context, &marker).await?) } else { None };
+        let whole = (&own, from);
+        let holdings = context.plan.targets.iter().map(|target| hold(context, target, whole, number, &dir));
         let holdings = try_join_all(holdings).await?;
-        Ok(Stage { context, marker: format!("c{number}"), dir, holdings })
+        Ok(Stage { context, marker, dir, holdings, own, standing: std::sync::Mutex::default() })
     }
 
     pub(super) fn folder(&self, part: &str) -> PathBuf {
@@ -93,8 +116,7 @@ impl<'a> Stage<'a> {
         match &holding.place {
             Place::Sqlite { path } => Ok(path.to_string_lossy().into_owned()),
             Place::Postgres { database, proxy, .. } => {
-                let cluster =
-                    self.context.run.house.cluster().ok_or_else(|| Error::bug("a clone without a cluster"))?;
+                let cluster = self.pool().ok_or_else(|| Error::bug("a clone without a cluster"))?.cluster();
                 let (role, password) = (cluster.tool_role(), cluster.tool_password());
                 let name = database.as_ref().map_or("", |database| database.name());
                 Ok(format!("postgres://{role}:{password}@127.0.0.1:{}/{name}", proxy.port()))
@@ -131,6 +153,47 @@ impl<'a> Stage<'a> {
     /// Nothing passes any more, so that what a killed tool has reached is well defined.
     pub(super) fn freeze(&self) {
         self.proxies().for_each(|(_, proxy)| proxy.freeze());
+    }
+
+    /// What was frozen flows on, and nothing is armed any more.
+    pub(super) fn thaw(&self) {
+        self.proxies().for_each(|(_, proxy)| proxy.disarm());
+    }
+
+    /// All connections of the tool end, frozen or not.
+    pub(super) async fn sever(&self) {
+        for (_, proxy) in self.proxies() {
+            proxy.sever().await;
+        }
+    }
+
+    /// What faults have left standing.
+    pub(super) fn standing(&self) -> std::sync::MutexGuard<'_, Vec<Undo>> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The server of the case's own, if it has one.
+    pub(super) fn own_server(&self) -> Option<&Server> {
+        self.own.as_ref().map(|own| &own.server)
+    }
+
+    /// Drops our own connections: the server that they led to is gone.
+    pub(super) async fn forget_connections(&self) {
+        self.pool().into_iter().for_each(Pool::forget);
+        for holding in &self.holdings {
+            if let Place::Postgres { observer, .. } = &holding.place {
+                observer.lock().await.take();
+            }
+        }
+    }
+
+    /// The database of a Postgres endpoint, and the pool of its server.
+    pub(super) fn database(&self, endpoint: &str) -> Result<(&Pool, &str)> {
+        let found = self.holdings.iter().find(|holding| holding.endpoint == endpoint);
+        match (self.pool(), found.map(|holding| &holding.place)) {
+            (Some(pool), Some(Place::Postgres { database: Some(database), .. })) => Ok((pool, database.name())),
+            _ => Err(Error::bug(format!("`{endpoint}` is no Postgres database of this case"))),
+        }
     }
 
     /// The files of a tool: path, length and time of change; the report of `step` itself does not count.
@@ -182,9 +245,11 @@ impl<'a> Stage<'a> {
 
     /// Closes what is open, takes the fault away, and `waits` until the servers have noticed; microseconds.
     pub(super) async fn heal(&self, waits: bool) -> Result<u64> {
-        for (_, proxy) in self.proxies() {
-            proxy.sever().await;
-            proxy.disarm();
+        self.sever().await;
+        self.thaw();
+        let standing = std::mem::take(&mut *self.standing());
+        for undo in standing {
+            undo.undo(self.pool()).await?;
         }
         match self.pool().filter(|_| waits) {
             Some(pool) => pool.wait_gone(&self.databases(), ZOMBIE_TIMEOUT).await,
@@ -192,8 +257,12 @@ impl<'a> Stage<'a> {
         }
     }
 
-    pub(super) fn pool(&self) -> Option<&'a Pool> {
-        self.context.run.house.pool_if_started()
+    /// The pool of the server that the databases are on.
+    pub(super) fn pool(&self) -> Option<&Pool> {
+        match &self.own {
+            Some(own) => Some(&own.pool),
+            None => self.context.run.house.pool_if_started(),
+        }
     }
 
     /// The names of the Postgres databases.
@@ -227,47 +296,54 @@ impl<'a> Stage<'a> {
     }
 
     /// The server and the name of a Postgres database.
-    pub(super) fn reached<'b>(&self, holding: &'b Holding) -> Result<(&'a Cluster, &'b str)> {
-        let cluster = self.context.run.house.cluster().ok_or_else(|| Error::bug("a clone without a cluster"))?;
-        match &holding.place {
-            Place::Postgres { database: Some(database), .. } => Ok((cluster, database.name())),
-            _ => Err(Error::bug(format!("{} is no database of a server", holding.endpoint))),
-        }
+    pub(super) fn reached(&self, holding: &Holding) -> Result<(&Cluster, &str)> {
+        self.database(&holding.endpoint).map(|(pool, name)| (pool.cluster(), name))
     }
 
     /// Lets go of the databases and directories, and leaves them there.
     pub(super) async fn leave(self) {
         self.close_observers().await;
-        for (_, proxy) in self.proxies() {
-            proxy.sever().await;
-        }
+        self.sever().await;
+        self.own.into_iter().for_each(|own| own.server.leave());
     }
 
     /// Drops everything.
     pub(super) async fn clear(mut self) -> Result<()> {
-        let pool = self.pool();
-        self.close_observers().await;
-        for holding in &mut self.holdings {
-            if let (Some(pool), Place::Postgres { database, proxy, .. }) = (pool, &mut holding.place) {
-                proxy.sever().await;
-                if let Some(database) = database.take() {
-                    pool.drop(database).await?;
-                }
-            }
+        self.sever().await;
+        match self.own.take() {
+            Some(own) => own.server.end().await?, // and everything on it
+            None => self.drop_databases().await?,
         }
         fs::remove_dir_all(&self.dir).map_err(|error| Error::io("remove", &self.dir, error))
+    }
+
+    async fn drop_databases(&mut self) -> Result<()> {
+        self.close_observers().await;
+        let pool = self.context.run.house.pool_if_started();
+        for holding in &mut self.holdings {
+            if let (Some(pool), Place::Postgres { database, .. }) = (pool, &mut holding.place)
+                && let Some(database) = database.take()
+            {
+                pool.drop(database).await?;
+            }
+        }
+        Ok(())
     }
 }
 
 async fn hold(
     context: &Rehearsed<'_>,
     target: &TargetSpec,
-    from: Option<&Checkpoint>,
+    (own, from): (&Option<Own>, Option<&Checkpoint>),
     number: u32,
     dir: &Path,
 ) -> Result<Holding> {
     let house = &context.run.house;
     let leaf = target.name.rsplit('.').next().unwrap_or(&target.name);
+    if let (Some(own), Engine::Postgres) = (own, target.engine) {
+        let database = own.pool.existing(&seeded_name(target));
+        return held(target, own.pool.cluster(), database).await;
+    }
     let kept = from.and_then(|checkpoint| checkpoint.template(&target.endpoint())).cloned();
     let origin = match kept {
         Some(template) => Origin::Postgres(template),
@@ -277,21 +353,27 @@ async fn hold(
         Origin::Postgres(template) => {
             let pool = house.postgres().await?;
             let database = pool.clone(&template, &database_name(number, leaf)).await?;
-            let (socket, port) = pool.cluster().socket();
-            let upstream = socket.join(format!(".s.PGSQL.{port}"));
-            let side = Some(pool.cluster().admin("postgres"));
-            let rules = ProxyRules { forbidden_role: Some(crate::target::ADMIN_ROLE.to_owned()), side };
-            Place::Postgres {
-                database: Some(database),
-                proxy: Proxy::start(&target.endpoint(), upstream, rules).await?,
-                observer: Mutex::default(),
-            }
+            return held(target, pool.cluster(), database).await;
         }
         Origin::Sqlite(template) => {
             let path = dir.join("files").join(format!("{leaf}.sqlite"));
             template.clone_to(&path)?;
             Place::Sqlite { path }
         }
+    };
+    Ok(Holding { endpoint: target.endpoint(), name: target.name.clone(), is_source: target.is_source(), place })
+}
+
+/// A database, with a proxy before it.
+async fn held(target: &TargetSpec, cluster: &Cluster, database: Database) -> Result<Holding> {
+    let (socket, port) = cluster.socket();
+    let upstream = socket.join(format!(".s.PGSQL.{port}"));
+    let side = Some(cluster.admin("postgres"));
+    let rules = ProxyRules { forbidden_role: Some(crate::target::ADMIN_ROLE.to_owned()), side };
+    let place = Place::Postgres {
+        database: Some(database),
+        proxy: Proxy::start(&target.endpoint(), upstream, rules).await?,
+        observer: Mutex::default(),
     };
     Ok(Holding { endpoint: target.endpoint(), name: target.name.clone(), is_source: target.is_source(), place })
 }

@@ -27,11 +27,14 @@ pub(super) async fn run(
     phase: Phase,
     injury: Option<&Injury>,
 ) -> Result<StepEnd> {
-    let spawn = launch::prepare(stage, step, phase)?;
+    let spawn = launch::prepare(stage, step, phase, injury)?;
     let began = report_age::began(stage)?;
     let (case, name) = (log.case(), step.name.clone());
     log.record(Body::StepStarted { case: case.clone(), step: name, role: step.role, phase, argv: step.argv.clone() })?;
-    let armed = injury.map(|injury| hazard::arm(stage, log, injury)).transpose()?;
+    let armed = match injury {
+        Some(injury) => hazard::arm(stage, log, injury, step).await?,
+        None => None,
+    };
     let watch = Stopwatch::start();
     let mut child = spawn.start()?;
     let (exit, timed_out) = watch_over(stage, log, step, &mut child, injury.zip(armed)).await?;

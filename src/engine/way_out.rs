@@ -17,6 +17,14 @@ pub(super) struct Injuries {
     pub(super) second: Option<Second>,
 }
 
+impl Injuries {
+    /// Whether one of them would disturb others on a server that is shared.
+    pub(super) fn need_own_server(&self) -> bool {
+        let second = self.second.iter().map(|second| &second.injury);
+        [&self.first].into_iter().chain(second).any(|injury| injury.hazard.needs_own_server())
+    }
+}
+
 /// What strikes the way out.
 pub(super) struct Second {
     pub(super) injury: Injury,

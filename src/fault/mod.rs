@@ -1,5 +1,14 @@
 //! Faults: named misfortunes, as data. One file each, one line each to register.
 
+mod cfg_connections;
+mod cfg_idle_in_transaction;
+mod cfg_lock_timeout;
+mod cfg_readonly;
+mod cfg_statement_timeout;
+mod input_repeated_dsn;
+mod input_stale_report;
+mod input_swapped_dsn;
+mod lock_hold;
 mod net_close;
 mod net_halfclose;
 mod net_lostack;
@@ -9,14 +18,28 @@ mod net_slow;
 mod net_stall;
 mod proc_kill;
 mod sql_error;
+mod src_write;
+mod srv_crash;
+mod srv_restart;
+mod terms;
 mod visits;
 
+pub use terms::{Concern, Input, Setting, Write};
 pub use visits::Visits;
 
 use crate::model::{Axis, SqlState};
 
 /// The faults that come with us, sorted by name.
 pub static FAULTS: &[&dyn Fault] = &[
+    &cfg_connections::CfgConnections,
+    &cfg_idle_in_transaction::CfgIdleInTransaction,
+    &cfg_lock_timeout::CfgLockTimeout,
+    &cfg_readonly::CfgReadonly,
+    &cfg_statement_timeout::CfgStatementTimeout,
+    &input_repeated_dsn::InputRepeatedDsn,
+    &input_stale_report::InputStaleReport,
+    &input_swapped_dsn::InputSwappedDsn,
+    &lock_hold::LockHold,
     &net_close::NetClose,
     &net_halfclose::NetHalfClose,
     &net_lostack::NetLostAck,
@@ -26,6 +49,9 @@ pub static FAULTS: &[&dyn Fault] = &[
     &net_stall::NetStall,
     &proc_kill::ProcKill,
     &sql_error::SqlError,
+    &src_write::SrcWrite,
+    &srv_crash::SrvCrash,
+    &srv_restart::SrvRestart,
 ];
 
 /// A named misfortune. It says what is to be done; the engine does it.
@@ -56,6 +82,11 @@ pub trait Fault: Sync {
     /// # Errors
     /// Says which argument is missing, unknown or too much; lower case, no full stop.
     fn hazard(&self, arg: Option<&str>) -> Result<Hazard, String>;
+
+    /// At which endpoints a sweep strikes, of a kind that strikes when a step begins: one point for each.
+    fn concerns(&self) -> Concern {
+        Concern::All
+    }
 }
 
 /// What a fault asks the engine for. A closed set: the engine executes it.
@@ -85,12 +116,32 @@ pub enum Hazard {
     },
     /// Let the server refuse what reached the point.
     RaiseError(SqlState),
+    /// Freeze the point, kill the case's own server with all its processes, and let it recover.
+    CrashServer,
+    /// Freeze the point, shut the case's own server down, and start it again.
+    RestartServer,
+    /// Freeze the point, and write to a source as an application would.
+    WriteSource(Write),
+    /// Freeze the point; from then on another session holds the locks of all tables that it can get.
+    HoldLock {
+        /// For how long; `None`: until the step is over.
+        ms: Option<u32>,
+    },
+    /// Change a setting of the endpoint's database before the step, and back after it.
+    Configure(Setting),
+    /// Give the step something wrong.
+    Mislead(Input),
 }
 
 impl Hazard {
     /// Whether the server may be busy with it after the tool has ended, and the way out begins all the same.
     pub fn outlives_the_tool(self) -> bool {
         self == Hazard::OrphanStatement
+    }
+
+    /// Whether it would disturb others on a server that is shared.
+    pub fn needs_own_server(self) -> bool {
+        matches!(self, Hazard::CrashServer | Hazard::RestartServer)
     }
 }
 
@@ -153,6 +204,14 @@ mod tests {
         {
             assert!(hazard(name, arg).is_some_and(|hazard| hazard.is_err()), "{name} {arg:?}");
         }
+        assert_eq!(hazard("src.write", Some("delete")), Some(Ok(Hazard::WriteSource(Write::Delete))));
+        assert_eq!(hazard("lock.hold", None), Some(Ok(Hazard::HoldLock { ms: None })));
+        assert_eq!(hazard("cfg.connections", None), Some(Ok(Hazard::Configure(Setting::Connections { limit: 0 }))));
+        let refused = "src.write takes insert, update or delete, as in src.write=insert".to_owned();
+        assert_eq!(hazard("src.write", None), Some(Err(refused)));
+        assert_eq!(hazard("cfg.lock-timeout", Some("0")).map(|hazard| hazard.is_err()), Some(true));
+        let refused = "cfg.connections takes a whole number, as in cfg.connections=0; `two` is none".to_owned();
+        assert_eq!(hazard("cfg.connections", Some("two")), Some(Err(refused)));
         let refused = "net.reset takes no argument; `=7` is too much".to_owned();
         assert_eq!(hazard("net.reset", Some("7")), Some(Err(refused)));
     }

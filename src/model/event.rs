@@ -170,6 +170,20 @@ pub enum Body {
         /// How long backends of the dead tool went on.
         waited_us: u64,
     },
+    /// The harness wrote to a source, as an application would (`src.write`).
+    #[serde(rename = "source.written")]
+    SourceWritten {
+        /// The case.
+        case: String,
+        /// The endpoint.
+        endpoint: String,
+        /// What, in which tables.
+        what: String,
+        /// Digest of the state right before.
+        before: String,
+        /// Digest of the state right after.
+        after: String,
+    },
     /// What a database held.
     #[serde(rename = "probe")]
     Probe {

@@ -19,6 +19,7 @@ impl Body {
             | Body::FaultArmed { case, .. }
             | Body::FaultFired { case, .. }
             | Body::FaultCleared { case, .. }
+            | Body::SourceWritten { case, .. }
             | Body::Probe { case, .. }
             | Body::Mapped { case, .. }
             | Body::MapKeys { case, .. }

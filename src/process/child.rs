@@ -82,10 +82,12 @@ impl Detached {
         self.child.as_ref().map_or(0, std::process::Child::id)
     }
 
-    /// How it ended, if it did already.
+    /// How it ended, if it did already; nothing is known of one of which somebody else took leave ([`super::kill_all`]).
     pub fn ended(&mut self) -> Option<Exit> {
-        let status = self.child.as_mut()?.try_wait().ok()??;
-        Some(Exit::from(status))
+        match self.child.as_mut()?.try_wait() {
+            Ok(status) => status.map(Exit::from),
+            Err(_) => Some(Exit { code: None, signal: None }),
+        }
     }
 }
 

@@ -54,6 +54,17 @@ pub fn kill_descendants(session: &str, case: Option<&str>) -> Result<u32> {
     })
 }
 
+/// Kills these processes and takes leave of those that are our children: orphans come to us, and would stay as zombies.
+///
+/// # Errors
+/// One belongs to another user.
+pub fn kill_all(processes: &[u32]) -> Result<()> {
+    processes.iter().try_for_each(|process| kill(*process, Signal::KILL))?;
+    std::thread::sleep(PAUSE);
+    processes.iter().for_each(|process| reap(*process));
+    Ok(())
+}
+
 fn kill_until_none(session: &str, find: impl Fn() -> Vec<u32>) -> Result<u32> {
     let (mut found, mut killed) = (find(), BTreeSet::new());
     let mut patience = PATIENCE;
@@ -64,9 +75,7 @@ fn kill_until_none(session: &str, find: impl Fn() -> Vec<u32>) -> Result<u32> {
                 _ => return Ok(killed.len() as u32),
             }
         }
-        found.iter().try_for_each(|process| kill(*process, Signal::KILL))?;
-        std::thread::sleep(PAUSE);
-        found.iter().for_each(|process| reap(*process));
+        kill_all(&found)?;
         killed.extend(found);
         found = find();
     }

@@ -124,18 +124,19 @@ const PATIENCE_TO_START: Duration = Duration::from_secs(60);
 const PORT: u16 = 5432;
 
 /// What a starter tells those who join; the file is readable by us alone.
-#[derive(Serialize, Deserialize)]
-struct Ready {
-    tool_password: String,
-    server_version: String,
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Ready {
+    pub(super) tool_password: String,
+    pub(super) server_version: String,
 }
 
-struct Place {
-    dir: PathBuf,
+/// The directory of a cluster: `data`, `socket`, `log`.
+pub(super) struct Place {
+    pub(super) dir: PathBuf,
 }
 
 impl Place {
-    fn data(&self) -> PathBuf {
+    pub(super) fn data(&self) -> PathBuf {
         self.dir.join("data")
     }
 
@@ -155,11 +156,9 @@ impl Place {
         (listens && works_in(postmaster, &self.data(), &["postgres"])).then_some(ready)
     }
 
-    // Whatever is there is half of a start that was killed, or a server that crashed.
     fn start(&self, base: &Base, binaries: &Binaries, settings: &[String]) -> Result<Cluster> {
-        self.prepare(base, binaries)?;
-        let mut server = self.spawn(binaries, settings)?;
-        self.wait_until_ready(&mut server)?;
+        self.prepare(&image(base, binaries)?)?;
+        self.serve(binaries, settings)?;
         let ready = block_on(self.introduce())??;
         let text = serde_json::to_vec(&ready).expect("two strings are JSON");
         let aside = self.dir.join("ready.new");
@@ -169,7 +168,25 @@ impl Place {
         Ok(self.cluster(binaries, ready))
     }
 
-    fn prepare(&self, base: &Base, binaries: &Binaries) -> Result<()> {
+    /// Removes what a killed server left to say that it runs: there is no process any more that it could protect, and
+    /// its number may be given to another.
+    pub(super) fn forget_server(&self) {
+        let socket = self.socket().join(format!(".s.PGSQL.{PORT}"));
+        for file in [self.data().join("postmaster.pid"), socket.with_extension(format!("{PORT}.lock")), socket] {
+            let _ = std::fs::remove_file(file); // one that is not there says nothing
+        }
+    }
+
+    /// Starts the server and waits until it answers.
+    pub(super) fn serve(&self, binaries: &Binaries, settings: &[String]) -> Result<Detached> {
+        let mut server = self.spawn(binaries, settings)?;
+        self.wait_until_ready(&mut server)?;
+        Ok(server)
+    }
+
+    /// A copy of `image`, not running yet. Whatever is there is half of a start that was killed, or a server that
+    /// crashed.
+    pub(super) fn prepare(&self, image: &Path) -> Result<()> {
         let socket = self.socket();
         if socket.as_os_str().len() > 85 {
             let text =
@@ -180,9 +197,8 @@ impl Place {
             end_in(&self.dir);
             std::fs::remove_dir_all(&self.dir).map_err(|error| Error::io("remove", &self.dir, error))?;
         }
-        let image = image(base, binaries)?;
         own_dir(&self.dir)?;
-        copy_tree(&image, &self.data(), server_ids())?;
+        copy_tree(image, &self.data(), server_ids())?;
         std::fs::create_dir(&socket).map_err(|error| Error::io("create", &socket, error))?;
         set_mode(&socket, 0o700)?;
         give(&socket, server_ids())
@@ -238,7 +254,7 @@ impl Place {
         Ok(Ready { tool_password, server_version })
     }
 
-    fn cluster(&self, binaries: &Binaries, ready: Ready) -> Cluster {
+    pub(super) fn cluster(&self, binaries: &Binaries, ready: Ready) -> Cluster {
         Cluster {
             socket: self.socket(),
             binaries_dir: binaries.dir.clone(),
@@ -270,7 +286,7 @@ fn admin(socket: &Path, database: &str) -> PgConnectOptions {
 pub(super) const APPLICATION: &str = "rehearse";
 
 // Waiting for a lock, copying and starting block, so they are no work for the caller's runtime.
-async fn in_background<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+pub(super) async fn in_background<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|error| Error::bug("the start of a cluster panicked").caused_by(error))?
 }

@@ -8,6 +8,7 @@
 //! sessions/<id>/lock      held by a session; free means that its owner is dead
 //! sessions/<id>/kept.json what a session keeps beyond its owner's life
 //! clusters/<key>/         data/ socket/ log ready.json
+//! sessions/<id>/clusters/ the same, of one session alone: seeds, and the servers of cases that copy them ([`Server`])
 //! sqlite/                 template files
 //! ```
 
@@ -18,6 +19,7 @@ mod copy;
 mod image;
 mod kept;
 mod lock;
+mod own;
 mod pool;
 mod postmaster;
 mod presence;
@@ -30,6 +32,7 @@ pub use binaries::Binaries;
 pub use cluster::Cluster;
 pub use image::ADMIN_ROLE;
 pub use kept::{Kept, cached, clean, clean_cache, kept};
+pub use own::{Seed, Server};
 pub use pool::{Access, Database, Pool, Template};
 pub use presence::{Backend, Prepared};
 pub use session::Session;

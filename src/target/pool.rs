@@ -241,6 +241,39 @@ impl Pool {
         Ok(found)
     }
 
+    /// A database of this session that is there already, as `<session>_<name>`.
+    pub fn existing(&self, name: &str) -> Database {
+        Database { name: format!("{}_{name}", self.session) }
+    }
+
+    /// Drops what is open: after a crash of the server nobody answers there any more.
+    pub fn forget(&self) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Gives an order as the administrator, from the database `postgres`.
+    ///
+    /// # Errors
+    /// The server refuses.
+    pub async fn order(&self, sql: &str) -> Result<()> {
+        let mut connection = self.take().await?;
+        order(&mut connection, sql).await?;
+        self.put(connection);
+        Ok(())
+    }
+
+    pub(super) async fn set_tool_password(&self, password: &str) -> Result<()> {
+        self.order(&format!("alter role {TOOL_ROLE} password '{password}'")).await
+    }
+
+    /// A connection of one's own; its options come from the cluster.
+    ///
+    /// # Errors
+    /// The server does not answer, or refuses.
+    pub async fn connect(&self, options: &PgConnectOptions) -> Result<PgConnection> {
+        connect(options).await
+    }
+
     async fn take(&self) -> Result<PgConnection> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         match idle {

@@ -2,7 +2,8 @@
 
 use super::binaries::environment;
 use crate::clock::Stopwatch;
-use crate::process::{Signal, kill, processes_in, run, works_in};
+use crate::process::{Signal, kill, kill_all, processes_in, run, works_in};
+use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -27,6 +28,25 @@ pub(super) fn end_in(dir: &Path) {
     }
     data_dirs.iter().filter_map(|data| PidFile::read(data)).for_each(free_memory);
 }
+
+/// Ends every process of the server in a data directory at once (SIGKILL), the one first that would start others.
+pub(super) fn kill_in(data: &Path) -> Result<()> {
+    let servers = || processes_in(data, &["postgres"]);
+    let postmaster = PidFile::read(data).map(|file| file.pid).filter(|pid| works_in(*pid, data, &["postgres"]));
+    postmaster.map_or(Ok(()), |pid| kill(pid, Signal::KILL))?;
+    let (watch, mut left) = (Stopwatch::start(), servers());
+    while !left.is_empty() {
+        if watch.elapsed() > PATIENCE_TO_DIE {
+            return Err(Error::environment(format!("processes of the server survive SIGKILL: {left:?}")));
+        }
+        kill_all(&left)?;
+        left = servers();
+    }
+    Ok(())
+}
+
+/// How long a killed process may stay in the kernel.
+const PATIENCE_TO_DIE: Duration = Duration::from_secs(10);
 
 /// How long a server may take to leave without being killed.
 const PATIENCE_TO_QUIT: Duration = Duration::from_millis(700);

@@ -4,12 +4,13 @@
 //! `start`, `<phase> <step> <exit>` and `end` with the states that were seen then, `says`, `map`, `fired`, `left`.
 
 mod facts;
+mod written;
 
 use rehearsal::check::{CHECKS, broken_off_verdict, classify, judge, scenario_verdict};
 use rehearsal::flow;
 use rehearsal::model::{
     Body, CaseEvents, CaseRecord, CheckResult, Coverage, DatabaseState, Engine, ExpectRecord, History, Known, Moment,
-    Outcome, Phase, Plan, Scenario, ScenarioRecord, States, TableCopy, TableDigest, TargetSpec, Verdict,
+    Outcome, Phase, Plan, Role, Scenario, ScenarioRecord, States, TableCopy, TableDigest, TargetSpec, Verdict,
 };
 use rstest::rstest;
 use std::collections::BTreeMap;
@@ -120,6 +121,15 @@ fn of_line(line: &str) -> Vec<Body> {
     match words[..] {
         ["start", ..] => probes(&Moment::Start, &words[1..]),
         ["end", ..] => probes(&Moment::End, &words[1..]),
+        ["began", phase_name, step] => {
+            let (step, phase, role, argv) = (step.into(), phase(phase_name), Role::Apply, Vec::new());
+            vec![Body::StepStarted { case: case(), step, role, phase, argv }]
+        }
+        ["wrote", before, after] => {
+            let endpoint = "pg.source".to_owned();
+            let (before, after) = (before.to_owned(), after.to_owned());
+            vec![Body::SourceWritten { case: case(), endpoint, what: "insert".into(), before, after }]
+        }
         ["fired"] => {
             let address = "proc.kill@pg.target:stmt.1".parse().unwrap();
             vec![Body::FaultFired { case: case(), address, what: "copy".into() }]
@@ -131,15 +141,8 @@ fn of_line(line: &str) -> Vec<Body> {
             let ok = BTreeMap::from([("yes", Some(true)), ("no", Some(false)), ("nothing", None)])[word];
             vec![Body::Claim { case: case(), step: step.into(), phase: phase(phase_name), ok, note: word.into() }]
         }
-        ["map", phase_name, step, word] => {
-            let (source, target) = match word {
-                "same" => (rows(&["a"]), rows(&["a"])),
-                "empty" => (rows(&[]), rows(&[])),
-                _ => (rows(&["a"]), rows(&["b"])),
-            };
-            let moment = Moment::after(phase(phase_name), step);
-            vec![Body::Mapped { case: case(), moment, map: 1, source, target }]
-        }
+        ["map", phase_name, step, word] => vec![mapped(Moment::after(phase(phase_name), step), word)],
+        ["map-at-the-end", word] => vec![mapped(Moment::End, word)],
         [phase_name, step, exit, ref seen @ ..] => {
             let end = Body::StepFinished {
                 case: case(),
@@ -155,6 +158,16 @@ fn of_line(line: &str) -> Vec<Body> {
         }
         _ => panic!("no event: {line}"),
     }
+}
+
+fn mapped(moment: Moment, word: &str) -> Body {
+    let (source, target) = match word {
+        "same" => (rows(&["a"]), rows(&["a"])),
+        "late" => (rows(&["a", "b"]), rows(&["a"])),
+        "empty" => (rows(&[]), rows(&[])),
+        _ => (rows(&["a"]), rows(&["b"])),
+    };
+    Body::Mapped { case: "x/1".into(), moment, map: 1, source, target }
 }
 
 fn phase(name: &str) -> Phase {
@@ -194,6 +207,9 @@ fn states() -> States {
     dropped.tables.remove("days");
     let named = [
         ("old", source(&["a", "b"], "3", &[])),
+        ("done-row", state(&["a", "b", "c"], &["monday"], "4", &[])),
+        ("done-row-behind", state(&["a", "b", "c"], &["monday"], "1", &[])),
+        ("done-row-index", state(&["a", "b", "c"], &["monday"], "4", &["index i"])),
         ("old-row", source(&["a", "b", "c"], "3", &[])),
         ("old-sequence", source(&["a", "b"], "4", &[])),
         ("old-catalog", source(&["a", "b"], "3", &["index i"])),

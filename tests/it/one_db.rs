@@ -85,6 +85,7 @@ fn the_runbook_from_plan_to_rollback_and_again() {
 #[case::another_word("one", "", &["rollback", "--confirm-rollback", "rollback"], "confirm it with --confirm-rollback ROLLBACK")]
 #[case::a_source_twice("one", "", &["plan", "--source-env", "a=BUTLER_HEALTH_DATABASE_URL", "--source-env", "b=BUTLER_HEALTH_DATABASE_URL"], "are the same database")]
 #[case::a_name_twice("one", "", &["plan", "--source-env", "a=BUTLER_HEALTH_DATABASE_URL", "--source-env", "a=BUTLER_GENERAL_DATABASE_URL"], "source `a` is given twice")]
+#[case::exchanged("one", "", &["plan", "--source-env", "general=BUTLER_HEALTH_DATABASE_URL", "--source-env", "health=BUTLER_GENERAL_DATABASE_URL"], "are exchanged")]
 #[case::a_schema_twice("one", "", &["plan", "--source-env", "shared=BUTLER_HEALTH_DATABASE_URL"], "source `shared` is given twice")]
 #[case::a_constraint_of_the_target("one", "alter table health.state add check (key <> 'key 7')", &["run"], "23514")]
 fn the_migration_says_no(#[case] database: &str, #[case] trap: &str, #[case] args: &[&str], #[case] says: &str) {

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on stops
 
+mod own;
+
 use rehearsal::process::{Executable, Exit, Signal, Spawn, kill, kill_descendants, kill_marked, marked, processes_in};
 use rehearsal::target::{Base, Binaries, Cluster, Pool, Prepared, Session, SqliteTemplates, leftovers};
 use rehearsal::{ErrorKind, Result, clock::Stopwatch};

@@ -124,6 +124,26 @@ async fn prove_different(run: &Run, connections: &mut Connections) -> Result<()>
         }
         known.push((endpoint, identity));
     }
+    refuse_exchanged(&known)
+}
+
+/// Two databases that are named after each other's role were exchanged: of sources that look alike nothing else tells.
+fn refuse_exchanged(known: &[(&Endpoint, Identity)]) -> Result<()> {
+    let is_of = |(_, identity): &(&Endpoint, Identity), (endpoint, _): &(&Endpoint, Identity)| {
+        identity.database.to_lowercase().contains(&endpoint.name.to_lowercase())
+    };
+    for (index, one) in known.iter().enumerate() {
+        let is_exchanged = |other: &&(&Endpoint, Identity)| {
+            is_of(one, other) && is_of(other, one) && !is_of(one, one) && !is_of(other, other)
+        };
+        if let Some(other) = known[index + 1..].iter().find(is_exchanged) {
+            return Err(Error::refused(format!(
+                "{} and {} are exchanged, by the names of their databases; give each its own",
+                one.0.place(),
+                other.0.place()
+            )));
+        }
+    }
     Ok(())
 }
 
