@@ -1,5 +1,6 @@
 //! The stage of one case: its own databases, a proxy before each, and its own directories. Nothing of it is shared.
 
+mod files;
 mod own;
 
 pub(super) use own::seeded_name;
@@ -14,6 +15,7 @@ use crate::model::{Claims, Engine, Step, TargetSpec};
 use crate::target::{Cluster, Database, Pool, Server};
 use crate::{Error, Result};
 use futures_util::future::try_join_all;
+use files::{is_set_aside, list};
 use own::Own;
 use sqlx::{Connection, PgConnection};
 use std::collections::{BTreeMap, BTreeSet};
@@ -385,29 +387,9 @@ fn database_name(number: u32, leaf: &str) -> String {
     format!("c{number}_{}", &plain[..plain.len().min(30)])
 }
 
-/// Whether `path` is an earlier `report` that a step found and that was renamed.
-fn is_set_aside(path: &Path, report: &Path) -> bool {
-    let number =
-        path.extension().and_then(|extension| extension.to_str()).and_then(|text| text.strip_prefix("before-"));
-    number.is_some_and(|number| number.parse::<u32>().is_ok()) && path.with_extension("") == report.with_extension("")
-}
-
 /// Head and tail of what is too long.
 fn limited(bytes: &[u8]) -> Vec<u8> {
     let mut capture = Capture::new(CAPTURE_LIMIT);
     capture.push(bytes);
     capture.finish().bytes
-}
-
-fn list(folder: &Path, files: &mut BTreeMap<PathBuf, (u64, Option<SystemTime>)>) -> Result<()> {
-    for entry in fs::read_dir(folder).map_err(|error| Error::io("read", folder, error))?.flatten() {
-        let path = entry.path();
-        let about = entry.metadata().map_err(|error| Error::io("read", &path, error))?;
-        if about.is_dir() {
-            list(&path, files)?;
-        } else {
-            files.insert(path, (about.len(), about.modified().ok()));
-        }
-    }
-    Ok(())
 }

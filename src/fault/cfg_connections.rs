@@ -1,4 +1,4 @@
-//! `cfg.connections`, `cfg.connections=N`: a database takes only so many connections (53300).
+//! `cfg.connections`: a database takes only so many connections (53300): N of `cfg.connections=N`, else none.
 //!
 //! From before the step until it is over the database has `CONNECTION LIMIT N`; without N it takes none. What it finds
 //! out: whether a tool that gets some of its connections and not all leaves nothing half done.

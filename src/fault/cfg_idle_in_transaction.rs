@@ -1,8 +1,8 @@
-//! `cfg.idle-in-transaction`, `cfg.idle-in-transaction=MS`: a database ends sessions that idle in a transaction (25P03).
+//! `cfg.idle-in-transaction`: a database ends sessions that idle in a transaction (25P03).
 //!
-//! From before the step until it is over `idle_in_transaction_session_timeout` is MS, 50 by default. The tool is not slowed
-//! down: whether it keeps a transaction open while it does something else is its own. What it finds out: whether it
-//! notices that the server has rolled back.
+//! From before the step until it is over `idle_in_transaction_session_timeout` is MS of `cfg.idle-in-transaction=MS`,
+//! else 50. The tool is not slowed down: whether it keeps a transaction open while it does something else is its own.
+//! What it finds out: whether it notices that the server has rolled back.
 
 use super::{Fault, Hazard, Setting, milliseconds};
 use crate::model::Axis;

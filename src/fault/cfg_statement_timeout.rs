@@ -1,8 +1,8 @@
-//! `cfg.statement-timeout`, `cfg.statement-timeout=MS`: a database ends statements that take longer (57014).
+//! `cfg.statement-timeout`: a database ends statements that take long (57014).
 //!
-//! From before the step until it is over `statement_timeout` is MS, 1 by default: the patience of a server whose owner did
-//! not think of migrations. Which statement it strikes depends on the machine. What it finds out: whether the tool sets
-//! its own bound, or notices that a statement was ended.
+//! From before the step until it is over `statement_timeout` is MS of `cfg.statement-timeout=MS`, else 1: the patience
+//! of a server whose owner did not think of migrations. Which statement it strikes depends on the machine. What it
+//! finds out: whether the tool sets its own bound, or notices that a statement was ended.
 
 use super::{Fault, Hazard, Setting, milliseconds};
 use crate::model::Axis;

@@ -1,8 +1,8 @@
 //! `input.repeated-dsn`: the same DSN is given for two databases.
 //!
-//! For one run of the step the source of the endpoint has the address of the next one (after the last, the first); where
-//! there is only one source, that of the target; and a target has that of the first source. The way out has the right
-//! ones again. What is right: the tool refuses before it has changed anything.
+//! For one run of the step the source of the endpoint has the address of the next one (after the last, the first);
+//! where there is only one source, that of the target; and a target has that of the first source. The way out has the
+//! right ones again. What is right: the tool refuses before it has changed anything.
 
 use super::{Fault, Hazard, Input, no_argument};
 use crate::model::Axis;

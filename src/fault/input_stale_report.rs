@@ -1,7 +1,7 @@
 //! `input.stale-report`: a green report of an older run lies where the step writes its own.
 //!
-//! It is put there right before the step, and the step is killed (SIGKILL) at its first connection to the endpoint. What
-//! it finds out: whether a tool that dies leaves the older report to speak for it. A step begins by saying that it
+//! It is put there right before the step, and the step is killed (SIGKILL) at its first connection to the endpoint.
+//! What it finds out: whether a tool that dies leaves the older report to speak for it. A step begins by saying that it
 //! runs, or by removing what is there. For steps with `claims`.
 
 use super::{Concern, Fault, Hazard, Input, no_argument};

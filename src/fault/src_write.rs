@@ -1,4 +1,4 @@
-//! `src.write=insert|update|delete`: somebody writes to a source while the tool is at work.
+//! `src.write`: somebody writes to a source (`=insert`, `=update` or `=delete`) while the tool is at work.
 //!
 //! The tool is parked right before the frame of the point; one transaction changes one row in each table of the source
 //! that is copied, where its constraints let us (a copy of a row under a new key, another value in a column that is no
@@ -6,10 +6,10 @@
 //! written, else one that the address draws.
 //!
 //! What is right: the tool refuses, or the target shows each source as it was at one moment, before or after the write;
-//! one that shows some tables before and some after has read in several snapshots. A write after the tool's last read is
-//! one that it cannot see, and the moment before is right. Either way the way out follows, also after success (unless
-//! `[rerun]` says that it refuses), and must lead to parity with the source as it is then. Sources must end as they began
-//! plus what we wrote.
+//! one that shows some tables before and some after has read in several snapshots. A write after the tool's last read
+//! is one that it cannot see, and the moment before is right. Either way the way out follows, also after success
+//! (unless `[rerun]` says that it refuses), and must lead to parity with the source as it is then. Sources must end as
+//! they began plus what we wrote.
 //!
 //! A tool that has locked the tables of its source keeps the write out for as long; then nothing is written, which the
 //! event of the fault says, and all must be as if nobody had tried.
