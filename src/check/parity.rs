@@ -105,7 +105,9 @@ fn differences_from(history: &History, moment: &Moment, picture: Picture) -> Opt
 /// The tables of `endpoint` that are there at `moment`, and not with the rows that they must hold; empty where that was
 /// not observed.
 pub(crate) fn differing_tables(history: &History, endpoint: &str, moment: &Moment) -> Vec<String> {
-    let (Some(expected), Some(found)) = (expected_tables(history, endpoint), history.state(moment, endpoint)) else {
+    let newest = history.pictures(moment).pop().unwrap_or(Picture::START);
+    let expected = expected_tables(history, endpoint, newest);
+    let (Some(expected), Some(found)) = (expected, history.state(moment, endpoint)) else {
         return Vec::new();
     };
     let differs = |(table, digest): &(&String, &TableDigest)| found.tables.get(*table).is_some_and(|is| is != *digest);
