@@ -12,8 +12,8 @@ with ns as materialized (
     select classid, objid from pg_depend where deptype = 'e'
 )
 select 'database', concat_ws(' ', 'owner', datdba::regrole, 'acl', datacl, 'encoding', pg_encoding_to_char(encoding),
-    'collate', datcollate, datctype, datlocprovider, 'limit', datconnlimit)
-from pg_database where datname = current_database()
+    'collate', datcollate, datctype, to_jsonb(d) ->> 'datlocprovider', 'limit', datconnlimit)
+from pg_database d where datname = current_database()
 union all
 select concat_ws(' ', 'setting', nullif(setrole, 0)::regrole, split_part(line, '=', 1)), line
 from pg_db_role_setting, unnest(setconfig) line
@@ -33,8 +33,8 @@ select 'relation ' || name, concat_ws(' ',
     case when relkind in ('v', 'm') then pg_get_viewdef(oid) end)
 from rel
 union all
-select 'inheritance ' || r.name || ' ' || i.inhseqno, i.inhparent::regclass::text
-from pg_inherits i join rel r on r.oid = i.inhrelid
+select 'inheritance ' || r.name || ' ' || i.inhseqno, p.name
+from pg_inherits i join rel r on r.oid = i.inhrelid join rel p on p.oid = i.inhparent
 union all
 select 'column ' || r.name || '.' || a.attname, concat_ws(' ',
     format_type(a.atttypid, a.atttypmod), case when a.attnotnull then 'not null' end,
@@ -96,10 +96,21 @@ select 'type ' || n.nspname || '.' || t.typname, concat_ws(' ',
     case t.typtype when 'e' then 'enum' when 'd' then 'domain' when 'r' then 'range' else 'type' end,
     (select array_agg(e.enumlabel order by e.enumsortorder)::text from pg_enum e where e.enumtypid = t.oid),
     case when t.typtype = 'd' then format_type(t.typbasetype, t.typtypmod) end,
+    'of ' || (select concat_ws(' ', format_type(g.rngsubtype, null), nullif(g.rngcollation, 0)::regcollation)
+        from pg_range g where g.rngtypid = t.oid),
     case when t.typnotnull then 'not null' end, 'default ' || t.typdefault,
     'owner', t.typowner::regrole, 'acl', t.typacl)
 from pg_type t join ns n on n.oid = t.typnamespace
 where t.typtype in ('e', 'd', 'r') and (t.tableoid, t.oid) not in (select classid, objid from owned)
+union all
+select 'collation ' || n.nspname || '.' || l.collname, concat_ws(' ', l.collprovider,
+    case when not l.collisdeterministic then 'not deterministic' end, l.collcollate, l.collctype,
+    coalesce(to_jsonb(l) ->> 'colliculocale', to_jsonb(l) ->> 'colllocale'))
+from pg_collation l join ns n on n.oid = l.collnamespace
+union all
+select 'comment ' || i.type || ' ' || i.identity, d.description
+from pg_description d, pg_identify_object(d.classoid, d.objoid, d.objsubid) i
+where d.objoid >= 16384 and coalesce(i.schema, '') !~ '^pg_' and (d.classoid, d.objoid) not in (select classid, objid from owned)
 union all
 select concat_ws(' ', 'default privileges', defaclrole::regrole, nullif(defaclnamespace, 0)::regnamespace, defaclobjtype),
     defaclacl::text

@@ -7,3 +7,7 @@ select case when c.relkind = 'S' then 'sequence' else 'table' end, n.nspname || 
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
     and (c.relkind in ('r', 'S') or c.relkind = 'm' and c.relispopulated)
+union all
+-- Only where there are some: an ordinary role may not read them.
+select 'table', 'large objects', 'pg_catalog.pg_largeobject', '["data", "loid", "pageno"]'
+where exists (select from pg_largeobject_metadata)

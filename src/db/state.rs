@@ -1,7 +1,7 @@
 //! Everything that a Postgres database holds, read in one snapshot and a handful of round trips.
 //!
 //! Each row is the server's own text of `row(columns in the order of their names)`, so that neither the order of rows
-//! nor the order of columns counts. Not looked at: large objects, statistics, comments, foreign servers.
+//! nor the order of columns counts. What is not looked at is listed in docs/verdicts.md.
 
 use crate::db::copy_text;
 use crate::db::postgres::{LOCAL_PINS, execute, failed, quoted};
