@@ -7,7 +7,9 @@
 //! it, once the injured step succeeds; and as they are then, once the way out succeeds.
 
 use crate::check::{Check, Judgement, finding, findings_at};
-use crate::model::{Body, Finding, History, Moment, Phase, Picture, Role, StepEnd, TableCopy, TableDigest, compare};
+use crate::model::{
+    Body, DatabaseState, Finding, History, Moment, Phase, Picture, Role, StepEnd, TableCopy, TableDigest, compare,
+};
 use std::collections::BTreeMap;
 
 /// See the module.
@@ -52,7 +54,7 @@ fn nothing_to_compare(history: &History) -> Option<String> {
     let copies = history.copies();
     let rows = |copy: &TableCopy| {
         let source = history.golden_state(&Moment::Start, &copy.source)?;
-        source.tables.get(&copy.source_table).map(|digest| digest.rows)
+        source.rows_of(&copy.source_table).map(|digest| digest.rows)
     };
     let is_empty = !copies.is_empty() && copies.iter().all(|copy| rows(copy) == Some(0));
     is_empty.then(|| "a single row in the tables that are copied".to_owned())
@@ -94,7 +96,7 @@ fn differences_from(history: &History, moment: &Moment, picture: Picture) -> Opt
     let mut findings = Vec::new();
     for endpoint in history.plan.target_endpoints() {
         let expected = expected_tables(history, &endpoint, picture)?;
-        let mut found = history.state(moment, &endpoint)?.tables.clone();
+        let mut found = whole_tables(history, &endpoint, history.state(moment, &endpoint)?);
         found.retain(|table, _| !history.plan.maps_target(table));
         findings.extend(findings_at(moment, &endpoint, compare("table ", &expected, &found)));
     }
@@ -116,16 +118,29 @@ pub(crate) fn differing_tables(history: &History, endpoint: &str, moment: &Momen
 
 /// The tables that `endpoint` must hold: those of the sources where they are copied, its own from the start elsewhere.
 fn expected_tables(history: &History, endpoint: &str, picture: Picture) -> Option<BTreeMap<String, TableDigest>> {
-    let mut expected = history.golden_state(&Moment::Start, endpoint)?.tables.clone();
+    let mut expected = whole_tables(history, endpoint, history.golden_state(&Moment::Start, endpoint)?);
     for copy in history.copies().into_iter().filter(|copy| copy.target == endpoint) {
         let source = history.source_in(picture, &copy.source)?;
-        match source.tables.get(&copy.source_table) {
-            Some(digest) => expected.insert(copy.target_table, *digest),
+        match source.rows_of(&copy.source_table) {
+            Some(digest) => expected.insert(copy.target_table, digest),
             None => expected.remove(&copy.target_table),
         };
     }
     expected.retain(|table, _| !history.plan.maps_target(table));
     Some(expected)
+}
+
+/// A partitioned table that is copied is one table, whatever its partitions are on either side.
+fn whole_tables(history: &History, endpoint: &str, state: &DatabaseState) -> BTreeMap<String, TableDigest> {
+    let mut tables = state.tables.clone();
+    for copy in history.copies().into_iter().filter(|copy| copy.target == endpoint) {
+        let partitions = state.partitions(&copy.target_table);
+        if let Some(rows) = state.rows_of(&copy.target_table).filter(|_| !partitions.is_empty()) {
+            tables.retain(|table, _| !partitions.contains(&table.as_str()));
+            tables.insert(copy.target_table, rows);
+        }
+    }
+    tables
 }
 
 /// `None` where not every map was looked at.

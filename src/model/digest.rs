@@ -26,6 +26,16 @@ impl TableDigest {
         self.bytes += row.len() as u64;
         self.sum.0 = self.sum.0.wrapping_add(xxhash_rust::xxh3::xxh3_128(row));
     }
+
+    /// Both multisets in one.
+    #[must_use]
+    pub fn and(self, other: TableDigest) -> TableDigest {
+        TableDigest {
+            rows: self.rows + other.rows,
+            bytes: self.bytes + other.bytes,
+            sum: RowSum(self.sum.0.wrapping_add(other.sum.0)),
+        }
+    }
 }
 
 impl fmt::Display for TableDigest {
@@ -100,6 +110,29 @@ impl DatabaseState {
         found.extend(compare("sequence ", &expected.sequences, &self.sequences));
         found.extend(compare("", &expected.catalog, &self.catalog));
         found
+    }
+
+    /// The rows of `table`: its own, or those of all its partitions.
+    pub fn rows_of(&self, table: &str) -> Option<TableDigest> {
+        let partitions = self.partitions(table);
+        let rows = partitions.iter().filter_map(|partition| self.tables.get(*partition));
+        if partitions.is_empty() { self.tables.get(table).copied() } else { rows.copied().reduce(TableDigest::and) }
+    }
+
+    /// The tables that hold the rows of a partitioned table, also those of a deeper level; none of any other.
+    pub fn partitions(&self, table: &str) -> Vec<&str> {
+        if !self.catalog.get(&format!("relation {table}")).is_some_and(|text| text.starts_with("partitioned table")) {
+            return Vec::new();
+        }
+        let child = |(name, parent): (&'_ String, &String)| {
+            let name = name.strip_prefix("inheritance ").filter(|_| parent == table)?;
+            name.rsplit_once(' ').map(|(child, _)| self.catalog.get_key_value(&format!("relation {child}")))?
+        };
+        let children = self.catalog.iter().filter_map(child);
+        let children = children.filter_map(|(name, _)| name.strip_prefix("relation "));
+        children
+            .flat_map(|child| if self.tables.contains_key(child) { vec![child] } else { self.partitions(child) })
+            .collect()
     }
 
     /// Rows of all tables together.
