@@ -10,13 +10,21 @@ pub(super) type Qualified = (String, String);
 /// The shape of one table.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Shape {
-    /// A partitioned table, or one that others inherit from: plain COPY would not give all rows.
+    /// A partitioned table: plain COPY would not give its rows.
     pub(super) partitioned: bool,
+    /// Others inherit from it, as partitions or otherwise: plain COPY would not give their rows.
     pub(super) inherited: bool,
     /// Sorted by name.
     pub(super) columns: Vec<Column>,
     /// Names of the primary key's columns, in its order; empty: no key.
     pub(super) key: Vec<String>,
+}
+
+impl Shape {
+    /// Others inherit from it, and are tables in their own right.
+    pub(super) fn is_parent(&self) -> bool {
+        self.inherited && !self.partitioned
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -25,7 +33,7 @@ pub(super) struct Column {
     /// Type with modifiers, a user's enum with its labels, a collation of its own.
     pub(super) type_name: String,
     /// Its binary form means the same on every server. Not so a user's type, nor what is sent as an oid (`reg*`,
-    /// `aclitem`) or by a setting (`money`).
+    /// `aclitem`) or by a setting (`money`), nor what the server does not read back (an empty `oidvector` or `tsquery`).
     pub(super) portable: bool,
     pub(super) not_null: bool,
     pub(super) generated: bool,
@@ -51,6 +59,8 @@ pub(super) struct Reference {
     pub(super) child: Qualified,
     pub(super) parent: Qualified,
     pub(super) name: String,
+    /// It can wait for the end of a transaction.
+    pub(super) deferrable: bool,
     /// Deleting a parent row changes the child's rows, instead of being refused.
     pub(super) cascades: bool,
     /// Condition under which a child's row refers to something.
@@ -95,7 +105,7 @@ pub(super) async fn shapes(
             || CASE WHEN a.attcollation <> t.typcollation THEN ' collate ' || (SELECT l.collname::text \
                 FROM pg_catalog.pg_collation l WHERE l.oid = a.attcollation) ELSE '' END, \
             (t.typnamespace = 'pg_catalog'::regnamespace AND t.typtype IN ('b', 'r', 'm') \
-                AND t.typname !~ '^_?(reg.*|money|aclitem)$')::text, \
+                AND t.typname !~ '^_?(reg.*|money|aclitem|int2vector|oidvector|tsquery)$')::text, \
             a.attnotnull::text, (a.attgenerated <> '')::text, \
             (a.attidentity = 'a')::text, pg_catalog.array_position(i.indkey::int2[], a.attnum)::text \
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
@@ -187,7 +197,7 @@ pub(super) async fn counts(session: &mut Session, step: &str, tables: &[String])
 pub(super) async fn references(session: &mut Session, step: &str, tables: &[Qualified]) -> Result<Vec<Reference>> {
     let sql = format!(
         "SELECT cn.nspname::text, cc.relname::text, rn.nspname::text, rc.relname::text, f.conname::text, \
-            (f.confdeltype NOT IN ('a', 'r'))::text, \
+            f.condeferrable::text, (f.confdeltype NOT IN ('a', 'r'))::text, \
             (SELECT string_agg(quote_ident(a.attname) || ' IS NOT NULL', ' AND ' ORDER BY a.attnum) \
                 FROM pg_catalog.pg_attribute a WHERE a.attrelid = f.conrelid AND a.attnum = ANY (f.conkey)) \
         FROM pg_catalog.pg_constraint f \
@@ -206,9 +216,32 @@ fn reference(row: &Fields) -> Result<Reference> {
         child: (row.text(0)?, row.text(1)?),
         parent: (row.text(2)?, row.text(3)?),
         name: row.text(4)?,
-        cascades: row.truth(5)?,
-        refers: row.text(6)?,
+        deferrable: row.truth(5)?,
+        cascades: row.truth(6)?,
+        refers: row.text(7)?,
     })
+}
+
+/// Pairs of one of `tables`, which are not partitioned, and a table that inherits from it, directly or not.
+pub(super) async fn heirs(
+    session: &mut Session,
+    step: &str,
+    tables: &[Qualified],
+) -> Result<Vec<(Qualified, Qualified)>> {
+    let sql = format!(
+        "WITH RECURSIVE heirs (ancestor, heir) AS ( \
+            SELECT inhparent, inhrelid FROM pg_catalog.pg_inherits \
+            UNION SELECT h.ancestor, i.inhrelid FROM heirs h JOIN pg_catalog.pg_inherits i ON i.inhparent = h.heir) \
+        SELECT an.nspname::text, a.relname::text, hn.nspname::text, c.relname::text FROM heirs h \
+        JOIN pg_catalog.pg_class a ON a.oid = h.ancestor AND a.relkind = 'r' \
+        JOIN pg_catalog.pg_namespace an ON an.oid = a.relnamespace \
+        JOIN pg_catalog.pg_class c ON c.oid = h.heir JOIN pg_catalog.pg_namespace hn ON hn.oid = c.relnamespace \
+        WHERE (an.nspname, a.relname) IN ({}) ORDER BY 1, 2, 3, 4",
+        pairs(tables)
+    );
+    let rows = session.rows(step, &sql).await?;
+    let pair = |row: Fields| Ok(((row.text(0)?, row.text(1)?), (row.text(2)?, row.text(3)?)));
+    rows.into_iter().map(Fields).map(pair).collect()
 }
 
 /// A row of a catalog query of ours.

@@ -11,6 +11,8 @@ use crate::{Error, Result};
 pub(super) struct Group {
     /// Indices into the plan's tables, children first.
     pub(super) tables: Vec<usize>,
+    /// Some of them refer to each other in a circle.
+    pub(super) circular: bool,
     /// Foreign keys of tables that are not migrated. With one, TRUNCATE is impossible, even if it refers to no row.
     pub(super) outside: Vec<Reference>,
 }
@@ -29,11 +31,12 @@ impl Group {
     }
 
     fn statements(&self, tables: &[Table]) -> Vec<String> {
-        let names: Vec<String> = self.tables.iter().map(|index| tables[*index].target()).collect();
+        let names: Vec<String> = self.tables.iter().map(|index| tables[*index].target_rows()).collect();
         if self.outside.is_empty() {
             return vec![format!("TRUNCATE TABLE {} RESTRICT", names.join(", "))];
         }
-        names.iter().map(|name| format!("DELETE FROM {name}")).collect()
+        let defer = self.circular.then(|| DEFER.to_owned());
+        defer.into_iter().chain(names.iter().map(|name| format!("DELETE FROM {name}"))).collect()
     }
 
     /// Tables that are not migrated and would lose or change rows, or whose rows forbid the deletion; a line for each.
@@ -55,9 +58,12 @@ impl Group {
     }
 }
 
+/// Foreign keys that can wait are looked at when the transaction ends.
+pub(super) const DEFER: &str = "SET CONSTRAINTS ALL DEFERRED";
+
 /// Begins a transaction and locks tables for the rest of it; `exclusive` against readers too.
 pub(super) fn begin_and_lock(run: &Run, tables: &[&Table], exclusive: bool) -> String {
-    let names: Vec<String> = tables.iter().map(|table| table.target()).collect();
+    let names: Vec<String> = tables.iter().map(|table| table.target_rows()).collect();
     let mode = if exclusive { "ACCESS EXCLUSIVE" } else { "SHARE ROW EXCLUSIVE" };
     let (timeout_ms, names) = (run.options.lock_timeout.as_millis(), names.join(", "));
     format!("BEGIN; SET LOCAL lock_timeout = {timeout_ms}; LOCK TABLE {names} IN {mode} MODE")

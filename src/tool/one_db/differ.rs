@@ -75,9 +75,12 @@ fn bucket(key: &[u8]) -> usize {
     usize::try_from(xxh3_64(key) % BUCKETS as u64).unwrap_or_default()
 }
 
-/// The first fields of a row in text form; a tab inside a value is escaped.
+/// The first fields of a row in text form, or all of it where there is no key; a tab inside a value is escaped.
 fn key_of(row: &[u8], columns: usize) -> &[u8] {
     let row = row.strip_suffix(b"\n").unwrap_or(row);
+    if columns == 0 {
+        return row;
+    }
     let tabs = row.iter().enumerate().filter(|(_, byte)| **byte == b'\t');
     let end = tabs.map(|(position, _)| position).nth(columns.saturating_sub(1));
     &row[..end.unwrap_or(row.len())]
@@ -111,7 +114,16 @@ fn batches(sources: &[TableDigest], targets: &[TableDigest]) -> Vec<BTreeSet<usi
     batches
 }
 
-type Held = BTreeMap<Box<[u8]>, u128>;
+/// By key, or by the whole row where there is no key.
+type Held = BTreeMap<Box<[u8]>, Rest>;
+
+/// What is held of the rows with one key.
+#[derive(Clone, Copy)]
+struct Rest {
+    /// How many of them have not been found on the other side; with a key, one.
+    count: u64,
+    hash: u128,
+}
 
 async fn hold(table: &Table, source: &mut Session, sql: &str, wanted: &BTreeSet<usize>) -> Result<Held> {
     let (mut held, mut rows) = (Held::new(), Rows::new(Form::Text));
@@ -121,7 +133,7 @@ async fn hold(table: &Table, source: &mut Session, sql: &str, wanted: &BTreeSet<
             let Some(row) = rows.row(message) else { return };
             let key = key_of(row, table.key_columns);
             if wanted.contains(&bucket(key)) {
-                held.insert(key.into(), xxh3_128(row));
+                held.entry(key.into()).or_insert(Rest { count: 0, hash: xxh3_128(row) }).count += 1;
             }
         })
         .await?;
@@ -183,14 +195,16 @@ impl Found {
                 if !wanted.contains(&bucket(key)) {
                     return;
                 }
-                match held.remove(key) {
-                    None => self.extra.add(key),
-                    Some(hash) if hash != xxh3_128(row) => self.changed.add(key),
-                    Some(_) => {}
+                let Some(rest) = held.get_mut(key).filter(|rest| rest.count > 0) else { return self.extra.add(key) };
+                rest.count -= 1;
+                if rest.hash != xxh3_128(row) {
+                    self.changed.add(key);
                 }
             })
             .await?;
-        held.keys().for_each(|key| self.missing.add(key));
+        for (key, rest) in &held {
+            (0..rest.count).for_each(|_| self.missing.add(key));
+        }
         Ok(())
     }
 
@@ -215,6 +229,7 @@ mod tests {
     #[case(b"1\ta\tb\n", 1, b"1")]
     #[case(b"1\ta\\tx\tb\n", 2, b"1\ta\\tx")]
     #[case(b"only\n", 1, b"only")]
+    #[case(b"no\tkey\n", 0, b"no\tkey")]
     fn the_key_is_the_first_fields(#[case] row: &[u8], #[case] columns: usize, #[case] expected: &[u8]) {
         assert_eq!(key_of(row, columns), expected);
     }

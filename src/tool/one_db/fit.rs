@@ -21,7 +21,7 @@ pub(super) async fn fit_all(run: &Run, connections: &mut Connections) -> Result<
         let (source, _) = connections.pair(index)?;
         tables.extend(fit_source(run, index, source, &target, &mut problems).await?);
     }
-    shared_sequences(&tables, &mut problems);
+    mark_shared_sequences(&mut tables);
     problems.refuse(run)?;
     Ok(tables)
 }
@@ -63,10 +63,16 @@ async fn fit_source(
             continue;
         };
         misfits(from, to).into_iter().for_each(|problem| problems.add(number, problem));
-        null_problems(session, problems, number, name, from, to).await?;
+        if run.options.upsert && to.key.is_empty() {
+            problems.add(number, "no primary key, and --upsert needs one; use --replace-target");
+        }
         let sequences = planned_sequences(&target.sequences, &fed, &target_name, name);
-        tables.push(Table::new(number, job, from, to, sequences));
+        let table = Table::new(number, job, from, to, sequences);
+        null_problems(session, problems, &table, from, to).await?;
+        tables.push(table);
     }
+    let parents: Vec<&Table> = tables.iter().filter(|table| target.shapes[&table.target_name()].is_parent()).collect();
+    heir_problems(session, problems, &label, &parents, &names).await?;
     Ok(tables)
 }
 
@@ -104,9 +110,6 @@ fn misfits(source: &Shape, target: &Shape) -> Vec<String> {
     let surplus = targets.keys().filter(|name| !sources.contains_key(*name));
     problems.extend(surplus.map(|name| format!("column {name} is missing in the source")));
     problems.extend(key_problem(source, target));
-    if target.inherited && !target.partitioned {
-        problems.push("other tables inherit from it in the target, and would be emptied with it".to_owned());
-    }
     problems
 }
 
@@ -117,6 +120,7 @@ fn key_problem(source: &Shape, target: &Shape) -> Option<String> {
         key
     };
     match (source.key.is_empty(), target.key.is_empty()) {
+        (true, true) => None,
         (true, _) => Some("no primary key in the source".to_owned()),
         (_, true) => Some("no primary key in the target".to_owned()),
         _ if sorted(source) != sorted(target) => Some(format!(
@@ -131,8 +135,7 @@ fn key_problem(source: &Shape, target: &Shape) -> Option<String> {
 async fn null_problems(
     session: &mut Session,
     problems: &mut Problems,
-    job: usize,
-    name: &Qualified,
+    table: &Table,
     source: &Shape,
     target: &Shape,
 ) -> Result<()> {
@@ -140,12 +143,38 @@ async fn null_problems(
         if !target.columns.iter().any(|other| other.name == column.name && other.not_null) {
             continue;
         }
-        let sql =
-            format!("SELECT count(*)::text FROM {} WHERE {} IS NULL", qualified(name), catalog::ident(&column.name));
-        let nulls = session.number(&format!("plan {}.{} nulls", name.1, column.name), &sql).await?;
+        let (rows, name) = (table.source_rows(), catalog::ident(&column.name));
+        let sql = format!("SELECT count(*)::text FROM {rows} WHERE {name} IS NULL");
+        let nulls = session.number(&format!("plan {}.{} nulls", table.job.table, column.name), &sql).await?;
         if nulls > 0 {
-            problems.add(job, format!("column {} is null in {nulls} rows, and NOT NULL in the target", column.name));
+            problems.add(
+                table.index,
+                format!("column {} is null in {nulls} rows, and NOT NULL in the target", column.name),
+            );
         }
+    }
+    Ok(())
+}
+
+/// Where the target keeps heirs apart, those of the source must be moved as well, or their rows would stay behind.
+async fn heir_problems(
+    session: &mut Session,
+    problems: &mut Problems,
+    label: &str,
+    parents: &[&Table],
+    moved: &[Qualified],
+) -> Result<()> {
+    if parents.is_empty() {
+        return Ok(());
+    }
+    let name = |table: &Table| (table.job.source_schema.clone(), table.job.table.clone());
+    let names: Vec<Qualified> = parents.iter().map(|table| name(table)).collect();
+    for (parent, heir) in catalog::heirs(session, &format!("{label} heirs"), &names).await? {
+        let Some(table) = parents.iter().find(|table| name(table) == parent).filter(|_| !moved.contains(&heir)) else {
+            continue;
+        };
+        let heir = qualified(&heir);
+        problems.add(table.index, format!("{heir} inherits from it in the source, and is not migrated; name it too"));
     }
     Ok(())
 }
@@ -159,21 +188,18 @@ fn planned_sequences(
     let planned = |sequence: &Sequence| {
         let twin = sources.iter().find(|(other, _)| other.table == *source && other.column == sequence.column);
         let source_last = twin.map(|(twin, last)| last + twin.increment - sequence.increment);
-        PlannedSequence { sequence: sequence.clone(), source_last }
+        PlannedSequence { sequence: sequence.clone(), source_last, shared: false }
     };
     targets.iter().filter(|sequence| sequence.table == *target).map(planned).collect()
 }
 
-/// Two tables that are copied at the same time cannot both move one sequence.
-fn shared_sequences(tables: &[Table], problems: &mut Problems) {
-    let mut seen: BTreeMap<&Qualified, String> = BTreeMap::new();
-    for table in tables {
-        for planned in &table.sequences {
-            if let Some(other) = seen.insert(&planned.sequence.name, table.name()) {
-                let name = qualified(&planned.sequence.name);
-                problems.add(table.index, format!("sequence {name} also serves {other}; that is not supported"));
-            }
-        }
+/// Two tables that are copied at the same time must not move one sequence at the same time.
+fn mark_shared_sequences(tables: &mut [Table]) {
+    let mut users: BTreeMap<Qualified, usize> = BTreeMap::new();
+    let all = tables.iter().flat_map(|table| &table.sequences);
+    all.for_each(|planned| *users.entry(planned.sequence.name.clone()).or_default() += 1);
+    for planned in tables.iter_mut().flat_map(|table| &mut table.sequences) {
+        planned.shared = users.get(&planned.sequence.name).is_some_and(|users| *users > 1);
     }
 }
 

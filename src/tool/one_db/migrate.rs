@@ -53,19 +53,19 @@ async fn clear_groups(run: &Run, plan: &Plan, session: &mut Session) -> Result<(
 }
 
 /// Once more after what may pass; all else is final.
-async fn with_retries(run: &Run, plan: &Plan, lane: &mut Lane, index: usize) -> Result<()> {
-    let table = &plan.tables[index];
+async fn with_retries(run: &Run, plan: &Plan, lane: &mut Lane, first: usize) -> Result<()> {
+    let unit = plan.unit(first);
     let watch = Stopwatch::start();
     for attempt in 1.. {
-        let result =
-            if table.present { keep_table(run, lane, table).await } else { copy_table(run, plan, lane, table).await };
-        match result {
-            Ok(done) => {
-                run.ledger.row(table.index, |row| note(row, table, &done, &watch));
-                report_progress(run, table, &watch);
+        match copy_unit(run, plan, lane, &unit).await {
+            Ok(all) => {
+                for (table, done) in unit.iter().zip(&all) {
+                    run.ledger.row(table.index, |row| note(row, table, done, &watch));
+                    report_progress(run, table, &watch);
+                }
                 return Ok(());
             }
-            Err(error) => {
+            Err((table, error)) => {
                 lane.drop_target();
                 let again = attempt < ATTEMPTS && may_pass(&error) && lane.still_reads(table.job.source).await;
                 if !again {
@@ -77,6 +77,21 @@ async fn with_retries(run: &Run, plan: &Plan, lane: &mut Lane, index: usize) -> 
         }
     }
     Err(Error::bug("attempts without end ended"))
+}
+
+/// What each table got, or the table at which it went wrong.
+async fn copy_unit<'p>(
+    run: &Run,
+    plan: &Plan,
+    lane: &mut Lane,
+    unit: &[&'p Table],
+) -> std::result::Result<Vec<Done>, (&'p Table, Error)> {
+    match unit {
+        [table] if table.present => keep_table(run, lane, table).await.map(|done| vec![done]),
+        [table] => copy_table(run, plan, lane, table).await.map(|done| vec![done]),
+        circle => return copy_circle(run, lane, circle).await,
+    }
+    .map_err(|error| (unit[0], error))
 }
 
 /// What a table's transaction left: the source's digest if it was read, and rows in the target.
@@ -128,12 +143,61 @@ async fn keep_table(run: &Run, lane: &mut Lane, table: &Table) -> Result<Done> {
     Ok(Done { source: None, target_after: table.target_before })
 }
 
+/// Tables that refer to each other, in one transaction: foreign keys that can wait are looked at when it commits.
+async fn copy_circle<'p>(
+    run: &Run,
+    lane: &mut Lane,
+    tables: &[&'p Table],
+) -> std::result::Result<Vec<Done>, (&'p Table, Error)> {
+    let mut all = Vec::new();
+    for (number, table) in tables.iter().enumerate() {
+        let before = if number == 0 {
+            clear::begin_and_lock(run, tables, run.options.replace_target) + "; "
+        } else {
+            String::new()
+        };
+        all.push(copy_in_circle(run, lane, table, &before).await.map_err(|error| (*table, error))?);
+    }
+    let last = tables[tables.len() - 1];
+    let (_, target) = lane.sessions(run, last.job.source).await.map_err(|error| (last, error))?;
+    target.execute(&last.step("commit"), "COMMIT").await.map_err(|error| (last, error))?;
+    Ok(all)
+}
+
+/// `before`: what opens the transaction, in front of its first table.
+async fn copy_in_circle(run: &Run, lane: &mut Lane, table: &Table, before: &str) -> Result<Done> {
+    let (source, target) = lane.sessions(run, table.job.source).await?;
+    let expected = if table.present { table.target_before } else { 0 };
+    let defer = format!("{before}{}", clear::DEFER);
+    match run.options.upsert {
+        true => target.execute(&table.step("lock"), &defer).await?,
+        false => lock_unchanged(target, table, &defer, expected).await?,
+    }
+    let done = match table.present {
+        true => Done { source: None, target_after: expected },
+        false => fill(run, source, target, table).await?,
+    };
+    if run.options.upsert {
+        target.execute(&table.step("unstage"), &format!("DROP TABLE {STAGE}")).await?;
+    }
+    move_sequences(target, table).await?;
+    Ok(done)
+}
+
 async fn finish(target: &mut Session, table: &Table) -> Result<()> {
+    move_sequences(target, table).await?;
+    target.execute(&table.step("commit"), "COMMIT").await
+}
+
+async fn move_sequences(target: &mut Session, table: &Table) -> Result<()> {
     for sequence in &table.sequences {
         let step = table.step(&format!("sequence {}", sequence.sequence.column));
-        target.execute(&step, &sequence.advance(&table.target())).await?;
+        if let Some(lock) = sequence.lock() {
+            target.execute(&step, &lock).await?;
+        }
+        target.execute(&step, &sequence.advance(&table.target_rows())).await?;
     }
-    target.execute(&table.step("commit"), "COMMIT").await
+    Ok(())
 }
 
 /// The group of a table that is emptied in its own transaction; those of a larger group were emptied before.

@@ -17,13 +17,21 @@ use std::sync::Arc;
 pub(super) struct Plan {
     /// One for each job, in their order.
     pub(super) tables: Vec<Table>,
-    /// Indices of tables; parents are in earlier waves.
+    /// Tables that are copied in one transaction, in this order: one alone, or all of a circle of foreign keys.
+    pub(super) units: Vec<Vec<usize>>,
+    /// The first table of each unit; parents are in earlier waves.
     pub(super) waves: Vec<Vec<usize>>,
     /// All tables, in groups that are emptied together.
     pub(super) groups: Vec<Group>,
 }
 
 impl Plan {
+    /// The tables of the unit that begins with this one.
+    pub(super) fn unit(&self, first: usize) -> Vec<&Table> {
+        let unit = self.units.iter().find(|unit| unit.first() == Some(&first));
+        unit.into_iter().flatten().map(|index| &self.tables[*index]).collect()
+    }
+
     /// What a rollback would reach or orphan.
     pub(super) async fn refuse_reach(&self, run: &Run, target: &mut Session) -> Result<()> {
         let mut problems = Problems::default();
@@ -73,7 +81,7 @@ pub(super) async fn plan(run: &Arc<Run>, connections: &mut Connections, count: b
 
 /// Rows in the target before anything is done.
 pub(super) async fn count_target(run: &Run, plan: &mut Plan, target: &mut Session) -> Result<()> {
-    let names: Vec<String> = plan.tables.iter().map(Table::target).collect();
+    let names: Vec<String> = plan.tables.iter().map(Table::target_rows).collect();
     let counts = catalog::counts(target, "plan target counts", &names).await?;
     for (table, rows) in plan.tables.iter_mut().zip(counts) {
         table.target_before = rows;
@@ -89,7 +97,7 @@ pub(super) async fn count_target(run: &Run, plan: &mut Plan, target: &mut Sessio
 async fn count_sources(run: &Run, plan: &Plan, connections: &mut Connections) -> Result<()> {
     for (index, endpoint) in run.layout.sources.iter().enumerate() {
         let tables: Vec<&Table> = plan.tables.iter().filter(|table| table.job.source == index).collect();
-        let names: Vec<String> = tables.iter().map(|table| table.source()).collect();
+        let names: Vec<String> = tables.iter().map(|table| table.source_rows()).collect();
         let (source, _) = connections.pair(index)?;
         let counts = catalog::counts(source, &format!("plan {} counts", endpoint.name), &names).await?;
         for (table, rows) in tables.into_iter().zip(counts) {
@@ -155,18 +163,25 @@ fn ordered(
     problems: &mut Problems,
 ) -> Plan {
     let position = |name: &Qualified| names.iter().position(|other| other == name);
-    let edges: Vec<(usize, usize)> =
-        inside.iter().filter_map(|r| Some((position(&r.child)?, position(&r.parent)?))).collect();
-    let waves = order::waves(tables.len(), &edges).unwrap_or_else(|cycle| {
-        cycle.iter().for_each(|index| problems.add(*index, "foreign keys form a cycle; that is not supported"));
+    let edge = |r: &Reference| {
+        Some(order::Edge { child: position(&r.child)?, parent: position(&r.parent)?, deferrable: r.deferrable })
+    };
+    let edges: Vec<order::Edge> = inside.iter().filter_map(edge).collect();
+    let units = order::units(tables.len(), &edges).unwrap_or_else(|circle| {
+        let text = "foreign keys form a circle, and not one of them is DEFERRABLE; make one so, or drop it for the run";
+        circle.iter().for_each(|index| problems.add(*index, text));
         Vec::new()
     });
-    let children_first: Vec<usize> = waves.iter().rev().flatten().copied().collect();
+    let in_order = order::waves(&units, &edges);
+    let children_first: Vec<usize> = in_order.iter().flatten().flat_map(|unit| &units[*unit]).rev().copied().collect();
     let groups = order::groups(tables.len(), &edges).into_iter().map(|members| Group {
         outside: outside.iter().filter(|r| members.iter().any(|i| r.parent == names[*i])).cloned().collect(),
+        circular: units.iter().any(|unit| unit.len() > 1 && members.contains(&unit[0])),
         tables: children_first.iter().copied().filter(|index| members.contains(index)).collect(),
     });
-    Plan { groups: groups.collect(), tables, waves }
+    let groups = groups.collect();
+    let waves = in_order.into_iter().map(|wave| wave.into_iter().map(|unit| units[unit][0]).collect()).collect();
+    Plan { tables, units, waves, groups }
 }
 
 /// Rows that are there already must be the source's own, all of them: then an earlier run got that far.

@@ -13,9 +13,11 @@ use std::time::Duration;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Both sides speak alike, no row is hidden, no scan starts in the middle, and no patience of the server's ends us.
-const SETTINGS: [(&str, &str); 6] = [
+const SETTINGS: [(&str, &str); 8] = [
     ("IntervalStyle", "postgres"),
     ("bytea_output", "hex"),
+    ("lc_monetary", "C"),
+    ("xmloption", "content"),
     ("row_security", "off"),
     ("synchronize_seqscans", "off"),
     ("statement_timeout", "0"),

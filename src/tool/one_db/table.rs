@@ -14,6 +14,8 @@ pub(super) struct Table {
     /// Number of key columns, which come first.
     pub(super) key_columns: usize,
     pub(super) form: Form,
+    /// The target has heirs of the table, which are tables of their own: of both sides only its own rows are meant.
+    only: bool,
     /// Plain `COPY table` would not give all of it.
     query_source: bool,
     query_target: bool,
@@ -39,6 +41,8 @@ pub(super) struct PlannedSequence {
     pub(super) sequence: Sequence,
     /// The value before the source's next one.
     pub(super) source_last: Option<i128>,
+    /// It serves another planned table too.
+    pub(super) shared: bool,
 }
 
 /// How COPY speaks.
@@ -75,6 +79,7 @@ impl Table {
             identity: is(name, |column| column.identity),
         };
         let columns = target.key.iter().chain(rest).map(planned).collect();
+        let only = target.is_parent();
         let computed = |shape: &Shape| shape.columns.iter().any(|c| c.generated);
         Table {
             index,
@@ -82,7 +87,8 @@ impl Table {
             columns,
             key_columns: target.key.len(),
             form: if target.columns.iter().all(|c| c.portable) { Form::Binary } else { Form::Text },
-            query_source: source.partitioned || source.inherited || computed(source),
+            only,
+            query_source: source.partitioned || (source.inherited && !only) || computed(source),
             query_target: target.partitioned || computed(target),
             sequences,
             target_before: 0,
@@ -110,9 +116,23 @@ impl Table {
         qualified(&self.target_name())
     }
 
+    /// The source as a query reads it.
+    pub(super) fn source_rows(&self) -> String {
+        self.own_rows(self.source())
+    }
+
+    /// The target as a query reads it, and as it is locked and emptied.
+    pub(super) fn target_rows(&self) -> String {
+        self.own_rows(self.target())
+    }
+
+    fn own_rows(&self, table: String) -> String {
+        if self.only { format!("ONLY {table}") } else { table }
+    }
+
     /// Reads what is to be written, from the source.
     pub(super) fn copy_out(&self) -> String {
-        out(&self.source(), &self.written(), self.query_source, self.form)
+        self.out(self.source(), &self.written(), self.query_source, self.form)
     }
 
     /// Writes it; into `stage` instead of the table if there is one.
@@ -124,22 +144,32 @@ impl Table {
 
     /// Reads all columns, computed ones too, to compare.
     pub(super) fn read_source(&self, form: Form) -> String {
-        out(&self.source(), &self.all(), self.query_source, form)
+        self.out(self.source(), &self.all(), self.query_source, form)
     }
 
     /// The other side of [`Table::read_source`].
     pub(super) fn read_target(&self, form: Form) -> String {
-        out(&self.target(), &self.all(), self.query_target, form)
+        self.out(self.target(), &self.all(), self.query_target, form)
     }
 
     /// Counts the rows of the target.
     pub(super) fn count_target(&self) -> String {
-        format!("SELECT count(*)::text FROM {}", self.target())
+        format!("SELECT count(*)::text FROM {}", self.target_rows())
     }
 
-    /// Names of the key's columns, in the order in which COPY gives them.
+    fn out(&self, table: String, columns: &str, query: bool, form: Form) -> String {
+        let from = if query {
+            format!("(SELECT {columns} FROM {})", self.own_rows(table))
+        } else {
+            format!("{table} ({columns})")
+        };
+        format!("COPY {from} TO STDOUT (FORMAT {})", form.name())
+    }
+
+    /// Names of the columns by which a row is known, in the order in which COPY gives them: the key's, or all.
     pub(super) fn key_names(&self) -> Vec<&str> {
-        self.columns[..self.key_columns].iter().map(|column| column.name.as_str()).collect()
+        let columns = if self.key_columns == 0 { self.columns.len() } else { self.key_columns };
+        self.columns[..columns].iter().map(|column| column.name.as_str()).collect()
     }
 
     pub(super) fn stage(&self, stage: &str) -> String {
@@ -168,7 +198,7 @@ impl Table {
         let differs: Vec<String> = fixed.map(|c| ident(&c.name)).map(|name| format!("t.{name} <> s.{name}")).collect();
         let key: Vec<String> =
             self.key_names().into_iter().map(ident).map(|name| format!("t.{name} = s.{name}")).collect();
-        let (target, key, differs) = (self.target(), key.join(" AND "), (!differs.is_empty()).then_some(differs)?);
+        let (target, key, differs) = (self.target_rows(), key.join(" AND "), (!differs.is_empty()).then_some(differs)?);
         let differs = differs.join(" OR ");
         Some(format!("SELECT count(*)::text FROM {target} t JOIN {stage} s ON {key} WHERE {differs}"))
     }
@@ -187,12 +217,17 @@ impl Table {
     }
 }
 
-fn out(table: &str, columns: &str, query: bool, form: Form) -> String {
-    let from = if query { format!("(SELECT {columns} FROM {table})") } else { format!("{table} ({columns})") };
-    format!("COPY {from} TO STDOUT (FORMAT {})", form.name())
-}
+/// The class of our advisory locks on sequences: "seq " in ASCII.
+const SEQUENCE_LOCKS: i32 = 0x7365_7120;
 
 impl PlannedSequence {
+    /// One after the other: a sequence that two tables move at the same time could go back. `None`: nobody else moves it.
+    pub(super) fn lock(&self) -> Option<String> {
+        let name = super::catalog::literal(&qualified(&self.sequence.name));
+        self.shared
+            .then(|| format!("SELECT pg_catalog.pg_advisory_xact_lock({SEQUENCE_LOCKS}, {name}::regclass::oid::int)"))
+    }
+
     /// Moves the sequence past the rows and up to the source's, never back: `setval` is not undone by a rollback, and
     /// a sequence that is too far ahead harms nobody.
     pub(super) fn advance(&self, table: &str) -> String {

@@ -99,6 +99,8 @@ fn one_table(source: &str, target: &str) -> Stage {
 #[case::an_object("regclass", "'named'", "named")]
 #[case::objects("regclass[]", "'{named,pg_class}'", "{named,pg_class}")]
 #[case::a_role("regrole", "'postgres'", "postgres")]
+#[case::an_empty_question("tsquery", "''", "")]
+#[case::an_empty_vector("oidvector", "''", "")]
 #[case::an_amount("money", "12.5", "$12.50")]
 fn what_is_an_oid_or_a_setting_goes_by_its_name(#[case] kind: &str, #[case] value: &str, #[case] expected: &str) {
     let named = "create table named ()";
@@ -136,6 +138,126 @@ fn a_column_that_only_the_source_computes_is_copied() {
     );
     expect_by(&stage, ONE_PROFILE, 0, &["run"]);
     assert_eq!(stage.sql("one", "select v from odd.one"), "2");
+}
+
+/// Two tables that refer to each other, and a third without a key.
+const CIRCLE: &str = "
+    create table one (id int primary key, other int not null);
+    create table two (id int primary key, other int not null references one (id));
+    create table bag (v text, w float8);
+    alter table one add constraint back foreign key (other) references two (id)";
+
+fn circle(deferrable: &str) -> Stage {
+    let schema = format!("{CIRCLE}{deferrable};");
+    let rows = "begin; insert into one values (1, 1), (2, 1); insert into two values (1, 2); commit; \
+        insert into bag values ('same', '-0'), ('same', '-0'), (null, 'NaN')";
+    let rows = if deferrable.is_empty() {
+        "alter table one drop constraint back; insert into one values (1, 1); insert into two values (1, 1); \
+         alter table one add constraint back foreign key (other) references two (id)"
+    } else {
+        rows
+    };
+    let stage = Stage::with(&["health"]);
+    stage.sql("health", &schema);
+    stage.sql("health", rows);
+    stage.sql("one", &format!("create schema odd; set search_path = odd; {schema}"));
+    stage
+}
+
+fn circle_profile() -> String {
+    ONE_PROFILE.replace(r#"["one"]"#, r#"["one", "two", "bag"]"#)
+}
+
+#[test]
+fn tables_that_refer_to_each_other_are_copied_together_and_a_bag_of_rows_is_compared_row_by_row() {
+    let stage = circle(" deferrable initially deferred");
+    let before = stage.dump("one");
+    let expect = |code: i32, args: &[&str]| expect_by(&stage, &circle_profile(), code, args);
+    for run in [&["run"][..], &["run"], &["run", "--replace-target"], &["migrate"]] {
+        expect(0, run);
+    }
+    let done = stage.dump("one");
+    stage.sql(
+        "one",
+        "delete from odd.bag where ctid = (select min(ctid) from odd.bag where v = 'same'); \
+        insert into odd.bag values (null, 'NaN'), ('same', 0)",
+    );
+    expect(1, &["verify"]);
+    let differences = &stage.report()["results"][2]["differences"];
+    assert_eq!(differences["missing_keys"], serde_json::json!(["v=same,w=-0"]));
+    assert_eq!(differences["extra_keys"], serde_json::json!(["v=\\N,w=NaN", "v=same,w=0"]));
+    assert_eq!(
+        (&differences["missing"], &differences["extra"], &differences["changed"]),
+        (&1.into(), &2.into(), &0.into())
+    );
+    expect(0, &["run", "--replace-target"]);
+    assert_eq!(stage.dump("one"), done);
+    let seen = expect(1, &["plan", "--upsert"]);
+    assert!(seen.stderr.contains("odd.bag: no primary key, and --upsert needs one"), "{seen:#?}");
+    let profile = circle_profile().replace(", \"bag\"", "");
+    expect_by(&stage, &profile, 0, &["run", "--upsert"]);
+    expect(0, &["rollback", "--confirm-rollback", "ROLLBACK"]);
+    assert_eq!(stage.dump("one"), before);
+}
+
+#[test]
+fn a_circle_in_which_no_foreign_key_can_wait_is_refused_before_anything_is_written() {
+    let stage = circle("");
+    let before = stage.dump("one");
+    for action in ["plan", "run"] {
+        let seen = expect_by(&stage, &circle_profile(), 1, &[action]);
+        assert!(
+            seen.stderr.contains("odd.one: foreign keys form a circle, and not one of them is DEFERRABLE"),
+            "{seen:#?}"
+        );
+    }
+    assert_eq!(stage.dump("one"), before);
+}
+
+#[test]
+fn heirs_keep_their_rows_and_one_that_is_not_named_is_missed() {
+    let schema =
+        "create table one (id int primary key); create table heir (more text, primary key (id)) inherits (one);";
+    let stage = Stage::with(&["health"]);
+    stage.sql("health", &format!("{schema} insert into one values (1); insert into heir values (1, 'x'), (2, 'y')"));
+    stage.sql(
+        "one",
+        &format!("create schema odd; set search_path = odd; {schema} insert into heir values (9, 'stays')"),
+    );
+    let seen = expect_by(&stage, ONE_PROFILE, 1, &["plan"]);
+    assert!(
+        seen.stderr.contains("\"public\".\"heir\" inherits from it in the source, and is not migrated"),
+        "{seen:#?}"
+    );
+    let both = ONE_PROFILE.replace(r#"["one"]"#, r#"["one", "heir"]"#);
+    expect_by(&stage, &both, 0, &["run", "--replace-target"]);
+    assert_eq!(
+        stage.sql("one", "select tableoid::regclass, id from odd.one order by 1, 2"),
+        "odd.one|1\nodd.heir|1\nodd.heir|2"
+    );
+    stage.sql("health", "drop table heir");
+    expect_by(&stage, ONE_PROFILE, 0, &["run", "--replace-target"]);
+    assert_eq!(stage.sql("one", "select count(*) from odd.heir"), "2", "only the rows of its own are replaced");
+}
+
+#[test]
+fn a_sequence_of_two_tables_ends_past_both() {
+    let schema = "create sequence both_use; \
+        create table one (id bigint primary key default nextval('both_use'), v text); \
+        create table two (id bigint primary key default nextval('both_use'), v text);";
+    let stage = Stage::with(&["health"]);
+    stage.sql(
+        "health",
+        &format!(
+            "{schema} insert into one (v) values ('a'); insert into two (v) select n from generate_series(1, 40) n"
+        ),
+    );
+    stage.sql("one", &format!("create schema odd; set search_path = odd; {schema}"));
+    let both = ONE_PROFILE.replace(r#"["one"]"#, r#"["one", "two"]"#);
+    for run in [&["run"][..], &["run", "--replace-target"]] {
+        expect_by(&stage, &both, 0, run);
+        assert_eq!(stage.sql("one", "select last_value, is_called from odd.both_use"), "41|t");
+    }
 }
 
 #[rstest]
