@@ -80,8 +80,9 @@ fn other_types(
         let head = format!("column {table}.");
         let columns = state.catalog.iter().filter_map(|(name, text)| Some((name.strip_prefix(&head)?, text)));
         // A type of the table's own schema goes by its bare name.
-        let schema = table.split_once('.').map_or(String::new(), |(schema, _)| format!("{schema}."));
-        columns.map(|(column, text)| (column.to_owned(), type_of(text).replace(&schema, ""))).collect()
+        let schema = table.split_once('.').map_or("", |(schema, _)| schema);
+        let bare = |text: &str| text.replace(&format!("\"{schema}\"."), "").replace(&format!("{schema}."), "");
+        columns.map(|(column, text)| (column.to_owned(), bare(type_of(text)))).collect()
     };
     let found = types(target, &copy.target_table);
     let mut findings = Vec::new();

@@ -59,6 +59,7 @@ mod launch;
 mod library;
 mod look;
 mod maps;
+pub mod mutation;
 mod need;
 mod observe;
 mod pairs;

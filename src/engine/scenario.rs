@@ -7,6 +7,7 @@ use crate::engine::context::{CaseLog, Ending, Rehearsed, Run};
 use crate::engine::diagnose;
 use crate::engine::golden::{self, Golden};
 use crate::engine::hazard::Injury;
+use crate::engine::mutation;
 use crate::engine::pairs::{self, Single};
 use crate::engine::planning::{self, Prepared};
 use crate::engine::points::{self, Points, Recorded};
@@ -55,6 +56,9 @@ pub(super) async fn rehearse(run: &Run, library: &Library, scenario: &Scenario, 
         idle: BTreeSet::new(),
     };
     run.journal.append(started(&context, &tool_sha256))?;
+    if !options.plan_only && options.only.is_none() {
+        mutation::prove(&context, options).await?;
+    }
     let checkpoints = if options.tier == Tier::Full { checkpoint::steps(&context) } else { BTreeSet::new() };
     let golden = golden::run(&context, &checkpoints).await?;
     context.bounds = golden::bounds(&context, &golden.first);

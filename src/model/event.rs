@@ -1,7 +1,7 @@
 //! What happened, one line each: the only record that reports and checks read.
 
 use crate::model::{
-    Address, CheckResult, Coverage, ExpectRecord, Lost, Moment, Obstacle, Outcome, Phase, Role, SequenceUse,
+    Address, CheckResult, Coverage, ExpectRecord, Lost, Moment, Obstacle, Outcome, Phase, Proof, Role, SequenceUse,
     TableDifference, TableDigest, Verdict,
 };
 use serde::{Deserialize, Serialize};
@@ -60,6 +60,17 @@ pub enum Body {
         sources: Vec<String>,
         /// What a canary must turn red; nothing for scenarios that must be green.
         expect: Option<ExpectRecord>,
+    },
+    /// The comparison was tried on changed copies of a dataset, or it is known that it was.
+    #[serde(rename = "checks.proved")]
+    ChecksProved {
+        /// Dataset and size.
+        dataset: String,
+        /// What was seen of it.
+        #[serde(flatten)]
+        proof: Proof,
+        /// Whether an earlier run of the same code on the same data has shown it.
+        cached: bool,
     },
     /// The points of a fault are known.
     #[serde(rename = "scenario.planned")]

@@ -8,6 +8,7 @@ impl Body {
         match self {
             Body::RunStarted { .. }
             | Body::ScenarioStarted { .. }
+            | Body::ChecksProved { .. }
             | Body::ScenarioPlanned { .. }
             | Body::BudgetOver { .. }
             | Body::ScenarioFinished { .. }

@@ -2,6 +2,7 @@
 
 use crate::model::Outcome;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// A sequence and a column that takes its numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,4 +42,24 @@ pub struct Coverage {
     /// Points that only one of two golden runs had: the tool is not deterministic, and nothing is known of them.
     #[serde(default)]
     pub lost: u64,
+}
+
+/// What the comparison saw of the changes that were planted in a dataset.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    /// Kinds of change that were seen.
+    pub killed: BTreeSet<String>,
+    /// Changes that were not seen: kind, database and statement.
+    pub survived: Vec<String>,
+    /// Differences that were seen where there are none: what was done, and the first of them.
+    pub false_alarms: Vec<String>,
+    /// Kinds of change for which the dataset has no place.
+    pub not_applicable: BTreeSet<String>,
+}
+
+impl Proof {
+    /// Whether the comparison can be believed.
+    pub fn is_green(&self) -> bool {
+        self.survived.is_empty() && self.false_alarms.is_empty()
+    }
 }

@@ -27,7 +27,7 @@ pub use address::{Address, Axis, BadAddress, FaultPoint, Fingerprint, Place, is_
 pub use diagnosis::{Beside, Fate, Lost, Obstacle, Row, RowDifference, Standing, TableDifference};
 pub use digest::{DatabaseState, Difference, RowSum, TableDigest, compare};
 pub use event::{Body, Event};
-pub use fact::{Coverage, ExpectRecord, SequenceUse};
+pub use fact::{Coverage, ExpectRecord, Proof, SequenceUse};
 pub use finding::{CheckResult, Finding, MAX_FINDINGS};
 pub use history::{CaseEvents, History, States, StepEnd};
 pub use moment::{Moment, Phase};

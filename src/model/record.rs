@@ -22,6 +22,8 @@ pub struct RunRecord {
     pub scenarios: Vec<ScenarioRecord>,
     /// Sentences that concern no case.
     pub notes: Vec<String>,
+    /// Per dataset: kinds of planted change that the comparison saw, and how many there were.
+    pub proofs: BTreeMap<String, (u64, u64)>,
     /// The worst of everything; nothing while the run is not finished.
     pub verdict: Option<Verdict>,
     /// Digest of the deterministic part; empty while the run is not finished.
@@ -109,6 +111,10 @@ impl RunRecord {
             Body::RunFinished { verdict, outcome_sha256 } => {
                 self.verdict = Some(*verdict);
                 self.outcome_sha256 = outcome_sha256.clone();
+            }
+            Body::ChecksProved { dataset, proof, .. } => {
+                let seen = proof.killed.len() as u64;
+                self.proofs.insert(dataset.clone(), (seen, seen + proof.survived.len() as u64));
             }
             Body::Note { case: None, text } => self.notes.push(text.clone()),
             body => self.add_to_scenario(body, event.mono_us),

@@ -14,6 +14,8 @@ pub struct Tally {
     pub parity: Option<ParityTally>,
     /// Whether the rollback restores, if it was asked.
     pub rollback: Option<CheckTally>,
+    /// Kinds of planted change that the comparison saw, and how many there were, over all datasets.
+    pub mutations: (u64, u64),
     /// Scenarios that must turn red: how many did as planned, and how many there are.
     pub canaries: (u64, u64),
 }
@@ -68,6 +70,7 @@ impl Tally {
             kinds: kinds(&plain),
             parity: check_tally(&plain, "parity").map(|check| ParityTally { check, tables, rows }),
             rollback: check_tally(&plain, "rollback-restores"),
+            mutations: record.proofs.values().fold((0, 0), |sum, proof| (sum.0 + proof.0, sum.1 + proof.1)),
             canaries: canaries.fold((0, 0), |(passed, all), canary| {
                 (passed + u64::from(canary.verdict == Some(Verdict::Pass)), all + 1)
             }),

@@ -43,6 +43,9 @@ fn headline(word: &str, tally: &Tally) -> String {
     let mut parts: Vec<String> = kinds.into_iter().map(|(kind, tally)| kind_part(kind, tally)).collect();
     parts.extend(tally.parity.map(|parity| parity_part(&parity)));
     parts.extend(tally.rollback.map(|rollback| rollback_part(&rollback)));
+    if tally.mutations.1 > 0 {
+        parts.push(format!("checks killed {}/{}", count(tally.mutations.0), count(tally.mutations.1)));
+    }
     if tally.canaries.1 > 0 {
         parts.push(format!("canaries {}/{}", count(tally.canaries.0), count(tally.canaries.1)));
     }

@@ -72,6 +72,48 @@ impl Server {
         dsn
     }
 
+    /// Collations that a database of this server can have, as `create database` takes them: bytes, and German.
+    pub(crate) async fn collations(&self) -> Vec<&'static str> {
+        let mut usable = Vec::new();
+        for collation in COLLATIONS {
+            let dsn = self.unused_dsn();
+            if self.administer(&created(&dsn, collation)).await.is_ok() {
+                self.drop_database(&dsn).await;
+                usable.push(*collation);
+            }
+        }
+        usable
+    }
+
+    /// A new database with this collation.
+    pub(crate) async fn create_with_collation(&self, collation: &str) -> Dsn {
+        let dsn = self.unused_dsn();
+        self.administer(&created(&dsn, collation)).await.unwrap();
+        dsn
+    }
+
+    /// A copy of a database to which nobody is connected any more.
+    pub(crate) async fn clone_of(&self, template: &Dsn) -> Dsn {
+        let clone = self.unused_dsn();
+        let (name, from) = (clone.database(), template.database());
+        // The backends of closed connections may live a moment longer.
+        let gone = format!(
+            "do $$ begin while exists (select from pg_stat_activity where datname = '{from}') loop \
+             perform pg_stat_clear_snapshot(); perform pg_sleep(0.001); end loop; end $$"
+        );
+        self.administer(&gone).await.unwrap();
+        self.administer(&format!("create database {name} template {from} strategy file_copy")).await.unwrap();
+        clone
+    }
+
+    pub(crate) async fn drop_database(&self, dsn: &Dsn) {
+        self.administer(&format!("drop database {} with (force)", dsn.database())).await.unwrap();
+    }
+
+    async fn administer(&self, sql: &str) -> rehearsal::Result<()> {
+        postgres::execute(&mut self.connected().await, sql).await
+    }
+
     async fn connected(&self) -> PgConnection {
         let options = self.dsn("postgres").options();
         let attempts = async {
@@ -84,6 +126,17 @@ impl Server {
         };
         tokio::time::timeout(std::time::Duration::from_secs(30), attempts).await.expect("the server came up")
     }
+}
+
+const COLLATIONS: &[&str] = &[
+    "lc_collate 'C' lc_ctype 'C'",
+    "locale_provider icu icu_locale 'de' lc_collate 'C' lc_ctype 'C'",
+    "lc_collate 'en_US.UTF-8' lc_ctype 'en_US.UTF-8'",
+];
+
+fn created(dsn: &Dsn, collation: &str) -> String {
+    let name = dsn.database();
+    format!("create database {name} template template0 encoding 'UTF8' {collation}")
 }
 
 impl Drop for Server {
