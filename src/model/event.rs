@@ -7,22 +7,6 @@ use crate::model::{
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// One line of `events.jsonl`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Event {
-    /// Its number, from 1, without gaps.
-    pub seq: u64,
-    /// SHA-256 of the bytes of the line before, without its newline; 64 zeros for the first.
-    pub prev: String,
-    /// Wall clock, RFC 3339 in UTC.
-    pub t: String,
-    /// Microseconds since the run started.
-    pub mono_us: u64,
-    /// What happened.
-    #[serde(flatten)]
-    pub body: Body,
-}
-
 /// What can happen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type")]
