@@ -5,7 +5,7 @@ use crate::cli::run::{KeepArg, conclude, observer};
 use crate::cli::{parsed, say, select};
 use crate::dataset::Dataset;
 use crate::engine::{Library, Options, Rehearsal, Tier};
-use crate::model::{CaseRecord, FaultSpec, Scenario, ScenarioRecord, Token, Verdict};
+use crate::model::{CaseRecord, FaultSpec, Outcome, Scenario, ScenarioRecord, Token, Verdict};
 use crate::process::Executable;
 use crate::registry::Registry;
 use crate::{Error, Result};
@@ -95,20 +95,24 @@ fn keep_its_fault(scenario: &mut Scenario, token: &Token) -> Result<()> {
     Ok(())
 }
 
-/// On a tool that is another one than when the token was made: whether that helped.
+/// What is to be said besides the word: whether another tool is a better one, or that another point was hit.
 fn compared(token: &Token, scenario: &ScenarioRecord) -> Option<String> {
-    let now = &scenario.tool_sha256;
+    let (now, case) = (&scenario.tool_sha256, scenario.injured().next());
+    let line = |text: &str| format!("  {:<10}{text}", "replay");
+    if case.is_some_and(|case| case.outcome == Some(Outcome::Diverged)) {
+        let why = "the same tool sent other statements, so another point was hit";
+        return Some(line(&format!("DIVERGED: {why}; declare all that it is made of in [tool] inputs")));
+    }
     if now.is_empty() || now.starts_with(&token.digests.tool) {
         return None;
     }
-    let case = scenario.injured().next();
     let word = match case.map(CaseRecord::verdict) {
         Some(Verdict::Pass) => "fixed: the case is green now",
         Some(Verdict::Fail) => "still fails",
         _ => "unknown: the case could not be judged",
     };
-    let trace = case.and_then(|case| case.token.as_ref()?.parse::<Token>().ok());
-    let other = trace.is_some_and(|now| now.digests.trace != token.digests.trace);
-    let other = if other { "; it sends other statements than then" } else { "" };
-    Some(format!("  {:<10}{word} (the tool has changed since this token was made{other})", "replay"))
+    let again = case.and_then(|case| case.token.as_ref()?.parse::<Token>().ok());
+    let is_other = again.is_some_and(|again| again.digests.trace != token.digests.trace);
+    let other = if is_other { "; it sends other statements than then" } else { "" };
+    Some(line(&format!("{word} (the tool has changed since this token was made{other})")))
 }

@@ -56,10 +56,18 @@ impl Keeper {
         if !self.wants(verdict) || !is_room() {
             return stage.clear().await;
         }
+        if !is_on_shared_server(&stage) {
+            let text = "its databases are not kept: their server is the case's own, and ends with it".to_owned();
+            stage.context.run.journal.append(Body::Note { case: Some(log.case()), text })?;
+            return stage.clear().await;
+        }
         let look = Look::into(&stage, log, outcome.to_string())?;
         let databases = stage.databases().into_iter().map(str::to_owned).collect();
-        let kept = Kept { case: log.case(), dir: stage.dir().to_owned(), databases };
-        stage.leave().await;
+        let work = stage.folder("work");
+        let dir = work.parent().unwrap_or(&work).to_owned();
+        let kept = Kept { case: log.case(), dir, databases };
+        stage.close_observers().await;
+        stage.sever().await;
         self.kept().push((kept, look));
         Ok(())
     }
@@ -86,5 +94,13 @@ impl Keeper {
         }
         run.house.session.keep(&kept)?;
         Ok(looks)
+    }
+}
+
+/// Whether its databases are on the server that all cases share, and so can outlive it.
+fn is_on_shared_server(stage: &Stage<'_>) -> bool {
+    match (stage.pool(), stage.context.run.house.pool_if_started()) {
+        (Some(own), Some(shared)) => std::ptr::eq(own, shared),
+        (own, _) => own.is_none(),
     }
 }

@@ -24,7 +24,7 @@ pub(super) async fn living(stage: &Stage<'_>, log: &CaseLog<'_>, child: &Child, 
     };
     let watch = Stopwatch::start();
     child.kill_group(Signal::STOP)?;
-    let what = format!("{} has struck; the tool is frozen where it is", injury.address);
+    let what = format!("{} has struck; what lives of the tool is frozen where it is", injury.address);
     pause(Look::into(stage, log, what)?).await;
     child.kill_group(Signal::CONT)?;
     Ok(watch.elapsed())

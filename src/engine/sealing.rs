@@ -3,16 +3,22 @@
 use crate::engine::context::Run;
 use crate::engine::{Finished, Look, Options, SOURCE_SHA256};
 use crate::evidence::outcome_sha256;
-use crate::model::{Body, Scenario, ScenarioRecord, Verdict};
+use crate::model::{Address, Body, Scenario, ScenarioRecord, Verdict};
 use crate::{Result, check};
 use serde_json::json;
+use std::collections::BTreeMap;
 
 /// Writes down what is to be done, and on what, before anything is.
 pub(super) fn freeze(run: &Run, scenarios: &[Scenario], options: &Options, server: Option<String>) -> Result<()> {
     let names: Vec<&str> = scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
     let only = options.only.as_ref().map(ToString::to_string);
+    let texts = |cases: &[Address]| cases.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let again: BTreeMap<&str, Vec<String>> =
+        options.again.iter().map(|(scenario, cases)| (scenario.as_str(), texts(cases))).collect();
+    let budget_ms = options.budget.map(|budget| u64::try_from(budget.as_millis()).unwrap_or(u64::MAX));
     let plan = json!({ "format": 1, "tier": options.tier.name(), "scenarios": names, "kinds": options.kinds,
-                       "only": only, "allow_missing": options.allow_missing });
+                       "only": only, "again": again, "budget_ms": budget_ms,
+                       "allow_missing": options.allow_missing });
     run.bundle.write_json("plan.json", &plan)?;
     run.bundle.write_json("environment.json", &environment(server))
 }

@@ -292,21 +292,9 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// The directory.
-    pub(super) fn dir(&self) -> &Path {
-        &self.dir
-    }
-
     /// The server and the name of a Postgres database.
     pub(super) fn reached(&self, holding: &Holding) -> Result<(&Cluster, &str)> {
         self.database(&holding.endpoint).map(|(pool, name)| (pool.cluster(), name))
-    }
-
-    /// Lets go of the databases and directories, and leaves them there.
-    pub(super) async fn leave(self) {
-        self.close_observers().await;
-        self.sever().await;
-        self.own.into_iter().for_each(|own| own.server.leave());
     }
 
     /// Drops everything.

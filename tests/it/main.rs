@@ -3,6 +3,7 @@
 
 mod address;
 mod answers;
+mod budget;
 mod checks;
 mod cli;
 mod compare;
