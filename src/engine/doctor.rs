@@ -94,7 +94,7 @@ fn docker() -> Finding {
 fn base_dir(base: &Base) -> Finding {
     let dir = base.dir();
     let place = dir.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("/"));
-    let free_mb = rustix::fs::statvfs(place).map_or(0, |found| found.f_bavail * found.f_frsize >> 20);
+    let free_mb = rustix::fs::statvfs(place).map_or(0, |found| (found.f_bavail * found.f_frsize) >> 20);
     let text = format!("{} with {free_mb} MB free", dir.display());
     match () {
         () if place.parent().is_none() => {
