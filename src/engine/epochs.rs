@@ -11,9 +11,12 @@
 //! The log belongs to the whole cluster. So this is recorded in one more uninjured run, alone on a server, and only
 //! where the step wrote no file: a file is durable too.
 
-use crate::engine::points::{Counts, Traces};
+use crate::engine::context::Rehearsed;
+use crate::engine::golden::Golden;
+use crate::engine::points::{Counts, Tier, Traces};
+use crate::engine::rehearsal::Options;
 use crate::fault::Visits;
-use crate::model::{Axis, Fingerprint};
+use crate::model::{At, Axis, Engine, Fingerprint};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The commits that left something durable: the how-manieth of a statement, by endpoint and statement.
@@ -59,6 +62,25 @@ impl Durable {
             _ => Vec::new(),
         }
     }
+}
+
+/// Whether the run alone is worth it: the full tier sweeps a fault that visits one point of each durable state.
+pub(super) fn are_wanted(context: &Rehearsed<'_>, golden: &Golden, options: &Options) -> bool {
+    let is_postgres = context.plan.targets.iter().all(|target| target.engine == Engine::Postgres);
+    let kind = |name: &str| context.run.registry.fault(name);
+    let mut faults = context.scenario.faults.iter().filter(|fault| options.wants(fault) && fault.at == At::Sweep);
+    options.tier == Tier::Full
+        && options.only.is_none()
+        && options.hunt.is_none()
+        && is_postgres
+        && faults.any(|fault| {
+            kind(&fault.kind).is_some_and(|kind| kind.needs_one_point_per_epoch()) && can_be_told(golden, &fault.during)
+        })
+}
+
+/// Whether all that is durable of a step is in the log: it wrote no file.
+pub(super) fn can_be_told(golden: &Golden, step: &str) -> bool {
+    [&golden.first, &golden.second].iter().all(|recording| recording.leaves_files.contains(step))
 }
 
 #[cfg(test)]

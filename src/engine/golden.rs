@@ -15,6 +15,8 @@ pub(super) struct Golden {
     pub(super) events: CaseEvents,
     pub(super) first: Recording,
     pub(super) second: Recording,
+    /// Of a third one, alone on its server, if it was made: with durable states.
+    pub(super) alone: Option<Recording>,
     /// Whether both are green; if not, nothing is injured.
     pub(super) is_green: bool,
 }
@@ -34,7 +36,7 @@ pub(super) async fn run(context: &Rehearsed<'_>, checkpoints: &BTreeSet<String>)
         let end = finish(context, &mut one, &events, trouble)?;
         let first = first.unwrap_or_default().end(&one, end).await?;
         let second = Recording { traces: first.traces.clone(), ..Recording::default() };
-        return Ok(Golden { events, first, second, is_green: end.1 == Verdict::Pass });
+        return Ok(Golden { events, first, second, alone: None, is_green: end.1 == Verdict::Pass });
     }
     let (first, second) = tokio::join!(recorded(context, &mut one, checkpoints), recorded(context, &mut two, &none));
     let golden = one.events.clone();
@@ -51,7 +53,21 @@ pub(super) async fn run(context: &Rehearsed<'_>, checkpoints: &BTreeSet<String>)
     }
     let (first, second) = (first.end(&one, ends[0]).await?, second.end(&two, ends[1]).await?);
     let is_green = Verdict::worst(ends.map(|(_, verdict)| verdict)) == Verdict::Pass;
-    Ok(Golden { events: golden, first, second, is_green })
+    Ok(Golden { events: golden, first, second, alone: None, is_green })
+}
+
+/// Once more, alone on a server of its own, where durable states can be told apart. It must be as green as the others.
+pub(super) async fn alone(context: &Rehearsed<'_>, golden: &Golden) -> Result<Option<Recording>> {
+    let _seat = context.run.turns.seat().await;
+    let mut log = CaseLog::new(context.run, format!("{}/golden-alone", context.scenario.name));
+    log.record(case::started(context, &log.events, None, None))?;
+    let stage = Stage::set_alone(context).await?;
+    stage.watch_epochs();
+    let recording = case::golden(&stage, &mut log, &BTreeSet::new()).await;
+    stage.keep_logs(&log.case())?;
+    let (outcome, verdict) = finish(context, &mut log, &golden.events, trouble(&recording))?;
+    context.run.keeper.end(stage, &log, outcome, verdict).await?;
+    Ok(recording.ok().filter(|_| verdict == Verdict::Pass))
 }
 
 #[derive(Default)]

@@ -5,6 +5,7 @@ use crate::engine::case;
 use crate::engine::checkpoint;
 use crate::engine::context::{CaseLog, Ending, Rehearsed, Run};
 use crate::engine::diagnose;
+use crate::engine::epochs;
 use crate::engine::golden::{self, Golden};
 use crate::engine::hazard::Injury;
 use crate::engine::mutation;
@@ -60,7 +61,7 @@ pub(super) async fn rehearse(run: &Run, library: &Library, scenario: &Scenario, 
         mutation::prove(&context, options).await?;
     }
     let checkpoints = if options.tier == Tier::Full { checkpoint::steps(&context) } else { BTreeSet::new() };
-    let golden = golden::run(&context, &checkpoints).await?;
+    let mut golden = golden::run(&context, &checkpoints).await?;
     context.bounds = golden::bounds(&context, &golden.first);
     if options.tier == Tier::Full {
         context.idle = golden::idle_steps(&context, &golden);
@@ -68,6 +69,9 @@ pub(super) async fn rehearse(run: &Run, library: &Library, scenario: &Scenario, 
     if golden.is_green {
         if options.tier != Tier::Quick && options.only.is_none() && !options.plan_only {
             way_back::returns(&context, &golden).await?;
+        }
+        if epochs::are_wanted(&context, &golden, options) {
+            golden.alone = golden::alone(&context, &golden).await?;
         }
         let cases = plan_cases(&context, &golden, options)?;
         if !options.plan_only {
@@ -152,7 +156,11 @@ fn said(context: &Rehearsed<'_>, kind: String, during: &str, coverage: Coverage)
 fn recorded(golden: &Golden, step: &str) -> Recorded {
     let none = super::Traces::new();
     let of = |recording: &case::Recording| recording.traces.get(step).unwrap_or(&none).clone();
-    Recorded::of(&of(&golden.first), &of(&golden.second))
+    let recorded = Recorded::of(&of(&golden.first), &of(&golden.second));
+    match golden.alone.as_ref().filter(|_| epochs::can_be_told(golden, step)).and_then(|alone| alone.traces.get(step)) {
+        Some(alone) => recorded.with_epochs(alone),
+        None => recorded,
+    }
 }
 
 async fn run_cases(

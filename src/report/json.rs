@@ -50,6 +50,7 @@ fn summary(tally: &Tally) -> Value {
             "cases": tally.cases,
             "visited": tally.visited,
             "classes": tally.classes,
+            "points": tally.points,
         });
         (kind.clone(), counts)
     });

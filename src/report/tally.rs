@@ -33,6 +33,8 @@ pub struct KindTally {
     pub visited: u64,
     /// Classes of points that there are.
     pub classes: u64,
+    /// Points that there are.
+    pub points: u64,
 }
 
 /// The answers of a check over all cases.
@@ -90,6 +92,7 @@ fn kinds(scenarios: &[&ScenarioRecord]) -> BTreeMap<String, KindTally> {
         let tally = kinds.entry(base(kind).to_owned()).or_default();
         tally.visited = tally.visited.saturating_add(coverage.visited);
         tally.classes = tally.classes.saturating_add(coverage.classes);
+        tally.points = tally.points.saturating_add(coverage.points);
     }
     for case in scenarios.iter().flat_map(|scenario| scenario.injured()) {
         let Some(address) = &case.address else { continue };

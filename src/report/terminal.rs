@@ -69,6 +69,9 @@ fn kind_part(kind: &str, tally: &KindTally) -> String {
     let mut asides = Vec::new();
     if tally.visited < tally.classes {
         asides.push(format!("sampled {} of {}", count(tally.visited), count(tally.classes)));
+    } else if tally.classes < tally.points {
+        // Every class is not every point.
+        asides.push(format!("for {}", plural(tally.points, "point")));
     }
     if tally.absorbed > 0 {
         asides.push(format!("{} absorbed", count(tally.absorbed)));
