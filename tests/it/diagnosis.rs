@@ -101,6 +101,42 @@ fn shown(row: &RowDifference) -> String {
     }
 }
 
+/// What the engine asks of a database of a red case.
+const OBSTACLES: &str = include_str!("../../src/engine/obstacles.sql");
+
+#[tokio::test]
+async fn what_is_in_the_way_is_named_and_its_command_takes_it_away() {
+    let options = Server::shared().create_database().await.options();
+    let mut ours = postgres::connect(&options).await.unwrap();
+    let mut left = postgres::connect(&options.clone().application_name("a tool")).await.unwrap();
+    assert_eq!(obstacles(&mut ours).await, [] as [(String, String); 0]);
+
+    let table = "create table \"T\" (id int); insert into \"T\" values (1), (1)";
+    postgres::execute(&mut left, table).await.unwrap();
+    let index = "create unique index concurrently \"I\" on \"T\" (id)";
+    postgres::execute(&mut left, index).await.expect_err("two rows are equal");
+    postgres::execute(&mut left, "begin; lock table \"T\" in exclusive mode").await.unwrap();
+
+    let found = obstacles(&mut ours).await;
+    let whats: Vec<&str> = found.iter().map(|(what, _)| what.as_str()).collect();
+    let idle = "a connection that is idle in transaction holds ExclusiveLock on \"T\"";
+    assert_eq!(whats, [idle, "index public.\"I\" is invalid"]);
+    for (_, command) in &found {
+        postgres::execute(&mut ours, command).await.unwrap();
+    }
+    // A terminated session is gone when the server has noticed.
+    let gone = async { while !obstacles(&mut ours).await.is_empty() {} };
+    tokio::time::timeout(std::time::Duration::from_secs(30), gone).await.expect("nothing is in the way any more");
+}
+
+/// What is found, and the command against it.
+async fn obstacles(connection: &mut sqlx::PgConnection) -> Vec<(String, String)> {
+    let sql = format!(
+        "select coalesce(json_agg(json_build_array(what, unblock)), '[]')::text from ({OBSTACLES} order by 1) o (what, unblock)"
+    );
+    serde_json::from_str(&postgres::fetch_text(connection, &sql).await.unwrap().unwrap()).unwrap()
+}
+
 /// States: `new` before, `done` after, `half` in between.
 fn states() -> States {
     let state = |rows: &[&str], index: Option<&str>| {
