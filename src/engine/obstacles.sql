@@ -25,6 +25,7 @@ select format('a connection that is %s%s%s', a.state, coalesce(' holds ' || max(
 from pg_stat_activity a left join locks l on l.pid = a.pid
 where a.datname = current_database() and a.pid <> pg_backend_pid()
     and a.application_name <> current_setting('application_name')
+    and a.backend_type = 'client backend' and a.state is not null -- without a state it is only just coming in
 group by a.pid, a.state
 union all
 select format('replication slot `%s` keeps the log', slot_name), format('SELECT pg_drop_replication_slot(%L)', slot_name)
