@@ -1,6 +1,7 @@
 //! The check of the check: every planted change is seen, and where nothing differs nothing is said to.
 
 use crate::postgres_server::Server;
+use rehearsal::compare::{Answer, Options, Place, compare};
 use rehearsal::dataset::{Dataset, load_postgres, load_sqlite};
 use rehearsal::db::{Dsn, Volatile, postgres, postgres_state, sqlite};
 use rehearsal::engine::mutation::{
@@ -31,6 +32,10 @@ async fn every_kind_of_change_to_a_postgres_database_is_seen_on_the_zoo() {
             if !done.is_judged_right(&differences) {
                 wrong.push(format!("{done:?}: {differences:?}"));
             }
+            let answer = answer(Place::Postgres(template.clone()), Place::Postgres(clone)).await;
+            if (answer == Answer::Equal) != done.is_control() || answer == Answer::Unknown {
+                wrong.push(format!("{done:?}: compare says {answer:?}"));
+            }
             seen.insert(done.mutation.clone());
         }
     }
@@ -43,8 +48,8 @@ async fn every_kind_of_change_to_a_postgres_database_is_seen_on_the_zoo() {
     assert!(seen.iter().all(|kind| kind.starts_with("control-") || MUTATIONS.contains(&kind.as_str())), "{seen:?}");
 }
 
-#[test]
-fn every_kind_of_change_to_a_sqlite_file_is_seen_on_the_zoo() {
+#[tokio::test]
+async fn every_kind_of_change_to_a_sqlite_file_is_seen_on_the_zoo() {
     let folder = tempfile::tempdir().unwrap();
     let dataset = Dataset::load(Path::new("fixtures/zoo-sqlite"), "small", 1).unwrap();
     let (mut seen, mut wrong) = (BTreeSet::new(), Vec::new());
@@ -59,6 +64,10 @@ fn every_kind_of_change_to_a_sqlite_file_is_seen_on_the_zoo() {
             let differences = sqlite_state(&copy).differences(&state);
             if !done.is_judged_right(&differences) {
                 wrong.push(format!("{done:?}: {differences:?}"));
+            }
+            let answer = answer(Place::Sqlite(original.clone()), Place::Sqlite(copy)).await;
+            if (answer == Answer::Equal) != done.is_control() || answer == Answer::Unknown {
+                wrong.push(format!("{done:?}: compare says {answer:?}"));
             }
             seen.insert(done.mutation.clone());
         }
@@ -147,6 +156,12 @@ async fn equal_content_is_equal_whatever_the_seed_the_order_and_the_collation() 
         differences.retain(|difference| difference.object != "database"); // that is where the collation is
         assert_eq!(differences, [], "seed {seed}");
     }
+}
+
+/// What `rehearse compare --catalog` says.
+async fn answer(source: Place, target: Place) -> Answer {
+    let options = Options { catalog: true, ..Options::default() };
+    compare(&source, &target, &options).await.unwrap().answer
 }
 
 async fn original(dsn: &Dsn) -> (DatabaseState, Vec<Candidate>) {
