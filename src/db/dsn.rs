@@ -83,6 +83,13 @@ impl Dsn {
     }
 }
 
+/// For who has options and no URL; they should name the database.
+impl From<PgConnectOptions> for Dsn {
+    fn from(options: PgConnectOptions) -> Dsn {
+        Dsn { options }
+    }
+}
+
 impl std::str::FromStr for Dsn {
     type Err = Error;
 

@@ -8,14 +8,20 @@ use rehearsal::{Error, Result};
 /// Numbers of changed rows; the last is what the goal names.
 const CHANGED: [u64; 3] = [0, 100, 20_000];
 
-const COPY: &str = "psql -q -d $S -c \"copy narrow to stdout (format binary)\" > /dev/null";
+const COPY: &str = "psql -q -d $S -c \"copy $TABLE to stdout (format binary)\" > /dev/null";
+
+/// The same with a type of a user's, which is read as text.
+const ODD: &str = "create type mood as enum ('good'); create table odd as select *, 'good'::mood as e from narrow";
 
 pub(crate) fn lines(ground: &Ground) -> Result<Vec<Line>> {
-    let source = ground.narrow("source", "select 1")?;
-    let mut lines = vec![digest(ground, source.name())?];
+    let source = ground.narrow("source", ODD)?;
+    let mut lines = vec![
+        digest(ground, source.name(), ("narrow", "binary", 1.1))?,
+        digest(ground, source.name(), ("odd", "text", 1.5))?,
+    ];
     for changed in CHANGED {
         let step = ground.rows / changed.max(1);
-        let sql = format!("update narrow set a = a + 1 where {changed} > 0 and id % {step} = 0");
+        let sql = format!("update narrow set a = a + 1 where id % {step} = 0 and id <= {step} * {changed}");
         let target = ground.narrow(&format!("target{changed}"), &sql)?;
         lines.push(compared(ground, source.name(), target.name(), changed)?);
         if changed == 20_000 {
@@ -31,23 +37,25 @@ pub(crate) fn lines(ground: &Ground) -> Result<Vec<Line>> {
     Ok(lines)
 }
 
-fn digest(ground: &Ground, source: &str) -> Result<Line> {
+fn digest(ground: &Ground, source: &str, (table, expected, goal): (&str, &str, f64)) -> Result<Line> {
     let place = ground.place(source)?;
+    let name = format!("public.{table}");
     let ours = || {
         let watch = Stopwatch::start();
-        let (form, digest) = ground.runtime.block_on(rehearsal::compare::digest(&place, "public.narrow"))?;
-        if (form.to_string().as_str(), digest.rows) != ("binary", ground.rows) {
+        let (form, digest) = ground.runtime.block_on(rehearsal::compare::digest(&place, &name))?;
+        if (form.to_string().as_str(), digest.rows) != (expected, ground.rows) {
             return Err(Error::bug(format!("{digest} in the {form} form")));
         }
         Ok(watch.elapsed().as_secs_f64())
     };
-    let what = ("G5", "digest of a table, binary", "psql copy binary to /dev/null", 1.1);
-    Line::paired(what, ground.rounds, ours, || ground.sh(COPY, &[("S", source)], &[0]))
+    let ours_is = format!("digest of a table, {expected} form");
+    let what = ("G5", ours_is.as_str(), "psql copy binary to /dev/null", goal);
+    Line::paired(what, ground.rounds, ours, || ground.sh(COPY, &[("S", source), ("TABLE", table)], &[0]))
 }
 
 fn compared(ground: &Ground, source: &str, target: &str, changed: u64) -> Result<Line> {
     let (one, other) = (ground.url(source), ground.url(target));
-    let env = [("S", source), ("ONE", one.as_str()), ("OTHER", &other)];
+    let env = [("S", source), ("TABLE", "narrow"), ("ONE", one.as_str()), ("OTHER", &other)];
     let ours = || {
         let script = "$REHEARSE compare env:ONE env:OTHER --table public.narrow";
         let (seconds, text) = ground.shell(script, &env, &[0, 1], None)?;
