@@ -107,28 +107,43 @@ async fn differing(
     (rows, samples): (u64, usize),
 ) -> Result<Found> {
     for _ in 0..ATTEMPTS {
-        let mut found = Found::new(table, samples);
-        let mut estimate = None;
-        for part in 0..attempt.parts {
-            if part > 0 {
-                peeled = pass(sides, table, attempt, part).await?.2;
-            }
-            match &peeled {
-                Peeled::All(entries) => found.add(entries),
-                Peeled::Undecoded { estimate: about } => {
-                    (estimate, found.is_whole) = (*about, false);
-                    break;
-                }
-            }
-        }
-        // Digests that differ over entries that do not: a hash in the sketch met its double. Another seed helps.
-        if found.is_whole && !found.is_empty() {
-            return Ok(found);
-        }
+        let estimate = match parts(sides, table, attempt, peeled, samples).await? {
+            Decoded::All(found) if !found.is_empty() => return Ok(found),
+            // Digests that differ over entries that do not: a hash in the sketch met its double. Another seed helps.
+            Decoded::All(_) => None,
+            Decoded::TooMany(estimate) => estimate,
+        };
         attempt.grow(estimate, rows);
         peeled = pass(sides, table, attempt, 0).await?.2;
     }
     Err(Error::environment("the rows differ, and which ones could not be told; does somebody write to the table?"))
+}
+
+enum Decoded {
+    All(Found),
+    /// About so many in this part, if that can be told.
+    TooMany(Option<u64>),
+}
+
+/// All parts of one attempt; `peeled` is the first.
+async fn parts(
+    sides: &mut Sides,
+    table: &Table,
+    attempt: &Attempt,
+    mut peeled: Peeled,
+    samples: usize,
+) -> Result<Decoded> {
+    let mut found = Found::new(table, samples);
+    for part in 0..attempt.parts {
+        if part > 0 {
+            peeled = pass(sides, table, attempt, part).await?.2;
+        }
+        match &peeled {
+            Peeled::All(entries) => found.add(entries),
+            Peeled::Undecoded { estimate } => return Ok(Decoded::TooMany(*estimate)),
+        }
+    }
+    Ok(Decoded::All(found))
 }
 
 /// Each is eight times larger, or looks at more parts.
@@ -139,7 +154,6 @@ struct Found {
     missing: u64,
     extra: u64,
     changed: u64,
-    is_whole: bool,
     form: Form,
     families: Vec<Option<String>>,
     samples: usize,
@@ -155,7 +169,6 @@ impl Found {
             missing: 0,
             extra: 0,
             changed: 0,
-            is_whole: true,
             form: table.form,
             families: table.key_families(),
             samples,
@@ -212,7 +225,8 @@ async fn named(sides: &mut Sides, table: &Table, found: Found, samples: usize) -
     let texts = |keys: Vec<Key>| keys.iter().map(|key| key.text(table.told())).collect();
     let mut changed_keys = Vec::new();
     for key in changed {
-        let columns = changed_columns(sides, table, &key).await?;
+        // That the row differs is known, whatever becomes of this question.
+        let columns = changed_columns(sides, table, &key).await.unwrap_or_default();
         changed_keys.push(ChangedRow { key: key.text(table.told()), columns });
     }
     let (missing_keys, extra_keys) = (texts(missing), texts(extra));
