@@ -24,8 +24,12 @@ fn scope(options: &Options, difference: &Difference) -> bool {
         options.schemas.iter().map(|schema| options.renamed_schemas.get(schema).unwrap_or(schema)).collect();
     // A name begins with its kind: `column app.users.name`, `schema app`.
     let Some((_, name)) = difference.object.split_once(' ') else { return false };
-    let is_of =
-        |prefix: &str| name.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', ' ']));
+    // Other words may come before it: `comment table app.users`.
+    let is_of = |prefix: &str| {
+        let begins =
+            |word: &str| word.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        name.split(' ').any(begins)
+    };
     schemas.iter().any(|schema| is_of(schema))
         || tables.iter().any(|(schema, table)| is_of(&format!("{schema}.{table}")) || is_of(table))
 }
@@ -70,8 +74,20 @@ fn replaced(text: &str, from: &str, to: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::replaced;
+    use super::{Options, replaced, scope};
+    use crate::model::Difference;
     use rstest::rstest;
+
+    #[rstest]
+    #[case("column app.users.name", true)]
+    #[case("comment table app.users", true)]
+    #[case("constraint app.users_old.users_pkey", false)]
+    #[case("database", false)]
+    fn only_what_belongs_to_the_tables_is_asked(#[case] object: &str, #[case] expected: bool) {
+        let options = Options { tables: vec!["app.users".to_owned()], ..Options::default() };
+        let (object, expected_text, found) = (object.to_owned(), String::new(), String::new());
+        assert_eq!(scope(&options, &Difference { object, expected: expected_text, found }), expected);
+    }
 
     #[rstest]
     #[case("index app.users.users_pkey", "app.", "general.", "index general.users.users_pkey")]
