@@ -2,6 +2,7 @@
 
 use super::client::{Client, extended, frame, query, sync};
 use super::server::{Case, DEADLINE, psql};
+use rehearsal::clock::Stopwatch;
 use rehearsal::engine::proxy::{Act, Armed, Fired};
 use rehearsal::model::Axis;
 use rstest::rstest;
@@ -130,7 +131,7 @@ async fn a_stall_ends_and_nothing_is_lost(#[case] place: &str) {
     let case = Case::with_table().await;
     let time = Duration::from_millis(30);
     let armed = case.arm(place, Act::Stall(Some(time)));
-    let began = tokio::time::Instant::now();
+    let began = Stopwatch::start();
     assert_eq!(Client::open(&case).await.ask(&query(INSERT)).await, "CZ");
     assert!(armed.has_fired() && began.elapsed() >= time);
 }
@@ -154,7 +155,7 @@ async fn a_slow_line_is_slow_from_the_point_on_and_loses_nothing() {
     let mut client = Client::open(&case).await;
     let delay = Duration::from_millis(10);
     let armed = case.arm("stmt.1", Act::Slow(delay));
-    let began = tokio::time::Instant::now();
+    let began = Stopwatch::start();
     for _ in 0..3 {
         assert_eq!(client.ask(&query(INSERT)).await, "CZ");
     }
