@@ -136,9 +136,13 @@ fn guards(profile: &Profile, sources: &[Source], tool: &Tool) -> Vec<Guard> {
             &["--replace-target"],
             "are the same database",
         ));
-        // After the run the target holds the one's rows where the other's would go.
-        let exchanged = with_env(&[(0, &second.env), (1, &first.env)]);
-        guards.push(guard("rows-that-no-source-has", "rollback", &exchanged, &["run"], &[], "--replace-target"));
+        // After the run the target holds the one's rows where the other's would go. Two that are exchanged are known by
+        // the names of their databases already; of three in a circle only the rows tell.
+        let (given, text) = match sources {
+            [_, _, third, ..] => (with_env(&[(0, &second.env), (1, &third.env), (2, &first.env)]), "--replace-target"),
+            _ => (with_env(&[(0, &second.env), (1, &first.env)]), "are exchanged"),
+        };
+        guards.push(guard("rows-that-no-source-has", "rollback", &given, &["run"], &[], text));
     }
     guards
 }
