@@ -372,7 +372,10 @@ mod tests {
                         true
                     }
                 }
-                OpKind::Write => names.insert(op.path.clone()) || true,
+                OpKind::Write => {
+                    names.insert(op.path.clone());
+                    true
+                }
                 _ => names.contains(&op.path),
             })
             .collect()

@@ -142,7 +142,7 @@ mod tests {
             bytes: 3,
             data: b"xyz".to_vec(),
         };
-        assert_eq!(parse(&bytes).unwrap(), [op.clone()]);
+        assert_eq!(parse(&bytes).unwrap(), std::slice::from_ref(&op));
         for cut in 0..bytes.len() {
             assert_eq!(parse(&bytes[..cut]).unwrap(), []);
         }
