@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-mod bench;
 mod rehearse;
 
 const USAGE: &str = "usage: cargo xtask rehearse [ARGUMENTS OF `rehearse run`]\n       \
@@ -13,7 +12,7 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     match arguments.next().as_ref().and_then(|command| command.to_str()) {
         Some("rehearse") => rehearse::run(arguments.collect()),
-        Some("bench") => bench::run(arguments.collect()),
+        Some("bench") => rehearse::bench(arguments.collect()),
         _ => {
             rehearse::say(USAGE);
             ExitCode::from(64)

@@ -1,4 +1,4 @@
-//! `cargo xtask rehearse`: builds `rehearse`, then executes it in the caller's directory.
+//! `cargo xtask rehearse`: builds `rehearse`, then executes it in the caller's directory. `cargo xtask bench` likewise.
 //!
 //! Arguments go to `rehearse run`; after `--` they are a whole command of `rehearse`.
 #![allow(clippy::disallowed_methods)] // the one place of this crate that starts programs
@@ -32,10 +32,9 @@ fn command_line(arguments: Vec<OsString>) -> Vec<OsString> {
 }
 
 /// The path of the executable that cargo built, as cargo says it. `more`: arguments of `cargo build`.
-pub(crate) fn build(more: &[&str]) -> Result<PathBuf, String> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+fn build(more: &[&str]) -> Result<PathBuf, String> {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
-    let mut command = Command::new(cargo);
+    let mut command = cargo();
     command.args(["build", "--package", "rehearsal", "--bin", "rehearse", "--manifest-path", manifest]);
     command.args(more).args(["--message-format", "json-render-diagnostics"]).stderr(std::process::Stdio::inherit());
     let output = command.output().map_err(|error| format!("cannot start cargo: {error}"))?;
@@ -50,13 +49,25 @@ pub(crate) fn build(more: &[&str]) -> Result<PathBuf, String> {
     executable.ok_or_else(|| "cargo named no executable".to_owned())
 }
 
-/// The same command of an xtask that is optimised; returns only if it cannot be built.
-pub(crate) fn in_release(arguments: Vec<OsString>) -> ExitCode {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let error =
-        Command::new(cargo).args(["run", "--release", "--package", "xtask", "--", "bench"]).args(arguments).exec();
+/// Builds `rehearse`, then builds and executes what measures it, both with or both without `--release`.
+pub(crate) fn bench(arguments: Vec<OsString>) -> ExitCode {
+    let profile: &[&str] = if arguments.iter().any(|argument| argument == "--release") { &["--release"] } else { &[] };
+    let binary = match build(profile) {
+        Ok(binary) => binary,
+        Err(why) => {
+            say(&why);
+            return ExitCode::from(2);
+        }
+    };
+    let mut command = cargo();
+    command.args(["run", "--package", "xtask-bench"]).args(profile).arg("--").args(arguments);
+    let error = command.env("REHEARSE_BIN", binary).exec();
     say(&format!("cannot start cargo: {error}"));
     ExitCode::from(70)
+}
+
+fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
 /// A line for people.

@@ -13,11 +13,11 @@ mod line;
 mod proxy;
 mod sqlite;
 
-use crate::rehearse::{build, say};
 use ground::Ground;
 use line::{Line, table};
-use rehearsal::{Error, Result};
-use std::ffi::OsString;
+use rehearsal::Result;
+use rehearsal::process::Executable;
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -37,7 +37,6 @@ const SLACK: f64 = 1.15;
 
 /// What was asked for.
 struct Wanted {
-    release: bool,
     gate: bool,
     rounds: usize,
     rows: u64,
@@ -45,7 +44,8 @@ struct Wanted {
 }
 
 /// Measures, prints, writes.
-pub(crate) fn run(arguments: Vec<OsString>) -> ExitCode {
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
     let wanted = match Wanted::parse(&arguments) {
         Ok(wanted) => wanted,
         Err(why) => {
@@ -53,9 +53,6 @@ pub(crate) fn run(arguments: Vec<OsString>) -> ExitCode {
             return ExitCode::from(64);
         }
     };
-    if wanted.release && cfg!(debug_assertions) {
-        return crate::rehearse::in_release(arguments);
-    }
     match measure(&wanted) {
         Ok(lines) => conclude(&lines, wanted.gate),
         Err(error) => {
@@ -66,16 +63,16 @@ pub(crate) fn run(arguments: Vec<OsString>) -> ExitCode {
 }
 
 impl Wanted {
-    fn parse(arguments: &[OsString]) -> std::result::Result<Wanted, String> {
-        let mut wanted = Wanted { release: false, gate: false, rounds: 5, rows: 1_000_000, names: Vec::new() };
-        let mut words = arguments.iter().map(|word| word.to_string_lossy());
+    fn parse(arguments: &[String]) -> std::result::Result<Wanted, String> {
+        let mut wanted = Wanted { gate: false, rounds: 5, rows: 1_000_000, names: Vec::new() };
+        let mut words = arguments.iter();
         while let Some(word) = words.next() {
             let mut number = || {
                 let value = words.next().and_then(|value| value.parse::<u64>().ok());
                 value.filter(|value| *value > 0).ok_or_else(|| format!("{word} wants a number"))
             };
-            match word.as_ref() {
-                "--release" => wanted.release = true,
+            match word.as_str() {
+                "--release" => {} // how we were built, which is done
                 "--gate" => wanted.gate = true,
                 "--rounds" => wanted.rounds = number()? as usize,
                 "--rows" => wanted.rows = number()?,
@@ -91,9 +88,8 @@ impl Wanted {
 }
 
 fn measure(wanted: &Wanted) -> Result<Vec<Line>> {
-    let profile: &[&str] = if cfg!(debug_assertions) { &[] } else { &["--release"] };
-    let rehearse = build(profile).map_err(Error::environment)?;
-    let ground = Ground::open(&rehearse, wanted.rounds, wanted.rows)?;
+    let rehearse = Executable::find()?;
+    let ground = Ground::open(rehearse.path(), wanted.rounds, wanted.rows)?;
     let mut lines = Vec::new();
     for (name, measure) in GROUPS {
         if wanted.names.is_empty() || wanted.names.iter().any(|wanted| wanted == name) {
@@ -107,7 +103,7 @@ fn measure(wanted: &Wanted) -> Result<Vec<Line>> {
 fn conclude(lines: &[Line], gate: bool) -> ExitCode {
     let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
     say(&format!("{}\nbuild profile: {profile}", table(lines)));
-    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/bench.json"));
+    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/bench.json"));
     let json = serde_json::json!({ "profile": profile, "lines": lines.iter().map(Line::json).collect::<Vec<_>>() });
     if let Err(error) = std::fs::write(path, format!("{json:#}\n")) {
         say(&format!("cannot write {}: {error}", path.display()));
@@ -115,4 +111,9 @@ fn conclude(lines: &[Line], gate: bool) -> ExitCode {
     }
     let missed = lines.iter().any(|line| line.ratio().is_some_and(|ratio| ratio > line.goal * SLACK));
     ExitCode::from(u8::from(gate && missed))
+}
+
+fn say(text: &str) {
+    // Whoever closed the pipe has seen enough.
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
