@@ -285,6 +285,8 @@ async fn close(client: Stream, server: Option<Stream>, end: End, shared: &Shared
             hit.announce();
             drop(client);
             if let Some(server) = server {
+                // It looks for more only when it is done; were it to wait for something else, it would do so for ever.
+                server.finish(&shared.gate).await;
                 until_answered(&server).await?;
             }
         }

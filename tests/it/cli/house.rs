@@ -43,7 +43,7 @@ fn nothing_is_overwritten_and_nothing_is_guessed() {
     scratch.rehearse(&["init", "a.b"]).has(64, "letters, digits");
     scratch.rehearse(&["init", "new", "--dataset", "ledger-small"]).has(64, "name your own command line");
     let named = ["init", "new", "--dataset", "ledger-small", "--command", "true", "--target", "knew"];
-    scratch.rehearse(&named).has(2, "it has new, old");
+    scratch.rehearse(&named).has(2, "it has new, new-stale, old");
     let named = ["init", "new", "--dataset", "ledger-small", "--command", "true", "--engine", "sqlite"];
     scratch.rehearse(&named).has(64, "leave out --engine");
     scratch.rehearse(&["init", "new", "--command", "sh 'x"]).has(64, "open '");
