@@ -1,6 +1,6 @@
 //! What was red the last time, read from the bundle of that run.
 
-use crate::engine::select::Again;
+use crate::engine::points::select::Again;
 use crate::evidence::{EVENTS, read_intact};
 use crate::model::{RunRecord, ScenarioRecord, Verdict};
 use crate::{Error, Result};

@@ -2,7 +2,9 @@
 //!
 //! What is not known to be untouched is rehearsed: a change of `rehearse.toml` concerns every scenario.
 
-use crate::engine::{Library, planning, tool_digest};
+use crate::engine::Library;
+use crate::engine::run::planning;
+use crate::engine::run::tool_digest;
 use crate::model::Scenario;
 use crate::process::run;
 use crate::registry::Registry;

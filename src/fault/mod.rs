@@ -72,7 +72,7 @@ pub trait Fault: Sync {
     }
 
     /// Whether nothing matters to it but what is durable: then one point of each durable state stands for all, where
-    /// the golden run has shown them (`engine/points.rs`).
+    /// the golden run has shown them (`engine/points/mod.rs`).
     fn needs_one_point_per_epoch(&self) -> bool {
         false
     }

@@ -102,7 +102,7 @@ fn shown(row: &RowDifference) -> String {
 }
 
 /// What the engine asks of a database of a red case.
-const OBSTACLES: &str = include_str!("../../src/engine/obstacles.sql");
+const OBSTACLES: &str = include_str!("../../src/engine/observe/obstacles.sql");
 
 #[tokio::test]
 async fn what_is_in_the_way_is_named_and_its_command_takes_it_away() {

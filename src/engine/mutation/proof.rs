@@ -3,8 +3,8 @@
 use super::{Candidate, MUTATIONS, by_mutation};
 use super::{postgres_candidates, postgres_mutate, sqlite_candidates, sqlite_mutate};
 use crate::db::{self, Volatile};
-use crate::engine::context::Rehearsed;
-use crate::engine::house::{House, Origin};
+use crate::engine::run::context::Rehearsed;
+use crate::engine::run::house::{House, Origin};
 use crate::engine::{Options, SOURCE_SHA256};
 use crate::model::{Body, DatabaseState, Difference, Proof, TargetSpec, canonical};
 use crate::target::{Pool, SqliteTemplate, Template};

@@ -1,0 +1,162 @@
+//! Hazards, carried out: what is armed before a step, and what is done when it strikes.
+//!
+//! ```text
+//! server        srv.*: the case's own server goes away and comes back
+//! source_write  src.write, with statements made by writable
+//! lock          lock.hold
+//! setting       cfg.*
+//! input         input.*
+//! undo          what stands until the step is over
+//! ```
+
+mod input;
+mod lock;
+mod server;
+mod setting;
+mod source_write;
+mod undo;
+mod writable;
+
+pub(in crate::engine) use input::misled;
+pub(in crate::engine) use undo::Undo;
+
+use crate::engine::case::stage::Stage;
+use crate::engine::proxy::{Act, Armed, Fired, Strike};
+use crate::engine::run::context::CaseLog;
+use crate::fault::{Hazard, Input, Setting};
+use crate::model::{Address, Axis, Body, Place, Step};
+use crate::process::{self, Child, Signal};
+use crate::{Error, Result};
+use std::time::Duration;
+
+/// What waits for a step.
+pub(in crate::engine) struct Injury {
+    pub(in crate::engine) address: Address,
+    pub(in crate::engine) hazard: Hazard,
+}
+
+/// Says that a fault is about to be armed, and arms it; what strikes when the step begins strikes now. Returns the news
+/// to come, if there is some.
+pub(in crate::engine) async fn arm(
+    stage: &Stage<'_>,
+    log: &mut CaseLog<'_>,
+    injury: &Injury,
+    step: &Step,
+) -> Result<Option<Armed>> {
+    let place = injury.address.first().place.clone();
+    let unknown = || Error::environment(format!("no fault can strike at `{}` here", place.endpoint));
+    let proxy = stage.proxy(&place.endpoint).ok_or_else(unknown)?;
+    log.record(Body::FaultArmed { case: log.case(), address: injury.address.clone() })?;
+    let (place, act) = match injury.hazard {
+        // A step begins once.
+        Hazard::Configure(_) | Hazard::Mislead(_) if place.nth > 1 => return Ok(None),
+        Hazard::Configure(_) | Hazard::Mislead(_) => match begin(stage, log, injury, step).await? {
+            Some(then) => then,
+            None => return Ok(None),
+        },
+        hazard => (place, act(hazard)),
+    };
+    if place.axis == Axis::Epoch {
+        stage.watch_epochs();
+    }
+    proxy.take_trace();
+    Ok(Some(proxy.arm(Strike { place, act })))
+}
+
+/// What strikes when the step begins; and where something is still to be done later.
+async fn begin(stage: &Stage<'_>, log: &mut CaseLog<'_>, injury: &Injury, step: &Step) -> Result<Option<(Place, Act)>> {
+    let endpoint = &injury.address.first().place.endpoint;
+    let first_connection =
+        Place { endpoint: endpoint.clone(), axis: Axis::Conn, fingerprint: None, nth: 1, forever: false };
+    let (what, then) = match injury.hazard {
+        Hazard::Configure(setting @ Setting::LockTimeout { .. }) => {
+            setting::apply(stage, endpoint, setting).await?;
+            return Ok(Some((first_connection, Act::Hold))); // it strikes once there is something to wait for
+        }
+        Hazard::Configure(setting) => (setting::apply(stage, endpoint, setting).await?, None),
+        Hazard::Mislead(Input::StaleReport) => (input::plant_report(stage, step)?, Some((first_connection, Act::Hold))),
+        Hazard::Mislead(input) => (input::said(stage.context.plan, endpoint, input)?, None),
+        _ => return Err(Error::bug("a hazard that waits for a point has no beginning")),
+    };
+    log.record(Body::FaultFired { case: log.case(), address: injury.address.clone(), what })?;
+    Ok(then)
+}
+
+/// The news came: does what is left to do, and writes it down.
+pub(in crate::engine) async fn strike(
+    stage: &Stage<'_>,
+    log: &mut CaseLog<'_>,
+    child: &Child,
+    injury: &Injury,
+    fired: &Fired,
+) -> Result<()> {
+    let place = &injury.address.first().place;
+    if act(injury.hazard) == Act::Hold {
+        stage.freeze();
+    }
+    let mut what = fired.what.to_string();
+    match injury.hazard {
+        Hazard::CrashServer => server::crash(stage).await?,
+        Hazard::RestartServer => server::restart(stage).await?,
+        Hazard::WriteSource(write) => {
+            what = format!("{what}; {}", source_write::write(stage, log, place, write).await?);
+            stage.thaw();
+        }
+        Hazard::HoldLock { .. } | Hazard::Configure(_) => {
+            let held = lock::hold(stage, &place.endpoint, lock_ms(injury.hazard)).await?;
+            stage.thaw();
+            if held == 0 {
+                return Ok(()); // the tool holds them all: there is nothing to be found out here
+            }
+            what = format!("{what}; {held} tables of {} are locked", place.endpoint);
+        }
+        // The proxy has done it, or it is done below.
+        _ => {}
+    }
+    if !matches!(injury.hazard, Hazard::Mislead(_)) {
+        log.record(Body::FaultFired { case: log.case(), address: injury.address.clone(), what })?;
+    }
+    match injury.hazard {
+        Hazard::KillTool | Hazard::Mislead(_) => kill(stage, child).await,
+        _ => Ok(()),
+    }
+}
+
+/// What the proxy does at the point.
+fn act(hazard: Hazard) -> Act {
+    let time = |ms: u32| Duration::from_millis(ms.into());
+    match hazard {
+        Hazard::ResetConnection => Act::Reset,
+        Hazard::CloseConnection => Act::Close,
+        Hazard::DeafenTool => Act::HalfClose,
+        Hazard::LoseAnswer => Act::LoseAnswer,
+        Hazard::OrphanStatement => Act::Orphan,
+        Hazard::StallConnection { ms } => Act::Stall(ms.map(time)),
+        Hazard::SlowConnection { ms } => Act::Slow(time(ms)),
+        Hazard::RaiseError(code) => Act::Raise(code),
+        Hazard::KillTool
+        | Hazard::CrashServer
+        | Hazard::RestartServer
+        | Hazard::WriteSource(_)
+        | Hazard::HoldLock { .. }
+        | Hazard::Configure(_)
+        | Hazard::Mislead(_) => Act::Hold,
+    }
+}
+
+fn lock_ms(hazard: Hazard) -> Option<u32> {
+    match hazard {
+        Hazard::Configure(Setting::LockTimeout { ms }) => Some(ms.saturating_mul(10)),
+        Hazard::HoldLock { ms } => ms,
+        _ => None,
+    }
+}
+
+/// Everything of the tool dies, also what left its process group.
+pub(in crate::engine) async fn kill(stage: &Stage<'_>, child: &Child) -> Result<()> {
+    child.kill_group(Signal::KILL)?;
+    let (session, case) = (stage.context.run.house.session.id().to_owned(), stage.marker.clone());
+    let killing = tokio::task::spawn_blocking(move || process::kill_marked(&session, Some(&case)));
+    killing.await.map_err(|error| Error::bug("the killing of a tool was cut off").caused_by(error))??;
+    Ok(())
+}

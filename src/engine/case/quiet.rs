@@ -1,0 +1,36 @@
+//! What the servers are still busy with for a step that has ended.
+
+use crate::Result;
+use crate::clock::Stopwatch;
+use crate::engine::case::stage::Stage;
+use crate::engine::run::context::CaseLog;
+use crate::model::{Body, Phase, Step};
+use crate::process;
+use std::time::Duration;
+
+/// How long a server may take to end what a tool that is gone had begun.
+const LEAVING: Duration = Duration::from_secs(5);
+
+/// How long a process that the tool left running may take to end what it does.
+const WORKING: Duration = Duration::from_millis(400);
+
+/// Waits until nothing of the step is left in the servers, or for as long as that may take, and records it.
+pub(in crate::engine) async fn look(stage: &Stage<'_>, log: &mut CaseLog<'_>, step: &Step, phase: Phase) -> Result<()> {
+    let Some(pool) = stage.pool() else { return Ok(()) };
+    let watch = Stopwatch::start();
+    let busy = loop {
+        let busy = pool.busy(&stage.databases()).await?;
+        if busy.is_empty() || watch.elapsed() > patience(stage) {
+            break busy;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    let (case, step) = (log.case(), step.name.clone());
+    log.record(Body::Server { case, step, phase, busy })
+}
+
+/// A dead client's transaction ends soon; a living one's only when it likes to.
+fn patience(stage: &Stage<'_>) -> Duration {
+    let session = stage.context.run.house.session.id();
+    if process::marked(session, Some(&stage.marker)).is_empty() { LEAVING } else { WORKING }
+}

@@ -1,0 +1,383 @@
+//! The stage of one case: its own databases, a proxy before each, and its own directories. Nothing of it is shared.
+
+mod files;
+mod own;
+
+pub(in crate::engine) use own::seeded_name;
+
+use crate::engine::case::checkpoint::Checkpoint;
+use crate::engine::case::hazard::Undo;
+use crate::engine::proxy::{Epochs, Proxy, ProxyRules};
+use crate::engine::run::house::Origin;
+use crate::engine::{Rehearsed, Traces};
+use crate::evidence::{CAPTURE_LIMIT, Capture};
+use crate::model::{Claims, Engine, Step, TargetSpec};
+use crate::target::{Cluster, Database, Pool, Server};
+use crate::{Error, Result};
+use files::{is_set_aside, list};
+use futures_util::future::try_join_all;
+use own::Own;
+use sqlx::{Connection, PgConnection};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
+use std::time::{Duration, SystemTime};
+use tokio::sync::Mutex;
+
+/// See the module.
+pub(in crate::engine) struct Stage<'a> {
+    pub(in crate::engine) context: &'a Rehearsed<'a>,
+    /// What children carry, so that those which left their group are found.
+    pub(in crate::engine) marker: String,
+    dir: PathBuf,
+    holdings: Vec<Holding>,
+    /// Where the case does not share the server of all.
+    own: Option<Own>,
+    /// What faults have left standing.
+    standing: std::sync::Mutex<Vec<Undo>>,
+}
+
+/// A database under the name that the scenario gives it.
+pub(in crate::engine) struct Holding {
+    pub(in crate::engine) endpoint: String,
+    /// The dotted name, as in `{source.general}`.
+    pub(in crate::engine) name: String,
+    pub(in crate::engine) is_source: bool,
+    pub(in crate::engine) place: Place,
+}
+
+pub(in crate::engine) enum Place {
+    Postgres {
+        database: Option<Database>,
+        proxy: Proxy,
+        /// Our own connection, kept from one look to the next: half of what a look costs is connecting.
+        observer: Mutex<Option<PgConnection>>,
+    },
+    Sqlite {
+        path: PathBuf,
+    },
+}
+
+/// How long backends of a dead tool may go on.
+const ZOMBIE_TIMEOUT: Duration = Duration::from_secs(30);
+
+impl<'a> Stage<'a> {
+    /// Fresh clones of all databases of the plan, as the dataset has them or as they were at a checkpoint.
+    pub(in crate::engine) async fn set(context: &'a Rehearsed<'a>, from: Option<&Checkpoint>) -> Result<Stage<'a>> {
+        Stage::build(context, from, false).await
+    }
+
+    /// The same on a server that nobody else uses, with the databases as the dataset has them.
+    pub(in crate::engine) async fn set_alone(context: &'a Rehearsed<'a>) -> Result<Stage<'a>> {
+        Stage::build(context, None, true).await
+    }
+
+    async fn build(context: &'a Rehearsed<'a>, from: Option<&Checkpoint>, is_alone: bool) -> Result<Stage<'a>> {
+        let house = &context.run.house;
+        let number = house.next_case();
+        let dir = house.session.dir().join("cases").join(number.to_string());
+        for part in ["work", "home", "tmp", "files", "logs"] {
+            let path = dir.join(part);
+            fs::create_dir_all(&path).map_err(|error| Error::io("create", &path, error))?;
+        }
+        let marker = format!("c{number}");
+        let own = if is_alone { Some(Own::start(context, &marker).await?) } else { None };
+        let whole = (&own, from);
+        let holdings = context.plan.targets.iter().map(|target| hold(context, target, whole, number, &dir));
+        let holdings = try_join_all(holdings).await?;
+        Ok(Stage { context, marker, dir, holdings, own, standing: std::sync::Mutex::default() })
+    }
+
+    pub(in crate::engine) fn folder(&self, part: &str) -> PathBuf {
+        self.dir.join(part)
+    }
+
+    pub(in crate::engine) fn holdings(&self) -> &[Holding] {
+        &self.holdings
+    }
+
+    /// What placeholders stand for, without braces: URLs, paths, folders.
+    pub(in crate::engine) fn placeholders(&self) -> Result<BTreeMap<String, String>> {
+        let context = self.context;
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        let mut values = BTreeMap::from([
+            ("rehearse".to_owned(), text(context.run.house.executable.path())),
+            ("dataset".to_owned(), text(&context.dataset_dir)),
+            ("fixtures".to_owned(), text(&context.fixtures_dir)),
+            ("root".to_owned(), text(&context.root)),
+            ("work".to_owned(), text(&self.folder("work"))),
+        ]);
+        for holding in &self.holdings {
+            values.insert(holding.name.clone(), self.url(holding)?);
+        }
+        Ok(values)
+    }
+
+    fn url(&self, holding: &Holding) -> Result<String> {
+        match &holding.place {
+            Place::Sqlite { path } => Ok(path.to_string_lossy().into_owned()),
+            Place::Postgres { database, proxy, .. } => {
+                let cluster = self.pool().ok_or_else(|| Error::bug("a clone without a cluster"))?.cluster();
+                let (role, password) = (cluster.tool_role(), cluster.tool_password());
+                let name = database.as_ref().map_or("", |database| database.name());
+                Ok(format!("postgres://{role}:{password}@127.0.0.1:{}/{name}", proxy.port()))
+            }
+        }
+    }
+
+    /// The proxy of an endpoint.
+    pub(in crate::engine) fn proxy(&self, endpoint: &str) -> Option<&Proxy> {
+        self.holdings.iter().find(|holding| holding.endpoint == endpoint).and_then(|holding| match &holding.place {
+            Place::Postgres { proxy, .. } => Some(proxy),
+            Place::Sqlite { .. } => None,
+        })
+    }
+
+    fn proxies(&self) -> impl Iterator<Item = (&str, &Proxy)> {
+        self.holdings.iter().filter_map(|holding| match &holding.place {
+            Place::Postgres { proxy, .. } => Some((holding.endpoint.as_str(), proxy)),
+            Place::Sqlite { .. } => None,
+        })
+    }
+
+    /// What passed the proxies since the last call.
+    pub(in crate::engine) fn take_traces(&self) -> Traces {
+        self.proxies().map(|(endpoint, proxy)| (endpoint.to_owned(), proxy.take_trace())).collect()
+    }
+
+    /// The proxies record durable states from now on; the server must be the case's own.
+    pub(in crate::engine) fn watch_epochs(&self) {
+        let epochs = Epochs::default();
+        self.proxies().for_each(|(_, proxy)| proxy.watch_epochs(epochs.clone()));
+    }
+
+    /// Nothing passes any more, so that what a killed tool has reached is well defined.
+    pub(in crate::engine) fn freeze(&self) {
+        self.proxies().for_each(|(_, proxy)| proxy.freeze());
+    }
+
+    /// What was frozen flows on, and nothing is armed any more.
+    pub(in crate::engine) fn thaw(&self) {
+        self.proxies().for_each(|(_, proxy)| proxy.disarm());
+    }
+
+    /// All connections of the tool end, frozen or not.
+    pub(in crate::engine) async fn sever(&self) {
+        for (_, proxy) in self.proxies() {
+            proxy.sever().await;
+        }
+    }
+
+    /// What faults have left standing.
+    pub(in crate::engine) fn standing(&self) -> std::sync::MutexGuard<'_, Vec<Undo>> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The server of the case's own, if it has one.
+    pub(in crate::engine) fn own_server(&self) -> Option<&Server> {
+        self.own.as_ref().map(|own| &own.server)
+    }
+
+    /// Drops our own connections: the server that they led to is gone.
+    pub(in crate::engine) async fn forget_connections(&self) {
+        self.pool().into_iter().for_each(Pool::forget);
+        for holding in &self.holdings {
+            if let Place::Postgres { observer, .. } = &holding.place {
+                observer.lock().await.take();
+            }
+        }
+    }
+
+    /// The database of a Postgres endpoint, and the pool of its server.
+    pub(in crate::engine) fn database(&self, endpoint: &str) -> Result<(&Pool, &str)> {
+        let found = self.holdings.iter().find(|holding| holding.endpoint == endpoint);
+        match (self.pool(), found.map(|holding| &holding.place)) {
+            (Some(pool), Some(Place::Postgres { database: Some(database), .. })) => Ok((pool, database.name())),
+            _ => Err(Error::bug(format!("`{endpoint}` is no Postgres database of this case"))),
+        }
+    }
+
+    /// The files of a tool: path, length and time of change; the report of `step` itself does not count.
+    pub(in crate::engine) fn files(&self, step: &Step) -> Result<BTreeMap<PathBuf, (u64, Option<SystemTime>)>> {
+        let own = match &step.claims {
+            Claims::Report { report, .. } => Some(self.folder("work").join(report)),
+            Claims::None => None,
+        };
+        let is_own = |path: &Path| own.as_ref().is_some_and(|own| path == own || is_set_aside(path, own));
+        let mut files = BTreeMap::new();
+        for part in ["work", "home", "tmp"] {
+            list(&self.folder(part), &mut files)?;
+        }
+        files.retain(|path, _| !is_own(path));
+        Ok(files)
+    }
+
+    /// The files of a tool by their paths in the directories of the case, without reports that were set aside.
+    pub(in crate::engine) fn file_names(&self) -> Result<BTreeSet<String>> {
+        let mut files = BTreeMap::new();
+        for part in ["work", "home", "tmp", "files"] {
+            list(&self.folder(part), &mut files)?;
+        }
+        let name = |path: PathBuf| path.strip_prefix(&self.dir).ok().map(|path| path.to_string_lossy().into_owned());
+        Ok(files.into_keys().filter_map(name).filter(|name| !name.contains(".before-")).collect())
+    }
+
+    /// Keeps what the steps printed, without the password of the run.
+    pub(in crate::engine) fn keep_logs(&self, case: &str) -> Result<()> {
+        let logs = self.folder("logs");
+        let mut names: Vec<PathBuf> = fs::read_dir(&logs)
+            .map_err(|error| Error::io("read", &logs, error))?
+            .flatten()
+            .map(|entry| entry.path())
+            .collect();
+        names.sort();
+        for path in names {
+            let bytes = fs::read(&path).map_err(|error| Error::io("read", &path, error))?;
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if !bytes.is_empty() {
+                self.context
+                    .run
+                    .bundle
+                    .write(&format!("cases/{case}/{name}.log"), &limited(&self.context.run.redactor.mask(&bytes)))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes what is open, takes the fault away, and `waits` until the servers have noticed; microseconds.
+    pub(in crate::engine) async fn heal(&self, waits: bool) -> Result<u64> {
+        self.sever().await;
+        self.thaw();
+        let standing = std::mem::take(&mut *self.standing());
+        for undo in standing {
+            undo.undo(self.pool()).await?;
+        }
+        match self.pool().filter(|_| waits) {
+            Some(pool) => pool.wait_gone(&self.databases(), ZOMBIE_TIMEOUT).await,
+            None => Ok(0),
+        }
+    }
+
+    /// The pool of the server that the databases are on.
+    pub(in crate::engine) fn pool(&self) -> Option<&Pool> {
+        match &self.own {
+            Some(own) => Some(&own.pool),
+            None => self.context.run.house.pool_if_started(),
+        }
+    }
+
+    /// The names of the Postgres databases.
+    pub(in crate::engine) fn databases(&self) -> Vec<&str> {
+        self.holdings
+            .iter()
+            .filter_map(|holding| match &holding.place {
+                Place::Postgres { database, .. } => database.as_ref().map(Database::name),
+                Place::Sqlite { .. } => None,
+            })
+            .collect()
+    }
+
+    /// Our own connections end before their databases are dropped: the server waits for what is left in steps of 100 ms.
+    pub(in crate::engine) async fn close_observers(&self) {
+        for holding in &self.holdings {
+            if let Place::Postgres { observer, .. } = &holding.place
+                && let Some(connection) = observer.lock().await.take()
+            {
+                let _ = connection.close().await; // the drop ends it otherwise
+            }
+        }
+        if let Some(pool) = self.pool() {
+            let _ = pool.wait_empty(&self.databases(), ZOMBIE_TIMEOUT).await;
+        }
+    }
+
+    /// The server and the name of a Postgres database.
+    pub(in crate::engine) fn reached(&self, holding: &Holding) -> Result<(&Cluster, &str)> {
+        self.database(&holding.endpoint).map(|(pool, name)| (pool.cluster(), name))
+    }
+
+    /// Drops everything.
+    pub(in crate::engine) async fn clear(mut self) -> Result<()> {
+        self.sever().await;
+        match self.own.take() {
+            Some(own) => own.server.end().await?, // and everything on it
+            None => self.drop_databases().await?,
+        }
+        fs::remove_dir_all(&self.dir).map_err(|error| Error::io("remove", &self.dir, error))
+    }
+
+    async fn drop_databases(&mut self) -> Result<()> {
+        self.close_observers().await;
+        let pool = self.context.run.house.pool_if_started();
+        for holding in &mut self.holdings {
+            if let (Some(pool), Place::Postgres { database, .. }) = (pool, &mut holding.place)
+                && let Some(database) = database.take()
+            {
+                pool.drop(database).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn hold(
+    context: &Rehearsed<'_>,
+    target: &TargetSpec,
+    (own, from): (&Option<Own>, Option<&Checkpoint>),
+    number: u32,
+    dir: &Path,
+) -> Result<Holding> {
+    let house = &context.run.house;
+    let leaf = target.name.rsplit('.').next().unwrap_or(&target.name);
+    if let (Some(own), Engine::Postgres) = (own, target.engine) {
+        let database = own.pool.existing(&seeded_name(target));
+        return held(target, own.pool.cluster(), database).await;
+    }
+    let kept = from.and_then(|checkpoint| checkpoint.template(&target.endpoint())).cloned();
+    let origin = match kept {
+        Some(template) => Origin::Postgres(template),
+        None => house.origin(context.dataset, &target.database, target.engine).await?,
+    };
+    let place = match origin {
+        Origin::Postgres(template) => {
+            let pool = house.postgres().await?;
+            let database = pool.clone(&template, &database_name(number, leaf)).await?;
+            return held(target, pool.cluster(), database).await;
+        }
+        Origin::Sqlite(template) => {
+            let path = dir.join("files").join(format!("{leaf}.sqlite"));
+            template.clone_to(&path)?;
+            Place::Sqlite { path }
+        }
+    };
+    Ok(Holding { endpoint: target.endpoint(), name: target.name.clone(), is_source: target.is_source(), place })
+}
+
+/// A database, with a proxy before it.
+async fn held(target: &TargetSpec, cluster: &Cluster, database: Database) -> Result<Holding> {
+    let (socket, port) = cluster.socket();
+    let upstream = socket.join(format!(".s.PGSQL.{port}"));
+    let side = Some(cluster.admin("postgres"));
+    let rules = ProxyRules { forbidden_role: Some(crate::target::ADMIN_ROLE.to_owned()), side };
+    let place = Place::Postgres {
+        database: Some(database),
+        proxy: Proxy::start(&target.endpoint(), upstream, rules).await?,
+        observer: Mutex::default(),
+    };
+    Ok(Holding { endpoint: target.endpoint(), name: target.name.clone(), is_source: target.is_source(), place })
+}
+
+/// Names of clones are of `[a-z0-9_]` and unique in the session.
+fn database_name(number: u32, leaf: &str) -> String {
+    let plain: String =
+        leaf.to_ascii_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    format!("c{number}_{}", &plain[..plain.len().min(30)])
+}
+
+/// Head and tail of what is too long.
+fn limited(bytes: &[u8]) -> Vec<u8> {
+    let mut capture = Capture::new(CAPTURE_LIMIT);
+    capture.push(bytes);
+    capture.finish().bytes
+}

@@ -1,0 +1,124 @@
+//! One step: a child process, the fault that waits for it, and its end.
+
+use crate::Result;
+use crate::clock::Stopwatch;
+use crate::engine::case::hazard::{self, Injury};
+use crate::engine::case::launch;
+use crate::engine::case::pause;
+use crate::engine::case::quiet;
+use crate::engine::case::report_age;
+use crate::engine::case::stage::Stage;
+use crate::engine::observe::diagnose;
+use crate::engine::proxy::Armed;
+use crate::engine::run::context::CaseLog;
+use crate::model::{Body, Claims, Phase, Step, StepEnd};
+use crate::process::{Child, Exit};
+use std::fs;
+use std::time::Duration;
+
+/// The bound of a step before anything is known of it.
+const FIRST_BOUND: Duration = Duration::from_secs(600);
+
+/// Runs a step to its end, whatever end that is.
+///
+/// # Errors
+/// The harness could not start or watch it. A step that fails is no error.
+pub(in crate::engine) async fn run(
+    stage: &Stage<'_>,
+    log: &mut CaseLog<'_>,
+    step: &Step,
+    phase: Phase,
+    injury: Option<&Injury>,
+) -> Result<StepEnd> {
+    let spawn = launch::prepare(stage, step, phase, injury)?;
+    let began = report_age::began(stage)?;
+    let (case, name) = (log.case(), step.name.clone());
+    log.record(Body::StepStarted { case: case.clone(), step: name, role: step.role, phase, argv: step.argv.clone() })?;
+    let armed = match injury {
+        Some(injury) => hazard::arm(stage, log, injury, step).await?,
+        None => None,
+    };
+    let watch = Stopwatch::start();
+    let mut child = spawn.start()?;
+    let (exit, timed_out) = watch_over(stage, log, step, &mut child, injury.zip(armed)).await?;
+    let duration_us = watch.elapsed_us();
+    if injury.is_some() || timed_out {
+        let waits = injury.is_none_or(|injury| timed_out || !injury.hazard.outlives_the_tool());
+        let waited_us = stage.heal(waits).await?;
+        log.record(Body::FaultCleared { case: case.clone(), waited_us })?;
+    }
+    if let Some(injury) = injury {
+        pause::dead(stage, log, injury).await?;
+    }
+    let success = exit.code.is_some_and(|code| step.exit.contains(&code)) && !timed_out;
+    let Exit { code: exit, signal } = exit;
+    let step_name = step.name.clone();
+    log.record(Body::StepFinished { case, step: step_name, phase, exit, signal, success, timed_out, duration_us })?;
+    claim(stage, log, step, phase)?;
+    report_age::record(stage, log, step, phase, began)?;
+    if !matches!(phase, Phase::Injured | Phase::Relapse) {
+        quiet::look(stage, log, step, phase).await?;
+    }
+    Ok(StepEnd { step: step.name.clone(), phase, exit, signal, success, timed_out })
+}
+
+/// The loop: the end of the tool, the fault that strikes, the bound.
+async fn watch_over(
+    stage: &Stage<'_>,
+    log: &mut CaseLog<'_>,
+    step: &Step,
+    child: &mut Child,
+    mut injury: Option<(&Injury, Armed)>,
+) -> Result<(Exit, bool)> {
+    let bound = stage.context.bounds.get(&step.name).copied().or(step.timeout).unwrap_or(FIRST_BOUND);
+    let deadline = tokio::time::sleep(bound);
+    tokio::pin!(deadline);
+    loop {
+        let fired = async {
+            match &mut injury {
+                Some((_, armed)) => armed.fired().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            // In this order: a tool that ends because of a fault ends after the news of it.
+            biased;
+            fired = fired => {
+                if let Some((injury, _)) = &injury {
+                    hazard::strike(stage, log, child, injury, &fired).await?;
+                    let paused = pause::living(stage, log, child, injury).await?;
+                    let later = deadline.deadline() + paused;
+                    deadline.as_mut().reset(later);
+                }
+                injury = None;
+            }
+            exit = child.wait() => {
+                let exit = exit?;
+                let is_news_left = injury.as_ref().is_some_and(|(_, armed)| armed.has_fired());
+                if !is_news_left {
+                    return Ok((exit, false));
+                }
+            }
+            () = &mut deadline => {
+                diagnose::obstacles(stage, log, &format!("when `{}` went over its bound", step.name)).await?;
+                hazard::kill(stage, child).await?;
+                return Ok((child.wait().await?, true));
+            }
+        }
+    }
+}
+
+/// Reads what the step says of itself.
+fn claim(stage: &Stage<'_>, log: &mut CaseLog<'_>, step: &Step, phase: Phase) -> Result<()> {
+    let Claims::Report { report, ok } = &step.claims else { return Ok(()) };
+    let path = stage.folder("work").join(report);
+    let (ok, note) = match fs::read(&path).map(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes)) {
+        Err(_) => (None, format!("wrote no {report}")),
+        Ok(Err(_)) => (None, format!("{report} is not JSON")),
+        Ok(Ok(json)) => {
+            let said = json.pointer(&ok.pointer).map_or("nothing".to_owned(), serde_json::Value::to_string);
+            (Some(ok.holds(&json)), format!("{report} has {said} at {}", ok.pointer))
+        }
+    };
+    log.record(Body::Claim { case: log.case(), step: step.name.clone(), phase, ok, note })
+}

@@ -1,0 +1,30 @@
+//! What is asked in golden runs only: how much passed the proxies, and whether sequences are ahead of their columns.
+
+use crate::engine::Traces;
+use crate::engine::case::stage::{Place, Stage};
+use crate::engine::observe;
+use crate::engine::run::context::CaseLog;
+use crate::model::{Axis, Body, Moment};
+use crate::{Result, db};
+
+/// Records how many statements of a step passed each proxy.
+pub(in crate::engine) fn traffic(log: &mut CaseLog<'_>, step: &str, traces: &Traces) -> Result<()> {
+    let statements = |trace: &crate::engine::proxy::Trace| {
+        trace.points.iter().filter(|point| point.axis == Axis::Stmt).count() as u64
+    };
+    let statements = traces.iter().map(|(endpoint, trace)| (endpoint.clone(), statements(trace))).collect();
+    log.record(Body::Traffic { case: log.case(), step: step.to_owned(), statements })
+}
+
+/// Records the sequences that feed columns of each Postgres target.
+pub(in crate::engine) async fn sequences(stage: &Stage<'_>, log: &mut CaseLog<'_>, moment: &Moment) -> Result<()> {
+    for holding in stage.holdings().iter().filter(|holding| !holding.is_source) {
+        if let Place::Postgres { .. } = &holding.place {
+            let uses = db::sequence_uses(&mut observe::connect(stage, holding).await?).await;
+            let uses = uses.map_err(|error| error.within(&holding.endpoint))?;
+            let (case, moment, endpoint) = (log.case(), moment.clone(), holding.endpoint.clone());
+            log.record(Body::Sequences { case, moment, endpoint, uses })?;
+        }
+    }
+    Ok(())
+}

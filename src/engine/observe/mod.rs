@@ -1,0 +1,138 @@
+//! What the databases of a case hold, asked of the servers themselves, never of the tool.
+//!
+//! ```text
+//! look      how to look into the databases of a case
+//! facts     what else golden runs tell
+//! maps      both sides of each declared transformation
+//! diagnose  why a case is red: what is in the way, which rows differ
+//! ```
+
+pub(in crate::engine) mod diagnose;
+pub(in crate::engine) mod facts;
+pub(in crate::engine) mod look;
+pub(in crate::engine) mod maps;
+
+use crate::Result;
+use crate::db;
+use crate::engine::case::stage::{Holding, Place, Stage};
+use crate::engine::run::context::CaseLog;
+use crate::model::{Body, DatabaseState, Moment, TableDigest};
+use crate::process;
+use futures_util::future::try_join_all;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// Which databases are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) enum Which {
+    All,
+    Targets,
+}
+
+/// Records the states at `moment`, and both sides of each declared transformation.
+pub(in crate::engine) async fn probe(
+    stage: &Stage<'_>,
+    log: &mut CaseLog<'_>,
+    moment: &Moment,
+    which: Which,
+) -> Result<()> {
+    let looked_at = || stage.holdings().iter().filter(|holding| which == Which::All || !holding.is_source);
+    let states = try_join_all(looked_at().map(|holding| state(stage, holding))).await?;
+    for (holding, state) in looked_at().zip(states) {
+        let state = stage.context.run.keep(state)?;
+        let (case, moment) = (log.case(), moment.clone());
+        log.record(Body::Probe { case, moment, endpoint: holding.endpoint.clone(), state })?;
+    }
+    if *moment != Moment::Start {
+        maps::look(stage, log, moment).await?;
+    }
+    Ok(())
+}
+
+/// What one database holds now.
+pub(in crate::engine) async fn state(stage: &Stage<'_>, holding: &Holding) -> Result<DatabaseState> {
+    let volatile = volatile(stage, holding);
+    match &holding.place {
+        Place::Sqlite { path } => db::sqlite::sqlite_state(path, &volatile),
+        Place::Postgres { observer, .. } => {
+            let mut kept = observer.lock().await;
+            let mut connection = match kept.take() {
+                Some(connection) => connection,
+                None => connect(stage, holding).await?,
+            };
+            let state = db::postgres_state(&mut connection, &volatile).await?;
+            *kept = Some(connection); // after an error nobody knows what is on the wire
+            Ok(state)
+        }
+    }
+    .map_err(|error| error.within(&holding.endpoint))
+}
+
+pub(in crate::engine) async fn connect(stage: &Stage<'_>, holding: &Holding) -> Result<sqlx::PgConnection> {
+    let (pool, name) = stage.database(&holding.endpoint)?;
+    db::postgres::connect(&pool.cluster().admin(name)).await
+}
+
+/// The columns to leave out. What is volatile in a target table is left out of the source table that it is compared
+/// with, or the two could never be equal.
+fn volatile(stage: &Stage<'_>, holding: &Holding) -> BTreeMap<String, BTreeSet<String>> {
+    let declared = stage.context.scenario.volatile_columns();
+    let mut columns = declared.clone();
+    for copy in stage.context.plan.parity.copies.iter().filter(|copy| copy.source == holding.endpoint) {
+        if let Some(more) = declared.get(&copy.target_table) {
+            columns.entry(copy.source_table.clone()).or_default().extend(more.iter().cloned());
+        }
+    }
+    columns
+}
+
+/// Looks for what the tool left, ends it, and records it.
+pub(in crate::engine) async fn leftovers(stage: &Stage<'_>, log: &mut CaseLog<'_>) -> Result<()> {
+    let (session, case) = (stage.context.run.house.session.id().to_owned(), stage.marker.clone());
+    let mut found: Vec<String> = process::marked(&session, Some(&case)).into_iter().map(process_text).collect();
+    if !found.is_empty() {
+        process::kill_marked(&session, Some(&case))?;
+    }
+    if let Some(pool) = stage.pool() {
+        let databases = stage.databases();
+        if pool.wait_gone(&databases, LEAVING).await.is_err() {
+            let left = pool.backends(&databases).await?;
+            found.extend(left.iter().map(|backend| format!("a backend that is {}", backend.state)));
+        }
+        let prepared = pool.prepared(&databases).await?;
+        found.extend(prepared.iter().map(|transaction| format!("prepared transaction `{}`", transaction.gid)));
+    }
+    found.sort();
+    let case = log.case();
+    log.record(Body::Leftovers { case, found })
+}
+
+/// How long the server may take to notice that a client is gone.
+const LEAVING: Duration = Duration::from_secs(5);
+
+/// The program's name only: its arguments may hold a password.
+fn process_text(pid: u32) -> String {
+    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_else(|_| "?".to_owned());
+    format!("process `{}`", name.trim_end())
+}
+
+/// The columns in which a table differs between two stages, sorted.
+pub(in crate::engine) async fn differing_columns(
+    one: &Stage<'_>,
+    other: &Stage<'_>,
+    endpoint: &str,
+    table: &str,
+) -> Result<Vec<String>> {
+    let (one, other) = (columns(one, endpoint, table).await?, columns(other, endpoint, table).await?);
+    Ok(one.into_iter().filter(|(column, digest)| other.get(column) != Some(digest)).map(|(column, _)| column).collect())
+}
+
+async fn columns(stage: &Stage<'_>, endpoint: &str, table: &str) -> Result<BTreeMap<String, TableDigest>> {
+    let Some(holding) = stage.holdings().iter().find(|holding| holding.endpoint == endpoint) else {
+        return Ok(BTreeMap::new());
+    };
+    match &holding.place {
+        Place::Sqlite { path } => db::sqlite_column_digests(path, table),
+        Place::Postgres { .. } => db::column_digests(&mut connect(stage, holding).await?, table).await,
+    }
+}

@@ -1,0 +1,152 @@
+//! What a run writes to, and what a scenario knows of itself.
+
+use crate::dataset::{Classification, Dataset};
+use crate::engine::House;
+use crate::engine::case::pause::Pause;
+use crate::engine::run::keep::Keeper;
+use crate::engine::run::turns::Turns;
+use crate::evidence::{Bundle, Journal, Open, Redactor};
+use crate::model::{
+    Body, CaseEvents, CheckResult, DatabaseState, History, Outcome, Plan, Scenario, States, Verdict, canonical,
+};
+use crate::registry::Registry;
+use crate::{Result, check};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// One run: where everything that is observed goes.
+pub(in crate::engine) struct Run {
+    pub(in crate::engine) registry: Registry,
+    pub(in crate::engine) house: House,
+    pub(in crate::engine) bundle: Bundle<Open>,
+    pub(in crate::engine) journal: Journal,
+    pub(in crate::engine) redactor: Redactor,
+    pub(in crate::engine) states: Mutex<States>,
+    pub(in crate::engine) turns: Turns,
+    /// Whether a failure is being looked for, and not judged.
+    pub(in crate::engine) is_hunt: bool,
+    pub(in crate::engine) keeper: Keeper,
+    pub(in crate::engine) pause: Option<Pause>,
+    /// Of digests of values that may not be shown; never written down.
+    pub(in crate::engine) diff_key: [u8; 32],
+}
+
+impl Run {
+    /// Keeps a state, once, and returns its digest.
+    pub(in crate::engine) fn keep(&self, state: DatabaseState) -> Result<String> {
+        let digest = canonical::sha256(&state)?;
+        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        if !states.contains_key(&digest) {
+            self.bundle.write_state(&digest, &state)?;
+            states.insert(digest.clone(), Arc::new(state));
+        }
+        Ok(digest)
+    }
+
+    /// All states so far; cheap, they are shared.
+    pub(in crate::engine) fn states(&self) -> States {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// A scenario that is being rehearsed.
+pub(in crate::engine) struct Rehearsed<'a> {
+    pub(in crate::engine) run: &'a Run,
+    pub(in crate::engine) scenario: &'a Scenario,
+    pub(in crate::engine) plan: &'a Plan,
+    pub(in crate::engine) dataset: &'a Dataset,
+    /// The folder of the dataset, for `{dataset}`.
+    pub(in crate::engine) dataset_dir: PathBuf,
+    /// The folder of fixtures that it lies in, for `{fixtures}`.
+    pub(in crate::engine) fixtures_dir: PathBuf,
+    /// The root of the repository, for `{root}`.
+    pub(in crate::engine) root: PathBuf,
+    /// The bound of each step, once the golden run is known.
+    pub(in crate::engine) bounds: BTreeMap<String, Duration>,
+    /// Steps that cases leave out where everything is as in the golden run.
+    pub(in crate::engine) idle: BTreeSet<String>,
+}
+
+impl Rehearsed<'_> {
+    /// Whether values of rows may stand in evidence.
+    pub(in crate::engine) fn may_show_rows(&self) -> bool {
+        self.dataset.classification == Classification::Synthetic
+    }
+}
+
+/// How the harness came to the end of a case.
+pub(in crate::engine) enum Ending {
+    Finished,
+    /// The tool left the path that the replay is of.
+    Diverged,
+    /// It could not go on.
+    Trouble(String),
+}
+
+/// The events of one case: each goes to the journal first.
+pub(in crate::engine) struct CaseLog<'a> {
+    run: &'a Run,
+    pub(in crate::engine) events: CaseEvents,
+}
+
+impl<'a> CaseLog<'a> {
+    pub(in crate::engine) fn new(run: &'a Run, case: String) -> CaseLog<'a> {
+        CaseLog { run, events: CaseEvents { case, ..CaseEvents::default() } }
+    }
+
+    /// The name of the case.
+    pub(in crate::engine) fn case(&self) -> String {
+        self.events.case.clone()
+    }
+
+    pub(in crate::engine) fn record(&mut self, body: Body) -> Result<()> {
+        self.run.journal.append(body.clone())?;
+        self.events.events.push(body);
+        Ok(())
+    }
+
+    /// Asks the checks what became of the case.
+    pub(in crate::engine) fn judge(&self, context: &Rehearsed, golden: &CaseEvents, ending: Ending) -> Judged {
+        let states = self.run.states();
+        let history =
+            History { scenario: context.scenario, plan: context.plan, golden, case: &self.events, states: &states };
+        let checks = check::judge(&self.run.registry.checks, &history);
+        let (outcome, error) = match ending {
+            Ending::Finished => (check::classify(&history, &checks), None),
+            Ending::Diverged => (Outcome::Diverged, None),
+            Ending::Trouble(error) => (Outcome::Unfinished, Some(error)),
+        };
+        Judged { outcome, checks, error }
+    }
+
+    /// Writes down that a run ended of which nothing was asked.
+    pub(in crate::engine) fn finish_unasked(&mut self, ending: Ending) -> Result<()> {
+        let (outcome, error) = match ending {
+            Ending::Trouble(error) => (Outcome::Unfinished, Some(error)),
+            Ending::Finished | Ending::Diverged => (Outcome::Pass, None),
+        };
+        self.finish(Judged { outcome, checks: Vec::new(), error })
+    }
+
+    /// Writes it down.
+    pub(in crate::engine) fn finish(&mut self, judged: Judged) -> Result<()> {
+        let Judged { outcome, checks, error } = judged;
+        self.record(Body::CaseFinished { case: self.case(), outcome, checks, error })
+    }
+}
+
+/// What became of a case.
+pub(in crate::engine) struct Judged {
+    pub(in crate::engine) outcome: Outcome,
+    checks: Vec<CheckResult>,
+    error: Option<String>,
+}
+
+impl Judged {
+    /// The worst of its word and its checks.
+    pub(in crate::engine) fn verdict(&self) -> Verdict {
+        Verdict::worst(self.checks.iter().map(|check| check.verdict).chain([self.outcome.verdict()]))
+    }
+}

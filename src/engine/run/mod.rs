@@ -1,0 +1,27 @@
+//! A run: scenarios in, a sealed bundle and a verdict out.
+//!
+//! ```text
+//! rehearsal    the run
+//! turns        one limit of cases and time over all scenarios
+//! sealing      the beginning and the end of a bundle
+//! scenario     golden run twice, points, cases in parallel, verdict
+//! golden       the uninjured runs
+//! planning     from a scenario to its data and its plan
+//! context      what everything in a scenario may look up
+//! house        what all cases share: session, servers, templates
+//! need         programs and modules that a scenario asks for
+//! tool_digest  which tool it was
+//! keep         cases that stay after the run
+//! ```
+
+pub(in crate::engine) mod context;
+pub(in crate::engine) mod golden;
+pub(in crate::engine) mod house;
+pub(in crate::engine) mod keep;
+mod need;
+pub(in crate::engine) mod planning;
+pub(in crate::engine) mod rehearsal;
+mod scenario;
+mod sealing;
+pub(in crate::engine) mod tool_digest;
+pub(in crate::engine) mod turns;

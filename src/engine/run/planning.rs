@@ -1,0 +1,97 @@
+//! From a scenario to its data and its plan, and what is wrong with it that its text alone does not show.
+
+use crate::dataset::Dataset;
+use crate::engine::Library;
+use crate::engine::points::pairs;
+use crate::model::{Engine, Landmark, Place, Plan, Scenario};
+use crate::registry::Registry;
+use crate::{Error, Result, flow};
+use std::path::PathBuf;
+
+/// What a scenario needs before anything runs.
+pub(in crate::engine) struct Prepared {
+    pub(in crate::engine) dataset: Dataset,
+    /// The folder of the dataset.
+    pub(in crate::engine) dataset_dir: PathBuf,
+    pub(in crate::engine) plan: Plan,
+}
+
+/// The plan of a scenario.
+///
+/// # Errors
+/// No such dataset, size, database or endpoint; a profile that does not parse.
+pub fn plan(registry: &Registry, library: &Library, scenario: &Scenario) -> Result<Plan> {
+    prepare(registry, library, scenario).map(|prepared| prepared.plan)
+}
+
+pub(in crate::engine) fn prepare(registry: &Registry, library: &Library, scenario: &Scenario) -> Result<Prepared> {
+    let dataset = Dataset::find(&library.fixtures, &scenario.dataset, scenario.seed)?;
+    let mut folders = library.fixtures.iter().map(|fixtures| fixtures.join(&dataset.name));
+    let dataset_dir = folders.find(|folder| folder.is_dir());
+    let dataset_dir = dataset_dir.ok_or_else(|| Error::bug(format!("dataset `{}` has no folder", dataset.name)))?;
+    let profile = std::fs::read_to_string(dataset_dir.join("profile.toml")).ok();
+    let plan = flow::plan(&registry.flows, scenario, profile.as_deref())?;
+    known_databases(&dataset, &plan)?;
+    brings_data(&plan)?;
+    known_places(registry, scenario, &plan)?;
+    known_sources(&plan)?;
+    Ok(Prepared { dataset, dataset_dir, plan })
+}
+
+fn known_databases(dataset: &Dataset, plan: &Plan) -> Result<()> {
+    plan.targets.iter().try_for_each(|target| {
+        let found = dataset.database(&target.database);
+        found.map(|_| ()).map_err(|error| error.within(format!("target `{}`", target.name)))
+    })
+}
+
+/// Every place is at an endpoint that its kind can strike, and every kind has the argument that it needs.
+fn known_places(registry: &Registry, scenario: &Scenario, plan: &Plan) -> Result<()> {
+    for fault in &scenario.faults {
+        known_argument(registry, &fault.kind, fault.arg.as_deref())?;
+        if let Some(then) = &fault.then {
+            known_argument(registry, &then.kind, then.arg.as_deref())?;
+        }
+        for (kind, place) in pairs::places(fault) {
+            known_endpoint(plan, place, &format!("{kind} cannot strike"))?;
+        }
+    }
+    let marks = scenario.recovery.iter().flat_map(|recovery| recovery.before.iter().chain(&recovery.after));
+    marks.into_iter().try_for_each(|mark| match mark {
+        Landmark::Place(place) => known_endpoint(plan, place, "[[recovery]]: nothing is counted"),
+        Landmark::Step(_) => Ok(()),
+    })
+}
+
+fn known_argument(registry: &Registry, kind: &str, arg: Option<&str>) -> Result<()> {
+    let fault = registry.fault(kind).ok_or_else(|| Error::bug(format!("no fault `{kind}`")))?;
+    fault.hazard(arg).map(drop).map_err(|why| Error::environment(format!("a fault is not right: {why}")))
+}
+
+fn known_endpoint(plan: &Plan, place: &Place, what: &str) -> Result<()> {
+    let endpoints = plan.targets.iter().filter(|target| target.engine == Engine::Postgres);
+    let endpoints: Vec<String> = endpoints.map(crate::model::TargetSpec::endpoint).collect();
+    if endpoints.contains(&place.endpoint) {
+        return Ok(());
+    }
+    let list = endpoints.join(", ");
+    let text = format!("{what} at `{}`; the endpoints where it can are: {list}", place.endpoint);
+    Err(Error::environment(text))
+}
+
+fn known_sources(plan: &Plan) -> Result<()> {
+    let sources: Vec<&str> = plan.targets.iter().filter(|t| t.is_source()).map(|t| t.name.as_str()).collect();
+    let unknown = plan.parity.maps.iter().find(|map| !sources.contains(&map.on.as_str()));
+    unknown.map_or(Ok(()), |map| {
+        let list = sources.join(", ");
+        Err(Error::environment(format!("[[map]] reads `{}`, which is no source; there are: {list}", map.on)))
+    })
+}
+
+/// Without such a step nothing would be compared with the sources, and green would say nothing.
+fn brings_data(plan: &Plan) -> Result<()> {
+    match plan.last_apply() {
+        Some(_) => Ok(()),
+        None => Err(Error::environment("no step brings data: one needs the role `apply` or `cutover`")),
+    }
+}

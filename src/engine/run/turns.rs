@@ -1,0 +1,106 @@
+//! Whose turn it is: one limit of cases at a time over all scenarios of a run, and the time that they may take together.
+//!
+//! What begins before the time is over is finished. What does not is counted, and the count goes into the record: a
+//! budget makes a run smaller, never greener.
+
+use crate::clock::Stopwatch;
+use crate::model::{Address, Body};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// See the module.
+pub(in crate::engine) struct Turns {
+    seats: Semaphore,
+    watch: Stopwatch,
+    budget: Option<Duration>,
+    /// Cases that did not get their turn, by scenario, step and kinds.
+    passed_over: Mutex<BTreeMap<(String, String, String), u64>>,
+}
+
+impl Turns {
+    /// The time starts now.
+    pub(in crate::engine) fn new(jobs: usize, budget: Option<Duration>) -> Turns {
+        Turns { seats: Semaphore::new(jobs.max(1)), watch: Stopwatch::start(), budget, passed_over: Mutex::default() }
+    }
+
+    /// Waits for a seat; a case has it until its end.
+    pub(in crate::engine) async fn seat(&self) -> SemaphorePermit<'_> {
+        self.seats.acquire().await.expect("nobody closes it")
+    }
+
+    /// Whether nothing more may begin.
+    pub(in crate::engine) fn is_over(&self) -> bool {
+        self.budget.is_some_and(|budget| self.watch.elapsed() >= budget)
+    }
+
+    /// Remembers that a case was planned and did not begin.
+    pub(in crate::engine) fn pass_over(&self, scenario: &str, during: &str, address: &Address) {
+        let key = (scenario.to_owned(), during.to_owned(), address.kinds());
+        let mut passed_over = self.passed_over.lock().unwrap_or_else(PoisonError::into_inner);
+        *passed_over.entry(key).or_default() += 1;
+    }
+
+    /// What a scenario has to say of the cases that did not begin.
+    pub(in crate::engine) fn unvisited(&self, scenario: &str) -> Vec<Body> {
+        let passed_over = self.passed_over.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = passed_over.iter().filter(|((of, _, _), _)| of == scenario);
+        own.flat_map(|((scenario, during, kind), unvisited)| {
+            let text = format!("the budget was over: {scenario}: {unvisited} planned cases of {kind} did not begin");
+            let (scenario, kind, during) = (scenario.clone(), kind.clone(), during.clone());
+            let over = Body::BudgetOver { scenario, kind, during, unvisited: *unvisited };
+            [over, Body::Note { case: None, text }]
+        })
+        .collect()
+    }
+
+    /// In which order the cases of a scenario begin: with a budget mixed, so that what is cut off is spread evenly.
+    pub(in crate::engine) fn order<T>(&self, cases: &mut [T], seed: u64, address: impl Fn(&T) -> String) {
+        if self.budget.is_some() {
+            cases.sort_by_cached_key(|case| {
+                let address = address(case);
+                xxhash_rust::xxh3::xxh3_64_with_seed(address.as_bytes(), seed)
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_budget_the_order_stays_and_nothing_is_ever_over() {
+        let turns = Turns::new(1, None);
+        let mut cases = ["b", "c", "a"];
+        turns.order(&mut cases, 1, |case| (*case).to_owned());
+        assert_eq!((cases, turns.is_over()), (["b", "c", "a"], false));
+    }
+
+    #[test]
+    fn with_a_budget_the_order_depends_on_the_seed_alone() {
+        let ordered = |seed: u64, mut cases: Vec<u32>| {
+            Turns::new(1, Some(Duration::from_secs(60))).order(&mut cases, seed, u32::to_string);
+            cases
+        };
+        let (up, down): (Vec<u32>, Vec<u32>) = ((0..20).collect(), (0..20).rev().collect());
+        assert_eq!(ordered(1, up.clone()), ordered(1, down));
+        assert_ne!(ordered(1, up.clone()), ordered(2, up));
+    }
+
+    #[test]
+    fn what_is_passed_over_is_counted_by_scenario_step_and_kind() {
+        let turns = Turns::new(1, Some(Duration::ZERO));
+        let address = |text: &str| text.parse::<Address>().unwrap();
+        turns.pass_over("one", "run", &address("proc.kill@pg.target:commit.1"));
+        turns.pass_over("one", "run", &address("proc.kill@pg.target:commit.2"));
+        turns.pass_over("two", "run", &address("proc.kill@pg.target:commit.1"));
+        let found = turns.unvisited("one");
+        assert!(turns.is_over());
+        assert!(
+            matches!(&found[..], [Body::BudgetOver { unvisited: 2, kind, .. }, Body::Note { .. }] if kind == "proc.kill"),
+            "{found:?}"
+        );
+    }
+}
