@@ -20,11 +20,13 @@ mod sides;
 pub mod sketch;
 mod table;
 mod tally;
+mod values;
 
 pub use options::Options;
 pub use place::Place;
 pub use read::Form;
 pub use report::{Answer, ChangedRow, Comparison, RowDifferences, TableComparison};
+pub use values::{DifferingRows, differing_rows};
 
 use crate::db::TableShape;
 use crate::model::TableDigest;
@@ -168,7 +170,7 @@ async fn compare_pair(sides: &mut Sides, pair: Pair, options: &Options) -> Table
             key: table.key.clone(),
             source_digest: Some(rows.source),
             target_digest: Some(rows.target),
-            rows: rows.differences,
+            rows: values::told(sides, &table, rows.differing).await,
             ..untold(source_table, target_table, Answer::Equal, notes)
         },
     }

@@ -3,6 +3,9 @@
 use super::ident;
 use super::key::{Key, Names};
 use super::read::{Form, Sink};
+use super::sides::Sides;
+use super::table::{Table, Which};
+use crate::Result;
 use crate::db::sqlite_value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,6 +17,24 @@ pub(super) enum Kind {
     Missing,
     Extra,
     Changed,
+}
+
+/// Adds the first keys of each kind to `names`.
+pub(super) async fn ask(
+    sides: &mut Sides,
+    table: &Table,
+    ids: BTreeMap<u128, Kind>,
+    samples: usize,
+    names: &mut BTreeMap<Kind, Names>,
+) -> Result<()> {
+    let wanted = Arc::new(Wanted { ids, form: table.form, key_fields: table.key.len(), samples });
+    let readings = [Which::Source, Which::Target].map(|which| table.named(which, sides.engine(which)));
+    let namers = sides.both(readings, [Namer::new(&wanted), Namer::new(&wanted)]).await?;
+    for (kind, found) in namers.into_iter().flat_map(|namer| namer.found) {
+        let names = names.entry(kind).or_insert_with(|| Names::new(samples));
+        found.into_keys().into_iter().for_each(|key| names.add(key));
+    }
+    Ok(())
 }
 
 /// What is asked of a pass.

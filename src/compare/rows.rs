@@ -2,18 +2,15 @@
 
 use super::ident;
 use super::key::{Key, Names};
-use super::naming::{Kind, Namer, Wanted};
-use super::read::{Form, Sink};
-use super::report::{ChangedRow, RowDifferences};
+use super::naming::{self, Kind};
+use super::read::Form;
 use super::sides::Sides;
 use super::sketch::{Entry, Peeled};
 use super::table::{Table, Which};
 use super::tally::{Pass, Tally};
-use crate::db::sqlite_value;
 use crate::model::TableDigest;
 use crate::{Error, Result};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// Enough for 20,000 changed rows, in two megabytes for each side.
 const FIRST_CELLS: usize = 61_440;
@@ -29,21 +26,31 @@ const REMEMBERED: usize = 10_000;
 pub(super) struct Rows {
     pub(super) source: TableDigest,
     pub(super) target: TableDigest,
-    pub(super) differences: RowDifferences,
+    pub(super) differing: Differing,
+}
+
+/// The rows that differ: exact totals, and the first keys of each kind.
+#[derive(Default)]
+pub(super) struct Differing {
+    pub(super) missing: u64,
+    pub(super) extra: u64,
+    pub(super) changed: u64,
+    /// Sorted; at most as many of each kind as were asked for.
+    pub(super) keys: BTreeMap<Kind, Vec<Key>>,
 }
 
 /// Compares all rows.
 pub(super) async fn compare(sides: &mut Sides, table: &Table, samples: usize) -> Result<Rows> {
     let mut attempt = Attempt::first(table);
     let (source, target, peeled) = pass(sides, table, &attempt, 0).await?;
-    let differences = match source == target {
-        true => RowDifferences::default(),
+    let differing = match source == target {
+        true => Differing::default(),
         false => {
-            let found = differing(sides, table, &mut attempt, peeled, (source.rows + target.rows, samples)).await?;
-            named(sides, table, found, samples).await?
+            let found = all(sides, table, &mut attempt, peeled, (source.rows + target.rows, samples)).await?;
+            found.named(sides, table).await?
         }
     };
-    Ok(Rows { source, target, differences })
+    Ok(Rows { source, target, differing })
 }
 
 /// How large the sketches are, and in how many parts the ids are looked at.
@@ -99,7 +106,7 @@ async fn pass(
 }
 
 /// All that differs; passes are repeated until every part is decoded.
-async fn differing(
+async fn all(
     sides: &mut Sides,
     table: &Table,
     attempt: &mut Attempt,
@@ -212,69 +219,14 @@ impl Found {
             None => {}
         }
     }
-}
 
-/// Asks for the names that are not known yet, and for the columns of changed rows.
-async fn named(sides: &mut Sides, table: &Table, found: Found, samples: usize) -> Result<RowDifferences> {
-    let Found { missing: gone, extra: come, changed: other, mut names, nameless, .. } = found;
-    if !nameless.is_empty() && samples > 0 {
-        asked(sides, table, nameless, samples, &mut names).await?;
-    }
-    let mut keys = |kind| names.remove(&kind).map(Names::into_keys).unwrap_or_default();
-    let (missing, extra, changed) = (keys(Kind::Missing), keys(Kind::Extra), keys(Kind::Changed));
-    let texts = |keys: Vec<Key>| keys.iter().map(|key| key.text(table.told())).collect();
-    let mut changed_keys = Vec::new();
-    for key in changed {
-        // That the row differs is known, whatever becomes of this question.
-        let columns = changed_columns(sides, table, &key).await.unwrap_or_default();
-        changed_keys.push(ChangedRow { key: key.text(table.told()), columns });
-    }
-    let (missing_keys, extra_keys) = (texts(missing), texts(extra));
-    Ok(RowDifferences { missing: gone, extra: come, changed: other, missing_keys, extra_keys, changed_keys })
-}
-
-async fn asked(
-    sides: &mut Sides,
-    table: &Table,
-    ids: BTreeMap<u128, Kind>,
-    samples: usize,
-    names: &mut BTreeMap<Kind, Names>,
-) -> Result<()> {
-    let wanted = Arc::new(Wanted { ids, form: table.form, key_fields: table.key.len(), samples });
-    let readings = [Which::Source, Which::Target].map(|which| table.named(which, sides.engine(which)));
-    let namers = sides.both(readings, [Namer::new(&wanted), Namer::new(&wanted)]).await?;
-    for (kind, found) in namers.into_iter().flat_map(|namer| namer.found) {
-        let names = names.entry(kind).or_insert_with(|| Names::new(samples));
-        found.into_keys().into_iter().for_each(|key| names.add(key));
-    }
-    Ok(())
-}
-
-/// The columns in which the rows of one key differ.
-async fn changed_columns(sides: &mut Sides, table: &Table, key: &Key) -> Result<Vec<String>> {
-    let mut rows = Vec::new();
-    for which in [Which::Source, Which::Target] {
-        let Some(reading) = table.one(which, sides.engine(which), &key.0) else { return Ok(Vec::new()) };
-        let form = reading.form;
-        rows.push(sides.read(which, reading, Fields { form, rows: Vec::new() }).await?.rows);
-    }
-    let [source, target] = [rows.first(), rows.last()].map(|rows| rows.and_then(|rows| rows.first()));
-    let (Some(source), Some(target)) = (source, target) else { return Ok(Vec::new()) };
-    let differing = (0..source.len()).filter(|place| source.get(*place) != target.get(*place));
-    Ok(differing.filter_map(|place| table.column(place).cloned()).collect())
-}
-
-/// The values of a few rows.
-struct Fields {
-    form: Form,
-    rows: Vec<Vec<Option<String>>>,
-}
-
-impl Sink for Fields {
-    fn row(&mut self, row: &[u8], _key: usize) {
-        self.rows.push(match self.form {
-            Form::Sqlite | Form::Canonical => sqlite_value::texts(row),
-            Form::Text | Form::Binary => ident::text_fields(row),
-        });
+    /// Asks for the names that are not known yet.
+    async fn named(self, sides: &mut Sides, table: &Table) -> Result<Differing> {
+        let Found { missing, extra, changed, mut names, nameless, samples, .. } = self;
+        if !nameless.is_empty() && samples > 0 {
+            naming::ask(sides, table, nameless, samples, &mut names).await?;
+        }
+        let keys = names.into_iter().map(|(kind, names)| (kind, names.into_keys())).collect();
+        Ok(Differing { missing, extra, changed, keys })
     }
 }

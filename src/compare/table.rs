@@ -17,6 +17,8 @@ pub(super) struct Table {
     pub(super) key: Vec<String>,
     pub(super) form: Form,
     families: Vec<Family>,
+    /// Nothing is expected: the source is read as if it had no rows.
+    pub(super) source_is_empty: bool,
 }
 
 /// One of two sides.
@@ -61,7 +63,7 @@ impl Table {
             (Engine::Sqlite, Engine::Postgres) => (Form::Canonical, families(target, &columns)?),
         };
         let (source, target) = (source.clone(), target.clone());
-        Ok((Table { source, target, columns, key, form, families }, notes))
+        Ok((Table { source, target, columns, key, form, families, source_is_empty: false }, notes))
     }
 
     pub(super) fn shape(&self, which: Which) -> &TableShape {
@@ -75,7 +77,7 @@ impl Table {
     pub(super) fn all(&self, which: Which, engine: Engine) -> Reading {
         let list = names(&self.columns);
         let sql = match engine {
-            Engine::Sqlite => select(&list, self.shape(which)),
+            Engine::Sqlite => self.select(&list, which),
             Engine::Postgres => self.copy(&list, which, self.form == Form::Binary),
         };
         self.reading(sql, self.form, self.key.len())
@@ -86,11 +88,11 @@ impl Table {
         let told = if self.key.is_empty() { &self.columns } else { &self.key };
         let list = names(told);
         let sql = match (engine, self.form) {
-            (Engine::Sqlite, _) => select(&list, self.shape(which)),
+            (Engine::Sqlite, _) => self.select(&list, which),
             (Engine::Postgres, Form::Binary) => {
                 let texts: Vec<String> = told.iter().map(|name| format!("{}::text", quoted(name))).collect();
                 let both = [list, texts.join(", ")].into_iter().filter(|list| !list.is_empty()).collect::<Vec<_>>();
-                format!("COPY ({}) TO STDOUT (FORMAT binary)", select(&both.join(", "), self.shape(which)))
+                format!("COPY ({}) TO STDOUT (FORMAT binary)", self.select(&both.join(", "), which))
             }
             (Engine::Postgres, _) => self.copy(&list, which, false),
         };
@@ -107,7 +109,7 @@ impl Table {
             Some(format!("{} in ({})", quoted(column), literals(value.as_deref()?, engine)))
         };
         let conditions = self.key.iter().zip(key).map(condition).collect::<Option<Vec<_>>>()?;
-        let select = format!("{} WHERE {}", select(&names(&self.columns), self.shape(which)), conditions.join(" AND "));
+        let select = format!("{} WHERE {}", self.rows(&names(&self.columns), which), conditions.join(" AND "));
         let form = if self.form == Form::Binary { Form::Text } else { self.form };
         let sql = if engine == Engine::Sqlite { select } else { format!("COPY ({select}) TO STDOUT") };
         Some(self.reading(sql, form, self.columns.len()))
@@ -133,11 +135,26 @@ impl Table {
         Reading { sql, form, key_fields, families: self.families.clone() }
     }
 
+    fn is_empty(&self, which: Which) -> bool {
+        self.source_is_empty && which == Which::Source
+    }
+
+    fn select(&self, list: &str, which: Which) -> String {
+        let none = if self.is_empty(which) { " WHERE false" } else { "" };
+        format!("{}{none}", self.rows(list, which))
+    }
+
+    fn rows(&self, list: &str, which: Which) -> String {
+        let shape = self.shape(which);
+        let list = if list.is_empty() && shape.schema == crate::db::SQLITE_SCHEMA { "NULL" } else { list };
+        format!("SELECT {list} FROM {}{}", if shape.only { "ONLY " } else { "" }, shape.quoted())
+    }
+
     fn copy(&self, list: &str, which: Which, binary: bool) -> String {
         let shape = self.shape(which);
-        let from = match shape.whole && !list.is_empty() {
+        let from = match shape.whole && !list.is_empty() && !self.is_empty(which) {
             true => format!("{} ({list})", shape.quoted()),
-            false => format!("({})", select(list, shape)),
+            false => format!("({})", self.select(list, which)),
         };
         format!("COPY {from} TO STDOUT{}", if binary { " (FORMAT binary)" } else { "" })
     }
@@ -145,11 +162,6 @@ impl Table {
 
 fn names(columns: &[String]) -> String {
     columns.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ")
-}
-
-fn select(list: &str, shape: &TableShape) -> String {
-    let list = if list.is_empty() && shape.schema == crate::db::SQLITE_SCHEMA { "NULL" } else { list };
-    format!("SELECT {list} FROM {}{}", if shape.only { "ONLY " } else { "" }, shape.quoted())
 }
 
 /// Binary where all types are built in and the same.

@@ -61,6 +61,11 @@ impl Dsn {
         Ok(Dsn { options })
     }
 
+    /// A database of ours, as its cluster says how to reach it.
+    pub(crate) fn of(options: PgConnectOptions) -> Dsn {
+        Dsn { options }
+    }
+
     /// What the driver connects with: statement logging off, no password file.
     pub fn options(&self) -> PgConnectOptions {
         self.options.clone().disable_statement_logging()

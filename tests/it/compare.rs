@@ -2,6 +2,7 @@
 
 mod command;
 mod engines;
+mod rows;
 
 use crate::postgres_server::Server;
 use rehearsal::compare::{Answer, Comparison, Options, Place, TableComparison, compare};

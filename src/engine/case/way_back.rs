@@ -5,7 +5,7 @@ use crate::check;
 use crate::engine::case::stage::Stage;
 use crate::engine::case::step;
 use crate::engine::case::{self, find};
-use crate::engine::observe::diagnose;
+use crate::engine::observe::rows;
 use crate::engine::observe::{self, Which};
 use crate::engine::run::context::{CaseLog, Ending, Rehearsed};
 use crate::engine::run::golden::Golden;
@@ -22,7 +22,7 @@ async fn unheld(stage: &Stage<'_>, log: &CaseLog<'_>) -> Result<Vec<Lost>> {
         let differing = check::differing_tables(&history, &endpoint, &now);
         tables.extend(differing.into_iter().map(|table| (endpoint.clone(), table)));
     }
-    let rows = diagnose::rows(stage, &events, tables, false).await?;
+    let rows = rows::rows(stage, &events, tables, false).await?;
     let known = rows.into_iter().map(|table| Lost {
         rows: Some(table.extra + table.changed),
         endpoint: table.endpoint,

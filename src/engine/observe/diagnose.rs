@@ -1,27 +1,18 @@
 //! Why a case is red, looked for while its databases are still there: what is in the way, and which rows differ.
 
+use crate::Result;
 use crate::check;
-use crate::dataset::Classification;
-use crate::db::{self, RowDifferences, copy_text};
+use crate::db::{self, copy_text};
 use crate::engine::case::stage::{Holding, Place, Stage};
+use crate::engine::observe::{self, rows::rows};
 use crate::engine::run::context::CaseLog;
 use crate::engine::run::golden::Golden;
-use crate::engine::run::house::Origin;
-use crate::model::{
-    Beside, Body, CaseEvents, Fate, History, Moment, Obstacle, Role, Row, RowDifference, TableDifference, canonical,
-};
-use crate::{Error, Result};
-use sha2::{Digest as _, Sha256};
-use sqlx::PgConnection;
+use crate::model::{Beside, Body, Fate, History, Moment, Obstacle, Role, TableDifference, canonical};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// Rows of a table, and of a case, that are kept in `diff.jsonl`.
-const MAX_ROWS: usize = 200;
 /// Rows of a table that are shown.
 const MAX_SAMPLE: usize = 5;
-/// Characters of a value.
-const MAX_VALUE: usize = 120;
 const AT_THE_END: &str = "at the end";
 /// A server that does not answer is a finding of its own, and not this one.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -98,9 +89,8 @@ fn files(stage: &Stage<'_>, log: &mut CaseLog<'_>, golden: &BTreeSet<String>) ->
 }
 
 async fn obstacles_in(stage: &Stage<'_>, holding: &Holding) -> Result<Vec<Obstacle>> {
-    let Place::Postgres { database: Some(database), .. } = &holding.place else { return Ok(Vec::new()) };
-    let pool = stage.context.run.house.postgres().await?;
-    let mut connection = db::postgres::connect(&pool.cluster().admin(database.name())).await?;
+    let Place::Postgres { database: Some(_), .. } = &holding.place else { return Ok(Vec::new()) };
+    let mut connection = observe::connect(stage, holding).await?;
     let mut found = Vec::new();
     let copy = format!("copy ({} order by 1) to stdout", include_str!("obstacles.sql"));
     db::copy_lines(&mut connection, &copy, |line| {
@@ -118,133 +108,6 @@ async fn obstacles_in(stage: &Stage<'_>, holding: &Holding) -> Result<Vec<Obstac
 fn note(stage: &Stage<'_>, log: &CaseLog<'_>, why: &str) -> Result<()> {
     let text = format!("cannot say more of it: {why}");
     stage.context.run.journal.append(Body::Note { case: Some(log.case()), text })
-}
-
-/// The rows in which tables differ from what they should hold.
-pub(in crate::engine) async fn rows(
-    stage: &Stage<'_>,
-    golden: &CaseEvents,
-    tables: Vec<(String, String)>,
-    is_undone: bool,
-) -> Result<Vec<TableDifference>> {
-    let mut left = MAX_ROWS;
-    let mut found = Vec::new();
-    for (endpoint, table) in tables {
-        let Some(difference) = of_table(stage, golden, &endpoint, &table, is_undone, left).await? else { continue };
-        let RowDifferences { missing, extra, changed, rows } = difference;
-        left = left.saturating_sub(rows.len());
-        let sample = rows.into_iter().map(|row| shown(stage, row)).collect();
-        found.push(TableDifference { endpoint, table, missing, extra, changed, sample });
-    }
-    Ok(found)
-}
-
-/// Where the rows of a table should have come from.
-enum Expected<'a> {
-    /// A table of a source.
-    Copied(&'a Holding, String),
-    /// The table itself as it was at the start.
-    Untouched,
-    /// A rollback takes everything.
-    Empty,
-}
-
-async fn of_table(
-    stage: &Stage<'_>,
-    golden: &CaseEvents,
-    endpoint: &str,
-    table: &str,
-    is_undone: bool,
-    limit: usize,
-) -> Result<Option<RowDifferences>> {
-    // What a declared transformation speaks of is nowhere as a table.
-    if stage.context.plan.maps_target(table) {
-        return Ok(None);
-    }
-    let Some(holding) = stage.holdings().iter().find(|holding| holding.endpoint == endpoint) else { return Ok(None) };
-    let Some(mut found) = connect(stage, holding).await? else { return Ok(None) };
-    let left_out = stage.context.scenario.volatile_columns().remove(table).unwrap_or_default();
-    let left_out: BTreeSet<String> = left_out;
-    let compare = async |expected: Option<(&mut PgConnection, &str)>, found: &mut PgConnection| {
-        db::row_differences(expected, (found, table), &left_out, limit).await.map(Some)
-    };
-    match expected(stage, golden, endpoint, table, is_undone) {
-        Expected::Empty => compare(None, &mut found).await,
-        Expected::Copied(source, source_table) => {
-            let Some(mut source) = connect(stage, source).await? else { return Ok(None) };
-            compare(Some((&mut source, &source_table)), &mut found).await
-        }
-        Expected::Untouched => {
-            let pool = stage.context.run.house.postgres().await?;
-            let target = stage.context.plan.targets.iter().find(|target| target.endpoint() == endpoint);
-            let target = target.ok_or_else(|| Error::bug(format!("no target {endpoint}")))?;
-            let house = &stage.context.run.house;
-            let Origin::Postgres(template) =
-                house.origin(stage.context.dataset, &target.database, target.engine).await?
-            else {
-                return Ok(None);
-            };
-            let clone = pool.clone(&template, &format!("d{}", house.next_case())).await?;
-            let mut start = db::postgres::connect(&pool.cluster().admin(clone.name())).await?;
-            let compared = compare(Some((&mut start, table)), &mut found).await;
-            drop(start);
-            pool.drop(clone).await?;
-            compared
-        }
-    }
-}
-
-fn expected<'a>(
-    stage: &'a Stage<'_>,
-    golden: &CaseEvents,
-    endpoint: &str,
-    table: &str,
-    is_undone: bool,
-) -> Expected<'a> {
-    let (states, scenario, plan) = (stage.context.run.states(), stage.context.scenario, stage.context.plan);
-    let history = History { scenario, plan, golden, case: golden, states: &states };
-    let copies = history.copies();
-    let copy = copies.into_iter().find(|copy| copy.target == endpoint && copy.target_table == table);
-    let source = copy.and_then(|copy| {
-        let holding = stage.holdings().iter().find(|holding| holding.endpoint == copy.source)?;
-        Some((holding, copy.source_table))
-    });
-    match source {
-        Some(_) if is_undone => Expected::Empty,
-        Some((holding, table)) => Expected::Copied(holding, table),
-        None => Expected::Untouched,
-    }
-}
-
-async fn connect(stage: &Stage<'_>, holding: &Holding) -> Result<Option<PgConnection>> {
-    let Place::Postgres { database: Some(database), .. } = &holding.place else { return Ok(None) };
-    let pool = stage.context.run.house.postgres().await?;
-    db::postgres::connect(&pool.cluster().admin(database.name())).await.map(Some)
-}
-
-/// Clear values of synthetic data; of all other data digests with the key of the run, which is thrown away.
-fn shown(stage: &Stage<'_>, row: RowDifference) -> RowDifference {
-    let is_clear = stage.context.dataset.classification == Classification::Synthetic;
-    let key = stage.context.run.diff_key;
-    let value = |text: String| match is_clear {
-        true => shortened(&text),
-        false => keyed(&key, &text),
-    };
-    let row_of = |row: Row| -> Row { row.into_iter().map(|(column, text)| (column, text.map(value))).collect() };
-    RowDifference { key: row_of(row.key), expected: row.expected.map(row_of), found: row.found.map(row_of) }
-}
-
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(MAX_VALUE) {
-        None => text.to_owned(),
-        Some((at, _)) => format!("{}... ({} bytes)", &text[..at], text.len()),
-    }
-}
-
-fn keyed(key: &[u8; 32], text: &str) -> String {
-    let digest = Sha256::new().chain_update(key).chain_update(text.as_bytes()).finalize();
-    let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("digest {hex}")
 }
 
 /// Writes `diff.jsonl`, and the head of it into the journal.

@@ -4,13 +4,15 @@
 //! look      how to look into the databases of a case
 //! facts     what else golden runs tell
 //! maps      both sides of each declared transformation
-//! diagnose  why a case is red: what is in the way, which rows differ
+//! diagnose  why a case is red: what is in the way
+//! rows      and which rows differ
 //! ```
 
 pub(in crate::engine) mod diagnose;
 pub(in crate::engine) mod facts;
 pub(in crate::engine) mod look;
 pub(in crate::engine) mod maps;
+pub(in crate::engine) mod rows;
 
 use crate::Result;
 use crate::db;
