@@ -86,6 +86,11 @@ pub fn failed(error: &sqlx::Error) -> Error {
     }
 }
 
+/// Whether a lock was not granted in time.
+pub(crate) fn is_locked_out(error: &Error) -> bool {
+    error.to_string().contains("(SQLSTATE 55P03)")
+}
+
 /// A name as SQL takes it, whatever it holds.
 pub fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))

@@ -18,13 +18,13 @@ pub type Volatile = BTreeMap<String, BTreeSet<String>>;
 /// schemas that are not the system's, the next value of every sequence, and every definition.
 ///
 /// Read in one repeatable-read, read-only transaction of its own: `connection` must not be inside another. It waits up
-/// to 30 seconds for a lock. Sequences are not transactional: their values are those of the moment.
+/// to 5 seconds for a lock. Sequences are not transactional: their values are those of the moment.
 ///
 /// # Errors
 /// Names the step; nothing partial is returned. Drop the connection then: after a COPY that the server refused to start
 /// (no right to a table, a lock not granted) sqlx is one answer behind.
 pub async fn postgres_state(connection: &mut PgConnection, volatile: &Volatile) -> Result<DatabaseState> {
-    execute(connection, &format!("{BEGIN} {LOCAL_PINS} set local search_path = '';")).await?;
+    execute(connection, &format!("{BEGIN} {LOCAL_PINS} {OWN}")).await?;
     let state = read(connection, volatile).await;
     end(connection, state).await
 }
@@ -34,7 +34,7 @@ pub async fn postgres_state(connection: &mut PgConnection, volatile: &Volatile) 
 /// # Errors
 /// As [`postgres_state`].
 pub async fn postgres_definitions(connection: &mut PgConnection) -> Result<DatabaseState> {
-    execute(connection, &format!("{BEGIN} {LOCAL_PINS} set local search_path = '';")).await?;
+    execute(connection, &format!("{BEGIN} {LOCAL_PINS} {OWN}")).await?;
     let read = async {
         let (mut state, sources) = read_definitions(connection).await?;
         let is_sequence = |source: &Source| matches!(source.content, Content::NextValue { .. });
@@ -70,6 +70,9 @@ pub async fn query_digest(connection: &mut PgConnection, sql: &str) -> Result<Ta
 }
 
 const BEGIN: &str = "begin isolation level repeatable read, read only;";
+/// Names in full. A lock that is not granted in five seconds will not be: whoever works for a tool has gone before we
+/// look.
+const OWN: &str = "set local search_path = ''; set local lock_timeout = '5s';";
 const CATALOG: &str = include_str!("catalog.sql");
 const ROW_SOURCES: &str = include_str!("row_sources.sql");
 

@@ -23,6 +23,9 @@ pub struct Scenario {
     pub seed: u64,
     /// Programs that must be found, such as `psql`, and modules of interpreters, such as `python3:psycopg`; without them the scenario is not run, and the run is inconclusive.
     pub needs: Vec<String>,
+    /// Whether each case has a server of its own: for tools that use names which a server has but once, as those of
+    /// prepared transactions.
+    pub own_server: bool,
     /// The databases; empty: those of the flow.
     pub targets: Vec<TargetSpec>,
     /// The steps; empty: those of the flow.

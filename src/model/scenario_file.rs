@@ -61,6 +61,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) needs: Vec<String>,
     #[serde(default)]
+    pub(super) own_server: bool,
+    #[serde(default)]
     pub(super) targets: BTreeMap<Spanned<String>, Spanned<toml::Value>>,
     #[serde(default)]
     pub(super) step: Vec<StepFile>,

@@ -50,6 +50,7 @@ impl Lowering<'_> {
             tool: file.tool.map_or(Tool { prefix: None, inputs: Vec::new() }, |tool| self.tool(&tool)),
             seed: file.seed.map_or(1, |seed| self.seed(&seed)),
             needs: file.needs,
+            own_server: file.own_server,
             maps: file.map.into_iter().map(|map| self.map(map, &targets)).collect(),
             steps: self.own_steps(file.step),
             faults: self.faults(&file.fault),

@@ -241,6 +241,17 @@ impl Pool {
         Ok(found)
     }
 
+    /// Rolls back what is prepared in a database.
+    ///
+    /// # Errors
+    /// The server refuses.
+    pub async fn roll_back_prepared(&self, database: &str) -> Result<()> {
+        let mut connection = self.take().await?;
+        roll_back_prepared(&mut connection, |name| self.cluster.admin(name), database).await?;
+        self.put(connection);
+        Ok(())
+    }
+
     /// A database of this session that is there already, as `<session>_<name>`.
     pub fn existing(&self, name: &str) -> Database {
         Database { name: format!("{}_{name}", self.session) }

@@ -67,11 +67,15 @@ fn a_list_says_which_scenario_is_not_right() {
     said.has(2, "looks, and touches nothing");
 }
 
+const LOOK: &str = "[[step]]\nname = \"look\"\nrole = \"verify\"\nargv = [\"true\"]\n[[fault]]";
+const THEN: &str = "then = { kind = \"net.reset\", during = \"look\", at = \"sweep\" }\n[rerun]";
+
 #[rstest]
 #[case::dataset(&GREEN.replace("notes-small", "nots-small"), "nots-small")]
 #[case::size(&GREEN.replace("notes-small", "notes-smal"), "there is no size `smal`")]
 #[case::database(&GREEN.replace("sqlite = \"new\"", "sqlite = \"knew\""), "knew")]
 #[case::endpoint(&STUCK.replace("pg.target:", "pg.taget:"), "pg.taget")]
+#[case::step_of_the_way_out(&STUCK.replace("[[fault]]", LOOK).replace("[rerun]", THEN), "`look` is on no way out of `copy`")]
 fn an_unknown_name_is_bad_configuration(#[case] scenario: &str, #[case] answer: &str) {
     let scratch = Scratch::with("wrong", scenario);
     scratch.rehearse(&["check"]).has(2, answer);

@@ -193,7 +193,13 @@ async fn a_red_run_explains_itself() {
     let lied = red(repository.path(), "recovery-cut-off-twice", "ledger-small");
     confidential(repository.path());
     let secret = red(repository.path(), "recovery-cut-off-twice", "ledger-secret-small");
+    let locked_out = locked_out(repository.path());
     let (report, bundle) = rehearse(repository.path()).await;
+
+    let locked_out = case(&report, &locked_out);
+    assert_eq!(locked_out["outcome"], "STUCK", "{locked_out}");
+    let obstacles = locked_out["explanation"]["obstacles"].to_string();
+    assert!(obstacles.contains("ROLLBACK PREPARED 'ledger-copy'"), "{locked_out:#}");
 
     let explanation = &case(&report, &stuck)["explanation"];
     let obstacles = explanation["obstacles"].as_array().unwrap();
@@ -234,6 +240,20 @@ fn red(repository: &Path, canary: &str, dataset: &str) -> String {
     std::fs::create_dir_all(repository.join("scenarios")).unwrap();
     std::fs::write(repository.join(format!("scenarios/{name}.toml")), text).unwrap();
     name
+}
+
+/// The forgotten transaction truncates: nobody can read the tables, not even we.
+fn locked_out(repository: &Path) -> String {
+    let tool = root().join("fixtures/tools/ledger-two-phase.sh");
+    let text = std::fs::read_to_string(tool).unwrap();
+    let truncates = text.replace("delete from entries;\ndelete from accounts;", "truncate entries, accounts;");
+    assert_ne!(text, truncates);
+    std::fs::write(repository.join("fixtures/tools/ledger-truncates.sh"), truncates).unwrap();
+    let scenarios = repository.join("scenarios");
+    let scenario = std::fs::read_to_string(scenarios.join("prepared-and-forgotten-ledger-small.toml")).unwrap();
+    let scenario = scenario.replace("{fixtures}/tools/ledger-two-phase", "{root}/fixtures/tools/ledger-truncates");
+    std::fs::write(scenarios.join("locked-out.toml"), scenario).unwrap();
+    "locked-out".to_owned()
 }
 
 /// The same ledger, and nobody may see it.

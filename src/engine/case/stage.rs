@@ -65,7 +65,7 @@ const ZOMBIE_TIMEOUT: Duration = Duration::from_secs(30);
 impl<'a> Stage<'a> {
     /// Fresh clones of all databases of the plan, as the dataset has them or as they were at a checkpoint.
     pub(in crate::engine) async fn set(context: &'a Rehearsed<'a>, from: Option<&Checkpoint>) -> Result<Stage<'a>> {
-        Stage::build(context, from, false).await
+        Stage::build(context, from, context.scenario.own_server).await
     }
 
     /// The same on a server that nobody else uses, with the databases as the dataset has them.

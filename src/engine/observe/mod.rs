@@ -20,7 +20,7 @@ use crate::engine::case::stage::{Holding, Place, Stage};
 use crate::engine::run::context::CaseLog;
 use crate::model::{Body, DatabaseState, Moment, TableDigest};
 use crate::process;
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -39,8 +39,13 @@ pub(in crate::engine) async fn probe(
     which: Which,
 ) -> Result<()> {
     let looked_at = || stage.holdings().iter().filter(|holding| which == Which::All || !holding.is_source);
-    let states = try_join_all(looked_at().map(|holding| state(stage, holding))).await?;
+    let states = join_all(looked_at().map(|holding| state(stage, holding))).await;
     for (holding, state) in looked_at().zip(states) {
+        let state = match state {
+            Err(error) if db::postgres::is_locked_out(&error) => locked_out(stage, log, moment, holding).await?,
+            state => Some(state?),
+        };
+        let Some(state) = state else { continue };
         let state = stage.context.run.keep(state)?;
         let (case, moment) = (log.case(), moment.clone());
         log.record(Body::Probe { case, moment, endpoint: holding.endpoint.clone(), state })?;
@@ -49,6 +54,23 @@ pub(in crate::engine) async fn probe(
         maps::look(stage, log, moment).await?;
     }
     Ok(())
+}
+
+/// What locks us out locks out the tool as well: it is told. Only a prepared transaction can outlast the tool and the
+/// wait for its backends; at the end of a case it is rolled back, and what was there without it counts.
+async fn locked_out(
+    stage: &Stage<'_>,
+    log: &mut CaseLog<'_>,
+    moment: &Moment,
+    holding: &Holding,
+) -> Result<Option<DatabaseState>> {
+    diagnose::obstacles(stage, log, "in the way of our own look").await?;
+    if *moment != Moment::End {
+        return Ok(None);
+    }
+    let (pool, name) = stage.database(&holding.endpoint)?;
+    pool.roll_back_prepared(name).await?;
+    state(stage, holding).await.map(Some)
 }
 
 /// What one database holds now.

@@ -3,9 +3,10 @@
 use crate::dataset::Dataset;
 use crate::engine::Library;
 use crate::engine::points::pairs;
-use crate::model::{Engine, Landmark, Place, Plan, Scenario};
+use crate::model::{Engine, FaultSpec, Landmark, Place, Plan, Recovery, Scenario, Then};
 use crate::registry::Registry;
 use crate::{Error, Result, flow};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// What a scenario needs before anything runs.
@@ -51,6 +52,7 @@ fn known_places(registry: &Registry, scenario: &Scenario, plan: &Plan) -> Result
         known_argument(registry, &fault.kind, fault.arg.as_deref())?;
         if let Some(then) = &fault.then {
             known_argument(registry, &then.kind, then.arg.as_deref())?;
+            leads_out(scenario, fault, then)?;
         }
         for (kind, place) in pairs::places(fault) {
             known_endpoint(plan, place, &format!("{kind} cannot strike"))?;
@@ -61,6 +63,20 @@ fn known_places(registry: &Registry, scenario: &Scenario, plan: &Plan) -> Result
         Landmark::Place(place) => known_endpoint(plan, place, "[[recovery]]: nothing is counted"),
         Landmark::Step(_) => Ok(()),
     })
+}
+
+/// The step of the second fault is on a way out of the first.
+fn leads_out(scenario: &Scenario, fault: &FaultSpec, then: &Then) -> Result<()> {
+    let Some(during) = &then.during else { return Ok(()) };
+    let of_the_step = |recovery: &&Recovery| recovery.step.as_ref().is_none_or(|step| *step == fault.during);
+    let documented = scenario.recovery.iter().filter(of_the_step).flat_map(|recovery| &recovery.steps);
+    let steps: BTreeSet<&String> = documented.chain([&fault.during]).collect();
+    if steps.contains(during) {
+        return Ok(());
+    }
+    let list: Vec<String> = steps.into_iter().map(|step| format!("`{step}`")).collect();
+    let text = format!("then: `{during}` is on no way out of `{}`; there are: {}", fault.during, list.join(", "));
+    Err(Error::environment(text))
 }
 
 fn known_argument(registry: &Registry, kind: &str, arg: Option<&str>) -> Result<()> {
