@@ -34,6 +34,11 @@ pub fn unix_seconds() -> i64 {
     jiff::Timestamp::now().as_second()
 }
 
+/// Seconds since 1970 of a time as [`now_utc`] writes it.
+pub fn seconds_of(utc: &str) -> Option<i64> {
+    utc.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_second)
+}
+
 /// A time of the file system, as [`now_utc`] writes it.
 pub fn utc(time: std::time::SystemTime) -> String {
     jiff::Timestamp::try_from(time).map_or_else(|_| String::new(), written)

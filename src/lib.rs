@@ -52,6 +52,8 @@ pub mod registry;
 
 pub mod engine;
 
+pub mod gate;
+
 pub mod cli;
 
 pub use error::{Error, ErrorKind, Result};

@@ -27,6 +27,7 @@ use std::fmt::Display;
 pub use canary::{broken_off_verdict, scenario_verdict};
 pub use outcome::classify;
 pub(crate) use parity::differing_tables;
+pub(crate) use report_is_fresh::stale as stale_findings;
 
 /// A question to the history of a case.
 pub trait Check: Sync {

@@ -24,7 +24,8 @@ impl Check for ReportIsFresh {
     }
 }
 
-fn stale(event: &Body) -> Option<Vec<Finding>> {
+/// What a report that an event speaks of shows of its own age; nothing of any other event.
+pub(crate) fn stale(event: &Body) -> Option<Vec<Finding>> {
     let Body::Report { step, phase, began, written, stamps, .. } = event else { return None };
     let moment = Moment::after(*phase, step);
     let older = |object: String, time: &str| finding(&moment, object, format!("not before {began}"), time);

@@ -14,6 +14,7 @@ mod replay;
 mod run;
 mod shrink;
 mod tool;
+mod verify;
 
 use crate::engine::{Entry, Library};
 use crate::registry::Registry;
@@ -50,6 +51,8 @@ enum Command {
     Shrink(shrink::ShrinkArgs),
     /// Look whether two databases hold the same, and name what differs.
     Compare(compare::CompareArgs),
+    /// Look whether a bundle is what was sealed: files, journal, reports, claims.
+    Verify(verify::VerifyArgs),
     /// Say what this machine can rehearse, and what to do for what is missing.
     Doctor,
     /// Remove what runs left: kept databases, dead sessions, the cache.
@@ -90,6 +93,7 @@ fn execute(command: Command) -> Result<ExitCode> {
         Command::Clean(args) => clean::run(&args),
         Command::List(args) => list::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Verify(args) => verify::run(&args),
         Command::Compare(args) => in_runtime(compare::run(args)),
         Command::Tool(args) => in_runtime(async { Ok(args.run().await) }),
         Command::Supervise { base } => supervise(&base).map(|()| ExitCode::SUCCESS),

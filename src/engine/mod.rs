@@ -11,6 +11,7 @@
 //! shrink/     a failure made small
 //! library     where scenarios and fixtures are found
 //! red         what was red the last time
+//! git         questions to the caller's repository
 //! since       what has changed since a git ref
 //! doctor      what this machine can rehearse
 //! draft       a first scenario, as text (pure)
@@ -20,6 +21,7 @@ mod case;
 mod doctor;
 mod draft;
 pub mod files;
+mod git;
 mod library;
 pub mod mutation;
 mod observe;
@@ -34,6 +36,7 @@ pub use case::pause::Pause;
 pub use case::recovery::{Course, course};
 pub use doctor::{Finding, Health, doctor};
 pub use draft::{Draft, skeleton};
+pub use git::checkout;
 pub use library::{Entry, Library, SOURCE_SHA256};
 pub use observe::look::{Look, View};
 pub use points::select::{Again, Hunt};

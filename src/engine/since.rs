@@ -3,14 +3,13 @@
 //! What is not known to be untouched is rehearsed: a change of `rehearse.toml` concerns every scenario.
 
 use crate::engine::Library;
+use crate::engine::git::git;
 use crate::engine::run::planning;
 use crate::engine::run::tool_digest;
 use crate::model::Scenario;
-use crate::process::run;
 use crate::registry::Registry;
 use crate::{Error, Result};
 use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// The paths that differ from `reference`, in the working tree as it is now, untracked ones too; absolute.
@@ -22,10 +21,10 @@ pub fn changed_since(library: &Library, reference: &str) -> Result<BTreeSet<Path
     if reference.starts_with('-') {
         return Err(Error::usage(format!("`{reference}` is no git ref; write one such as main or HEAD~3")));
     }
-    let top = git(&here, &["rev-parse", "--show-toplevel"])?;
+    let top = git("--since", &here, &["rev-parse", "--show-toplevel"])?;
     let top = PathBuf::from(top.trim_end());
-    let differing = git(&top, &["diff", "--name-only", "--no-renames", "-z", reference, "--"])?;
-    let untracked = git(&top, &["ls-files", "--others", "--exclude-standard", "-z"])?;
+    let differing = git("--since", &top, &["diff", "--name-only", "--no-renames", "-z", reference, "--"])?;
+    let untracked = git("--since", &top, &["ls-files", "--others", "--exclude-standard", "-z"])?;
     let names = differing.split('\0').chain(untracked.split('\0')).filter(|name| !name.is_empty());
     Ok(names.map(|name| top.join(name)).collect())
 }
@@ -50,20 +49,4 @@ pub fn has_changed(
     changed.iter().any(|path| {
         path.starts_with(&dataset) || tool_digest::is_input(scenario, &prepared.plan, &root, &fixtures, path)
     })
-}
-
-fn git(dir: &Path, arguments: &[&str]) -> Result<String> {
-    let argv: Vec<OsString> = ["git"].iter().chain(arguments).map(OsString::from).collect();
-    let kept = |name: &&str| std::env::var_os(name).is_some();
-    let names = ["PATH", "HOME", "GIT_DIR", "GIT_WORK_TREE", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_COUNT"];
-    let env = names.iter().filter(|name| kept(name));
-    let env = env.map(|name| (name.into(), std::env::var_os(name).unwrap_or_default())).collect();
-    let output = run(&argv, dir, &env, None, "").map_err(|error| error.within("--since needs git"))?;
-    match output.exit.is_success() {
-        true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
-        false => {
-            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            Err(Error::environment(format!("--since: git says in {}: {said}", dir.display())))
-        }
-    }
 }

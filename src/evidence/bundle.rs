@@ -15,8 +15,10 @@ use std::path::{Path, PathBuf};
 pub const EVENTS: &str = "events.jsonl";
 /// The sums' name in a bundle.
 pub const SUMS: &str = "SHA256SUMS";
+/// The sums while they are written: a bundle has all of them or none.
+const SUMS_PART: &str = "SHA256SUMS.part";
 /// What is added after sealing, and names the sums; so the sums cannot name it.
-const AFTER_SEALING: [&str; 2] = ["attest", "signoffs"];
+pub const AFTER_SEALING: [&str; 2] = ["attest", "signoffs"];
 const MAX_PATH_BYTES: usize = 180;
 const LATEST: &str = "latest";
 
@@ -150,9 +152,10 @@ impl Bundle<Open> {
             let bytes = sealed.map_err(|e| Error::io("read", &file, e))?;
             sums.push_str(&format!("{}  {path}\n", sha256_hex(&bytes)));
         }
-        let path = self.root.join(SUMS);
-        let written = write_new(&path, sums.as_bytes()).and_then(|file| file.sync_data());
-        written.map_err(|e| Error::io("write", &path, e))?;
+        let (path, part) = (self.root.join(SUMS), self.root.join(SUMS_PART));
+        let written = write_new(&part, sums.as_bytes()).and_then(|file| file.sync_data());
+        let sealed = written.and_then(|()| fs::rename(&part, &path));
+        sealed.map_err(|e| Error::io("write", &path, e))?;
         Ok(Bundle { root: self.root, run: self.run, state: PhantomData })
     }
 
@@ -251,24 +254,28 @@ fn files(root: &Path) -> Result<Vec<String>> {
 }
 
 fn check_path(path: &str) -> Result<()> {
+    path_problem(path).map_or(Ok(()), |why| Err(bad_path(path, why)))
+}
+
+/// Why a path cannot be one of a bundle's, if it cannot.
+pub fn path_problem(path: &str) -> Option<&'static str> {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._/-".contains(&byte);
     if path.len() > MAX_PATH_BYTES {
-        return Err(bad_path(path, "is longer than 180 bytes"));
+        return Some("is longer than 180 bytes");
     }
     if !path.bytes().all(legal) {
-        return Err(bad_path(path, "has characters other than A-Z a-z 0-9 . _ / -"));
+        return Some("has characters other than A-Z a-z 0-9 . _ / -");
     }
-    if path.split('/').any(|part| matches!(part, "" | "." | "..")) {
-        return Err(bad_path(path, "has a part that is empty, `.` or `..`"));
-    }
-    Ok(())
+    let is_bad = path.split('/').any(|part| matches!(part, "" | "." | ".."));
+    is_bad.then_some("has a part that is empty, `.` or `..`")
 }
 
 fn bad_path(path: &str, why: &str) -> Error {
     Error::new(ErrorKind::Evidence, format!("{path:?} cannot be part of a bundle: it {why}"))
 }
 
-const README: &str = "\
+/// What `README.txt` says in every bundle.
+pub const README: &str = "\
 Evidence of a rehearsal. To verify it without the program that wrote it, run in this directory:
 
 1. No file was changed since sealing:

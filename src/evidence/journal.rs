@@ -3,9 +3,10 @@
 //! The chain binds every line but the last one; that one is bound by `SHA256SUMS`. A journal that was cut at a line's
 //! end is told by the missing `run.finished`.
 
+use super::chain::no_line;
 use super::redact::Redactor;
 use crate::clock::{self, Stopwatch};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::model::canonical::sha256_hex;
 use crate::model::{Body, Event, RunRecord};
 use std::fs::{File, OpenOptions};
@@ -140,77 +141,10 @@ fn must_last(body: &Body) -> bool {
     matches!(body, Body::FaultFired { .. } | Body::CaseFinished { .. } | Body::RunFinished { .. })
 }
 
-fn no_line() -> String {
-    "0".repeat(64)
-}
-
-/// Reads a journal that is whole: the chain holds from the first line to `run.finished`.
-///
-/// # Errors
-/// Evidence: names the first line at which the chain, the count or the text is broken, or says that the end is
-/// missing. Environment: the file cannot be read.
-pub fn read(path: &Path) -> Result<Vec<Event>> {
-    match read_intact(path)? {
-        (_, Some(error)) => Err(error),
-        (events, None) => Ok(events),
-    }
-}
-
-/// Reads what is whole from the beginning of a journal, and says what is wrong after it, if anything is.
-///
-/// # Errors
-/// Environment: the file cannot be read.
-pub fn read_intact(path: &Path) -> Result<(Vec<Event>, Option<Error>)> {
-    let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
-    let mut chain = Chain { path, events: Vec::new(), last_sha256: no_line() };
-    let broken = bytes.split_inclusive(|byte| *byte == b'\n').find_map(|line| chain.add(line).err());
-    let problem = broken.or_else(|| chain.end().err());
-    Ok((chain.events, problem))
-}
-
-struct Chain<'a> {
-    path: &'a Path,
-    events: Vec<Event>,
-    last_sha256: String,
-}
-
-impl Chain<'_> {
-    fn add(&mut self, line: &[u8]) -> Result<()> {
-        let line = line.strip_suffix(b"\n").ok_or_else(|| self.error("is torn: it has no end"))?;
-        let event: Event =
-            serde_json::from_slice(line).map_err(|e| self.error("is not an event of this format").caused_by(e))?;
-        if event.seq != self.events.len() as u64 + 1 {
-            return Err(self.error(&format!("has number {}: a line is missing or moved", event.seq)));
-        }
-        if event.prev != self.last_sha256 {
-            return Err(self.error("does not follow the line before: one of the two was changed"));
-        }
-        if event.mono_us < self.events.last().map_or(0, |last| last.mono_us) {
-            return Err(self.error("is earlier than the line before"));
-        }
-        self.last_sha256 = sha256_hex(line);
-        self.events.push(event);
-        Ok(())
-    }
-
-    fn end(&self) -> Result<()> {
-        let finished = self.events.iter().position(|event| matches!(event.body, Body::RunFinished { .. }));
-        match finished {
-            Some(index) if index + 1 == self.events.len() => Ok(()),
-            Some(index) => Err(self.error(&format!("is not reached rightly: line {} ends the run", index + 1))),
-            None => Err(self.error("is missing: the journal ends before `run.finished`, so the run is incomplete")),
-        }
-    }
-
-    fn error(&self, what: &str) -> Error {
-        let line = self.events.len() + 1;
-        Error::new(ErrorKind::Evidence, format!("{}: line {line} {what}", self.path.display()))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
 
     /// Here and not among the integration tests, because a device cannot be created anew.
     #[test]

@@ -2,12 +2,14 @@
 
 mod bundle;
 mod capture;
+mod chain;
 mod journal;
 mod outcome;
 mod redact;
 
-pub use bundle::{Bundle, EVENTS, Open, SUMS, Sealed};
+pub use bundle::{AFTER_SEALING, Bundle, EVENTS, Open, README, SUMS, Sealed, path_problem};
 pub use capture::{CAPTURE_LIMIT, Capture, Captured};
-pub use journal::{Journal, Observer, read, read_intact};
+pub use chain::{Flaw, FlawKind, chained, read, read_intact};
+pub use journal::{Journal, Observer};
 pub use outcome::{outcome, outcome_sha256};
 pub use redact::{Filter, Hit, MASK, MIN_SECRET_BYTES, Redactor, mask_files, scan};

@@ -9,11 +9,11 @@ mod replaying;
 mod scratch;
 mod shrinking;
 
-pub(crate) use scratch::Scratch;
+pub(crate) use scratch::{Scratch, run};
 
 use rehearsal::process::{self, Exit, Signal};
 use rstest::rstest;
-use scratch::{GREEN, STUCK, cases, environment, report, root, run, until};
+use scratch::{GREEN, STUCK, cases, environment, report, root, until};
 use std::time::Duration;
 
 #[rstest]
@@ -180,5 +180,8 @@ async fn a_runner_that_is_killed_in_mid_sweep_leaves_nothing_for_longer_than_two
     process::kill(child.pid(), Signal::KILL).unwrap();
     assert_eq!(child.wait().await.unwrap().signal, Some(9));
     base.is_clean_of(&session, Duration::from_secs(2)).await;
+    let bundle = scratch.bundle().display().to_string();
+    scratch.rehearse(&["verify", &bundle]).has(3, "CHAIN_TRUNCATED");
+    scratch.rehearse(&["verify", &bundle]).has(3, "evidence incomplete");
     base.is_gone().await;
 }

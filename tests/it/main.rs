@@ -12,6 +12,7 @@ mod db;
 mod diagnosis;
 mod evidence;
 mod files;
+mod gate;
 mod journal;
 mod mutation;
 mod one_db;

@@ -194,7 +194,7 @@ impl Rehearsal {
             keeper,
             pause: self.pause,
         };
-        sealing::freeze(&run, scenarios, &self.options, server)?;
+        sealing::freeze(&run, &library.root, scenarios, &self.options, server)?;
         run.journal.append(Body::RunStarted {
             run: run.bundle.run().to_owned(),
             format: 1,

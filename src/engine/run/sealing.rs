@@ -1,47 +1,58 @@
 //! The beginning and the end of a bundle: what was to be done, and on what, before; sums, reports and the verdict after.
 
 use crate::engine::run::context::Run;
-use crate::engine::{Finished, Look, Options, SOURCE_SHA256};
+use crate::engine::{Finished, Look, Options, SOURCE_SHA256, git};
 use crate::evidence::outcome_sha256;
-use crate::model::{Address, Body, Scenario, ScenarioRecord, Verdict};
+use crate::model::{Address, Body, EnvironmentFile, PlanFile, Scenario, ScenarioRecord, ServerFile, Verdict};
 use crate::{Result, check};
-use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::path::Path;
 
 /// Writes down what is to be done, and on what, before anything is.
 pub(in crate::engine) fn freeze(
     run: &Run,
+    root: &Path,
     scenarios: &[Scenario],
     options: &Options,
     server: Option<String>,
 ) -> Result<()> {
-    let names: Vec<&str> = scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
-    let only = options.only.as_ref().map(ToString::to_string);
+    run.bundle.write_json("plan.json", &plan(run, scenarios, options))?;
+    run.bundle.write_json("environment.json", &environment(root, server))
+}
+
+fn plan(run: &Run, scenarios: &[Scenario], options: &Options) -> PlanFile {
     let texts = |cases: &[Address]| cases.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let again: BTreeMap<&str, Vec<String>> =
-        options.again.iter().map(|(scenario, cases)| (scenario.as_str(), texts(cases))).collect();
-    let budget_ms = options.budget.map(|budget| u64::try_from(budget.as_millis()).unwrap_or(u64::MAX));
-    let plan = json!({ "format": 1, "tier": options.tier.name(), "scenarios": names, "kinds": options.kinds,
-                       "only": only, "again": again, "budget_ms": budget_ms,
-                       "allow_missing": options.allow_missing });
-    run.bundle.write_json("plan.json", &plan)?;
-    run.bundle.write_json("environment.json", &environment(server))
+    let sorted = |names: BTreeSet<&str>| names.into_iter().map(str::to_owned).collect();
+    PlanFile {
+        format: 1,
+        tier: options.tier.name().to_owned(),
+        scenarios: scenarios.iter().map(|scenario| scenario.name.clone()).collect(),
+        kinds: options.kinds.clone(),
+        only: options.only.as_ref().map(ToString::to_string),
+        again: options.again.iter().map(|(scenario, cases)| (scenario.clone(), texts(cases))).collect(),
+        budget_ms: options.budget.map(|budget| u64::try_from(budget.as_millis()).unwrap_or(u64::MAX)),
+        allow_missing: options.allow_missing.clone(),
+        faults: sorted(run.registry.faults.iter().map(|fault| fault.name()).collect()),
+        checks: sorted(run.registry.checks.iter().map(|check| check.name()).collect()),
+    }
 }
 
 /// Nothing here is part of the outcome.
-fn environment(server: Option<String>) -> serde_json::Value {
-    json!({
-        "format": 1,
-        "rehearsal": env!("CARGO_PKG_VERSION"),
-        "source_sha256": SOURCE_SHA256,
-        "os": std::env::consts::OS,
-        "arch": std::env::consts::ARCH,
-        "postgres": { "provider": "local", "server_version": server },
-        "altered": [
-            "connections of the tool go through a proxy on 127.0.0.1, without TLS",
-            "the server runs with fsync, full_page_writes, autovacuum and jit off",
-        ],
-    })
+fn environment(root: &Path, server: Option<String>) -> EnvironmentFile {
+    let altered = [
+        "connections of the tool go through a proxy on 127.0.0.1, without TLS",
+        "the server runs with fsync, full_page_writes, autovacuum and jit off",
+    ];
+    EnvironmentFile {
+        format: 1,
+        rehearsal: env!("CARGO_PKG_VERSION").to_owned(),
+        source_sha256: SOURCE_SHA256.to_owned(),
+        os: std::env::consts::OS.to_owned(),
+        arch: std::env::consts::ARCH.to_owned(),
+        postgres: ServerFile { provider: "local".to_owned(), server_version: server },
+        altered: altered.map(str::to_owned).to_vec(),
+        checkout: git::checkout(root),
+    }
 }
 
 /// Ends a run. `asked`: how many scenarios had to be rehearsed. One that is missing is unknown, and so is none at all.

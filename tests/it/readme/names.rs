@@ -3,6 +3,7 @@
 use super::document::{Document, documents, root};
 use super::{REHEARSE, files, run};
 use rehearsal::ErrorKind;
+use rehearsal::gate::Code;
 use rehearsal::model::{Axis, Outcome, Role, Verdict};
 use rehearsal::registry::Registry;
 use std::collections::BTreeSet;
@@ -108,6 +109,16 @@ fn the_page_of_verdicts_has_every_word_and_no_other() {
     let used: BTreeSet<Axis> = Registry::builtin().faults.iter().flat_map(|fault| fault.axes()).copied().collect();
     let axes: Vec<&str> = used.into_iter().map(Axis::name).collect();
     assert_eq!(first_cells(&page, "| axis |"), axes);
+}
+
+#[test]
+fn the_page_of_evidence_has_every_complaint_in_its_family() {
+    let page = document("docs/evidence.md");
+    let words: Vec<String> = Code::ALL.map(Code::word).to_vec();
+    assert_eq!(first_cells(&page, "| complaint |"), words);
+    for (code, row) in Code::ALL.iter().zip(rows(&page, "| complaint |")) {
+        assert!(row.contains(&format!("| {} |", code.family())), "{row}");
+    }
 }
 
 #[test]

@@ -1,0 +1,54 @@
+//! `rehearse verify`: whether a bundle is what was sealed.
+
+use crate::cli::run::time;
+use crate::cli::say;
+use crate::gate::{Expected, Status, verify};
+use crate::registry::Registry;
+use crate::{Error, Result};
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Exit codes: 0 verified, whatever the run's own verdict; 3 incomplete or invalid.
+#[derive(Args)]
+pub(super) struct VerifyArgs {
+    /// The directory of the bundle, or the link `latest`.
+    bundle: PathBuf,
+    /// Refuse also fields and spellings that this version does not write.
+    #[arg(long)]
+    strict: bool,
+    /// Refuse a run that ended longer ago, such as 24h.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    max_age: Option<Duration>,
+    /// Look for the value of this variable in every file, in eight encodings; may be repeated.
+    #[arg(long, value_name = "VAR")]
+    secret_env: Vec<String>,
+    /// Form of the answer.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum Format {
+    Text,
+    Json,
+}
+
+pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode> {
+    let secret = |name: &String| {
+        let unset = |_| Error::environment(format!("variable {name}, whose value is to be looked for, is not set"));
+        std::env::var(name).map_err(unset)
+    };
+    let expected = Expected {
+        strict: args.strict,
+        max_age_s: args.max_age.map(|age| i64::try_from(age.as_secs()).unwrap_or(i64::MAX)),
+        secrets: args.secret_env.iter().map(secret).collect::<Result<_>>()?,
+    };
+    let verification = verify(&Registry::builtin(), &args.bundle, &expected)?;
+    match args.format {
+        Format::Text => say(&verification.text()),
+        Format::Json => say(&verification.json().to_string()),
+    }
+    Ok(ExitCode::from(if verification.status() == Status::Verified { 0 } else { 3 }))
+}

@@ -1,0 +1,152 @@
+//! What can be wrong with evidence, as codes; each belongs to a family, and each family has one remedy.
+
+use serde::Serialize;
+use std::fmt;
+
+/// What is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Code {
+    /// A file is not the one that was sealed.
+    SumMismatch,
+    /// A file is not there.
+    FileMissing,
+    /// A file is there that was not sealed, or that no bundle has.
+    FileExtra,
+    /// Something is a link, a device or another thing that is no regular file, or has a name that no bundle has.
+    SpecialFile,
+    /// A line of the journal was changed, moved, left out or added.
+    ChainBroken,
+    /// A file is not of its format.
+    Schema,
+    /// A file that follows from the journal does not follow from it.
+    DerivedMismatch,
+    /// The journal has no end: the run was cut off.
+    ChainTruncated,
+    /// Something that was planned has no result, or has two.
+    PlanIncomplete,
+    /// A case is green, and no event proves that its fault struck.
+    FaultNotFired,
+    /// Faults or checks were left out that this build knows.
+    CatalogueDowngraded,
+    /// A case is green, and what a step says of itself does not agree with how it ended.
+    ClaimMismatch,
+    /// A case is green by a report that is older than its step.
+    ClaimStale,
+    /// A secret stands in a file.
+    SecretLeak,
+    /// The run is older than is allowed.
+    Stale,
+    /// The run ends later than now.
+    FromFuture,
+}
+
+/// What a set of codes has in common: whom to ask, and what to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Family {
+    /// Files are not as they were sealed.
+    Integrity,
+    /// Something has no result.
+    Completeness,
+    /// Claimed and observed do not agree.
+    Claims,
+    /// A secret is in the open.
+    Secrets,
+    /// The wrong time.
+    Age,
+}
+
+impl Code {
+    /// All codes, in the order of families.
+    pub const ALL: [Code; 16] = [
+        Code::SumMismatch,
+        Code::FileMissing,
+        Code::FileExtra,
+        Code::SpecialFile,
+        Code::ChainBroken,
+        Code::Schema,
+        Code::DerivedMismatch,
+        Code::ChainTruncated,
+        Code::PlanIncomplete,
+        Code::FaultNotFired,
+        Code::CatalogueDowngraded,
+        Code::ClaimMismatch,
+        Code::ClaimStale,
+        Code::SecretLeak,
+        Code::Stale,
+        Code::FromFuture,
+    ];
+
+    /// As it is printed: `SUM_MISMATCH`.
+    pub fn word(self) -> String {
+        let name = format!("{self:?}");
+        let mut word = String::new();
+        for (index, letter) in name.char_indices() {
+            if index > 0 && letter.is_ascii_uppercase() {
+                word.push('_');
+            }
+            word.push(letter.to_ascii_uppercase());
+        }
+        word
+    }
+
+    /// The family.
+    pub fn family(self) -> Family {
+        match self {
+            Code::SumMismatch
+            | Code::FileMissing
+            | Code::FileExtra
+            | Code::SpecialFile
+            | Code::ChainBroken
+            | Code::Schema
+            | Code::DerivedMismatch => Family::Integrity,
+            Code::ChainTruncated | Code::PlanIncomplete | Code::FaultNotFired | Code::CatalogueDowngraded => {
+                Family::Completeness
+            }
+            Code::ClaimMismatch | Code::ClaimStale => Family::Claims,
+            Code::SecretLeak => Family::Secrets,
+            Code::Stale | Code::FromFuture => Family::Age,
+        }
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.word())
+    }
+}
+
+impl Family {
+    /// All families.
+    pub const ALL: [Family; 5] =
+        [Family::Integrity, Family::Completeness, Family::Claims, Family::Secrets, Family::Age];
+
+    /// As it is printed.
+    pub fn word(self) -> &'static str {
+        match self {
+            Family::Integrity => "integrity",
+            Family::Completeness => "completeness",
+            Family::Claims => "claims",
+            Family::Secrets => "secrets",
+            Family::Age => "age",
+        }
+    }
+
+    /// What to do.
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Family::Integrity => "fetch the bundle again from where it was sealed; evidence is never repaired",
+            Family::Completeness => "run the rehearsal again with this version, to its end",
+            Family::Claims => "find out why the tool's own report says otherwise, then run again",
+            Family::Secrets => "replace that secret now, keep it out of what the step prints, then run again",
+            Family::Age => "look at the clocks, then run the rehearsal again",
+        }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}

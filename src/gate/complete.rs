@@ -1,0 +1,89 @@
+//! Whether everything that was planned has exactly one result, and every green case its proof.
+
+use crate::evidence::EVENTS;
+use crate::gate::told::Told;
+use crate::gate::{Code, Complaint};
+use crate::model::{Body, PlanFile, ScenarioRecord, Verdict};
+use crate::registry::Registry;
+use std::collections::BTreeMap;
+
+/// Complains about what has no result, about green cases without proof, and about faults and checks that are unknown.
+pub(super) fn check(registry: &Registry, told: &Told, complaints: &mut Vec<Complaint>) {
+    cases_end_once(told, complaints);
+    told.record.scenarios.iter().for_each(|scenario| all_visited(scenario, complaints));
+    for (_, case) in told.record.cases() {
+        let is_green = case.address.is_some() && case.verdict() == Verdict::Pass;
+        if is_green && !case.as_events().fired() {
+            let expected = "fault.armed and fault.fired in a green case";
+            complaints.push(Complaint::new(Code::FaultNotFired, EVENTS, expected, format!("none in {}", case.case)));
+        }
+    }
+    if let (Some(plan), true) = (&told.plan, told.is_whole) {
+        scenarios_end(plan, told, complaints);
+        catalogue(registry, plan, complaints);
+    }
+}
+
+fn cases_end_once(told: &Told, complaints: &mut Vec<Complaint>) {
+    let mut ends: BTreeMap<&str, (u32, u32)> = BTreeMap::new();
+    for event in &told.events {
+        match &event.body {
+            Body::CaseStarted { case, .. } => ends.entry(case).or_default().0 += 1,
+            Body::CaseFinished { case, .. } => ends.entry(case).or_default().1 += 1,
+            _ => {}
+        }
+    }
+    // A run that was asked to end has cases without an end, and is not green.
+    let may_be_open = told.record.verdict.is_none_or(|verdict| verdict != Verdict::Pass);
+    let wrong = ends.iter().filter(|(_, times)| !(**times == (1, 1) || may_be_open && **times == (1, 0)));
+    complaints.extend(wrong.map(|(case, (started, finished))| {
+        let found = format!("{case} begins {started} times and ends {finished} times");
+        Complaint::new(Code::PlanIncomplete, EVENTS, "one end of each case", found)
+    }));
+}
+
+/// A green scenario has a case for each planned point.
+fn all_visited(scenario: &ScenarioRecord, complaints: &mut Vec<Complaint>) {
+    let planned: u64 = scenario.faults.iter().map(|(_, _, coverage)| coverage.visited).sum();
+    let found = scenario.injured().count() as u64;
+    if scenario.verdict == Some(Verdict::Pass) && planned != found {
+        let expected = format!("{planned} injured cases of {}", scenario.scenario);
+        complaints.push(Complaint::new(Code::PlanIncomplete, EVENTS, expected, format!("{found}")));
+    }
+}
+
+fn scenarios_end(plan: &PlanFile, told: &Told, complaints: &mut Vec<Complaint>) {
+    let notes = &told.record.notes;
+    let left_out = |name: &str| {
+        let allowed = plan
+            .allow_missing
+            .iter()
+            .any(|what| notes.contains(&format!("{name} was left out, as allowed: no {what}")));
+        allowed || notes.iter().any(|note| note.starts_with("interrupted"))
+    };
+    for name in &plan.scenarios {
+        let ended = told.record.scenarios.iter().filter(|s| s.scenario == *name && s.verdict.is_some()).count();
+        if ended != 1 && !left_out(name) {
+            let found = format!("{ended} of {name}");
+            complaints.push(Complaint::new(Code::PlanIncomplete, EVENTS, "one scenario.finished of each", found));
+        }
+    }
+    let planned = |name: &String| plan.scenarios.contains(name);
+    let unplanned = told.record.scenarios.iter().map(|scenario| &scenario.scenario).filter(|name| !planned(name));
+    complaints.extend(unplanned.map(|name| {
+        Complaint::new(Code::PlanIncomplete, "plan.json", "every scenario of the journal", format!("no {name}"))
+    }));
+}
+
+/// A build that knew fewer faults or asked fewer questions proves less than its verdict says here.
+fn catalogue(registry: &Registry, plan: &PlanFile, complaints: &mut Vec<Complaint>) {
+    let faults = registry.faults.iter().map(|fault| ("fault", fault.name(), &plan.faults));
+    let checks = registry.checks.iter().map(|check| ("check", check.name(), &plan.checks));
+    let absent = faults.chain(checks).filter(|(_, name, known)| !known.iter().any(|known| known == name));
+    let absent: Vec<String> = absent.map(|(what, name, _)| format!("{what} {name}")).collect();
+    if !absent.is_empty() {
+        let expected = "every fault and check that this build knows";
+        let found = format!("none of: {}", absent.join(", "));
+        complaints.push(Complaint::new(Code::CatalogueDowngraded, "plan.json", expected, found));
+    }
+}

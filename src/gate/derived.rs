@@ -1,0 +1,105 @@
+//! What follows from the journal, derived again and compared: reports byte for byte, verdicts, digests.
+
+use crate::check;
+use crate::engine::SOURCE_SHA256;
+use crate::evidence::{EVENTS, README, outcome_sha256};
+use crate::gate::sealed::Sealed;
+use crate::gate::told::Told;
+use crate::gate::{Code, Complaint};
+use crate::model::canonical::sha256_hex;
+use crate::model::{Body, Verdict};
+use crate::registry::Registry;
+use std::collections::BTreeSet;
+
+/// Files at the top that are not reports.
+const OTHERS: [&str; 4] = ["README.txt", "plan.json", "environment.json", EVENTS];
+
+/// Complains about everything that does not follow from the journal, and about files that no bundle has.
+pub(super) fn check(registry: &Registry, sealed: &Sealed, told: &Told, complaints: &mut Vec<Complaint>) {
+    named_files(sealed, told, complaints);
+    if !told.is_whole {
+        return; // reports are written after the last event
+    }
+    let mut expected: Vec<(&str, Vec<u8>)> =
+        registry.reports.iter().map(|report| (report.file(), report.render(&told.record, &told.states))).collect();
+    expected.push(("README.txt", README.as_bytes().to_vec()));
+    for (path, bytes) in &expected {
+        match sealed.sha256.get(*path) {
+            None => complaints.push(Complaint::new(Code::FileMissing, path, "a file of every bundle", "nothing")),
+            Some(found) if *found != sha256_hex(bytes) => complaints.push(other(path, sealed, bytes, told)),
+            Some(_) => {}
+        }
+    }
+    verdicts(told, complaints);
+    let known: BTreeSet<&str> = OTHERS.into_iter().chain(expected.iter().map(|(path, _)| *path)).collect();
+    let is_known = |path: &str| match path.split_once('/') {
+        None => known.contains(path),
+        Some(("cases", rest)) => told.record.cases().any(|(_, case)| is_of(rest, &case.case)),
+        Some((folder, _)) => ["states", "attest", "signoffs"].contains(&folder),
+    };
+    let extra = sealed.sha256.keys().filter(|path| !is_known(path));
+    complaints.extend(extra.map(|path| Complaint::new(Code::FileExtra, path, "no such file in a bundle", "one")));
+}
+
+/// `path` is a file of the folder of `case`, not of a deeper one.
+fn is_of(path: &str, case: &str) -> bool {
+    path.rsplit_once('/').is_some_and(|(folder, _)| folder == case)
+}
+
+/// Where a derived file differs first.
+fn other(path: &str, sealed: &Sealed, expected: &[u8], told: &Told) -> Complaint {
+    let found = sealed.bytes(path).unwrap_or_default();
+    let same = expected.iter().zip(found).take_while(|(a, b)| a == b).count();
+    let is_other_build = told.environment.as_ref().is_some_and(|file| file.source_sha256 != SOURCE_SHA256);
+    let build = match is_other_build {
+        true => "; another build has written it, which may do it otherwise: verify it with that one too",
+        false => "",
+    };
+    let expected = format!("what {EVENTS} and states/ give, {}", sha256_hex(expected));
+    Complaint::new(Code::DerivedMismatch, path, expected, format!("other bytes from byte {same} on{build}"))
+}
+
+/// A verdict may be worse than what follows, where a run was cut off, and never better.
+fn verdicts(told: &Told, complaints: &mut Vec<Complaint>) {
+    let mut wrong = |what: String, expected: Verdict, found: Option<Verdict>| {
+        if found.is_some_and(|found| found < expected) {
+            let found = format!("{what} says {}", found.map_or("nothing".to_owned(), |found| found.to_string()));
+            complaints.push(Complaint::new(Code::DerivedMismatch, EVENTS, expected.to_string(), found));
+        }
+    };
+    for scenario in &told.record.scenarios {
+        if !scenario.cases.is_empty() {
+            let what = format!("scenario.finished of {}", scenario.scenario);
+            wrong(what, check::scenario_verdict(scenario).0, scenario.verdict);
+        }
+    }
+    let worst = Verdict::worst(told.record.scenarios.iter().map(|s| s.verdict.unwrap_or(Verdict::Unknown)));
+    wrong("run.finished".to_owned(), worst, told.record.verdict);
+    let outcome = outcome_sha256(&told.record, &told.states);
+    if outcome != told.record.outcome_sha256 {
+        let found = format!("run.finished says outcome {}", told.record.outcome_sha256);
+        complaints.push(Complaint::new(Code::DerivedMismatch, EVENTS, outcome, found));
+    }
+}
+
+/// The files that events name by their digests.
+fn named_files(sealed: &Sealed, told: &Told, complaints: &mut Vec<Complaint>) {
+    let mut seen = BTreeSet::new();
+    for event in &told.events {
+        let (path, sha256) = match &event.body {
+            Body::Probe { state, .. } => (format!("states/{state}.json"), state),
+            Body::Differences { case, diff_sha256, .. } => (format!("cases/{case}/diff.jsonl"), diff_sha256),
+            _ => continue,
+        };
+        if !seen.insert(path.clone()) {
+            continue;
+        }
+        match sealed.sha256.get(&path) {
+            None => complaints.push(Complaint::new(Code::FileMissing, &path, sha256, "nothing")),
+            Some(found) if found != sha256 && path.ends_with(".jsonl") => {
+                complaints.push(Complaint::new(Code::DerivedMismatch, &path, sha256, found));
+            }
+            Some(_) => {}
+        }
+    }
+}

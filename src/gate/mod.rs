@@ -1,0 +1,22 @@
+//! Judging sealed evidence: whether a bundle is what it says it is. Reads bundles, never a database.
+//!
+//! ```text
+//! code       what can be wrong, its family and its remedy
+//! verify     one bundle: everything below, in this order
+//! sealed     files and their sums
+//! told       what the journal says, and the files that were frozen before it
+//! derived    what follows from the journal, again
+//! complete   whether all that was planned has one result
+//! claims     what steps said of themselves
+//! ```
+
+mod claims;
+mod code;
+mod complete;
+mod derived;
+mod sealed;
+mod told;
+mod verify;
+
+pub use code::{Code, Family};
+pub use verify::{Complaint, Expected, Status, Verification, verify};

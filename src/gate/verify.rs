@@ -1,0 +1,193 @@
+//! One bundle, verified: is it what was sealed, is it whole, and does everything in it follow from its journal?
+//!
+//! What to expect comes from outside of the bundle. A run that ended red verifies like any other; its verdict is told
+//! beside. What is not asked here: who sealed it, and whether it is enough for a release.
+
+use crate::evidence::{EVENTS, Redactor};
+use crate::gate::sealed::Sealed;
+use crate::gate::told::Told;
+use crate::gate::{Code, Family, claims, complete, derived};
+use crate::model::canonical::sha256_hex;
+use crate::model::{RunRecord, Verdict};
+use crate::registry::Registry;
+use crate::{Error, Result, clock};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// How far the clock of the machine that ran may be ahead of ours.
+const CLOCK_SLACK_S: i64 = 300;
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Complaint {
+    /// What.
+    pub code: Code,
+    /// In which file, by its path in the bundle.
+    pub file: String,
+    /// What should be there.
+    pub expected: String,
+    /// What is there.
+    pub found: String,
+}
+
+impl Complaint {
+    pub(super) fn new(code: Code, file: &str, expected: impl Into<String>, found: impl Into<String>) -> Complaint {
+        Complaint { code, file: file.to_owned(), expected: expected.into(), found: found.into() }
+    }
+}
+
+/// What the verifier expects; none of it is read from the bundle.
+#[derive(Debug, Clone, Default)]
+pub struct Expected {
+    /// Refuses also what this version would have written otherwise.
+    pub strict: bool,
+    /// How old the run may be, in seconds.
+    pub max_age_s: Option<i64>,
+    /// Values that must not be in it, in any encoding.
+    pub secrets: Vec<String>,
+}
+
+/// What became of a bundle's verification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// It is what was sealed.
+    Verified,
+    /// The run was cut off; what is there is in order.
+    Incomplete,
+    /// It is not what was sealed.
+    Invalid,
+}
+
+impl Status {
+    /// As it is printed.
+    pub fn word(self) -> &'static str {
+        match self {
+            Status::Verified => "verified",
+            Status::Incomplete => "incomplete",
+            Status::Invalid => "invalid",
+        }
+    }
+}
+
+/// The answer.
+#[derive(Debug, Clone)]
+pub struct Verification {
+    /// What is wrong, sorted; empty is good.
+    pub complaints: Vec<Complaint>,
+    /// SHA-256 of `SHA256SUMS`, the one name of all that is in it; nothing where it was not sealed.
+    pub root_sha256: Option<String>,
+    /// What its journal tells, as far as it is whole.
+    pub record: RunRecord,
+}
+
+/// Verifies the bundle in `root`, or the one that a link such as `latest` leads to. Needs no network and no database.
+///
+/// # Errors
+/// The environment: there is no such directory, or a file cannot be read.
+pub fn verify(registry: &Registry, root: &Path, expected: &Expected) -> Result<Verification> {
+    let root = root.canonicalize().map_err(|error| Error::io("open", root, error))?;
+    let mut complaints = Vec::new();
+    let sealed = Sealed::read(&root, &Redactor::new(&expected.secrets), &mut complaints)?;
+    sealed.check_sums(&mut complaints);
+    let told = Told::read(&sealed, expected.strict, &mut complaints);
+    derived::check(registry, &sealed, &told, &mut complaints);
+    complete::check(registry, &told, &mut complaints);
+    claims::check(&told, &mut complaints);
+    complaints.extend(age(&told, expected));
+    complaints.sort();
+    complaints.dedup_by(|a, b| a.code == b.code && a.file == b.file && a.code == Code::FileExtra);
+    let root_sha256 = sealed.sums.as_deref().map(sha256_hex);
+    Ok(Verification { complaints, root_sha256, record: told.record })
+}
+
+fn age(told: &Told, expected: &Expected) -> Option<Complaint> {
+    let last = &told.events.last()?.t;
+    let Some(ended_s) = clock::seconds_of(last) else {
+        return Some(Complaint::new(Code::Schema, EVENTS, "times in RFC 3339", format!("`{last}`")));
+    };
+    let age_s = clock::unix_seconds() - ended_s;
+    match expected.max_age_s {
+        _ if age_s < -CLOCK_SLACK_S => {
+            Some(Complaint::new(Code::FromFuture, EVENTS, "an end before now", format!("it ends at {last}")))
+        }
+        Some(max_s) if age_s > max_s => {
+            let found = format!("it ended at {last}, {age_s} s ago");
+            Some(Complaint::new(Code::Stale, EVENTS, format!("at most {max_s} s of age"), found))
+        }
+        _ => None,
+    }
+}
+
+impl Verification {
+    /// In one word.
+    pub fn status(&self) -> Status {
+        let is_open = |complaint: &Complaint| match complaint.code {
+            Code::ChainTruncated | Code::PlanIncomplete => true,
+            Code::FileMissing => self.root_sha256.is_none(),
+            _ => false,
+        };
+        match self.complaints.is_empty() {
+            true => Status::Verified,
+            false if self.complaints.iter().all(is_open) => Status::Incomplete,
+            false => Status::Invalid,
+        }
+    }
+
+    /// What the run says of itself; unknown unless it is verified.
+    pub fn verdict(&self) -> Verdict {
+        match self.status() {
+            Status::Verified => self.record.verdict.unwrap_or(Verdict::Unknown),
+            _ => Verdict::Unknown,
+        }
+    }
+
+    /// For people: code, file, expected, found; each family once, with what to do.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for complaint in &self.complaints {
+            let Complaint { code, file, expected, found } = complaint;
+            let _ = write!(text, "{code}  {file}\n  expected  {expected}\n  found     {found}\n"); // to a string
+        }
+        for family in self.families() {
+            let _ = writeln!(text, "{family}: {}", family.remedy());
+        }
+        let root = self.root_sha256.as_deref().unwrap_or("none, it was not sealed");
+        let _ = write!(text, "root      {root}\nevidence  {}", self.status().word());
+        if self.status() == Status::Verified {
+            let _ = write!(text, "; the run is {}", self.verdict().headline());
+        }
+        text
+    }
+
+    /// For machines.
+    pub fn json(&self) -> Value {
+        let complaint = |complaint: &Complaint| {
+            json!({
+                "code": complaint.code,
+                "family": complaint.code.family(),
+                "file": complaint.file,
+                "expected": complaint.expected,
+                "found": complaint.found,
+                "remedy": complaint.code.family().remedy(),
+            })
+        };
+        json!({
+            "format": 1,
+            "status": self.status(),
+            "root_sha256": self.root_sha256,
+            "run": self.record.run,
+            "verdict": self.verdict(),
+            "headline": self.verdict().headline(),
+            "outcome_sha256": self.record.outcome_sha256,
+            "complaints": self.complaints.iter().map(complaint).collect::<Vec<_>>(),
+        })
+    }
+
+    fn families(&self) -> BTreeSet<Family> {
+        self.complaints.iter().map(|complaint| complaint.code.family()).collect()
+    }
+}

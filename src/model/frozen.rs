@@ -1,0 +1,71 @@
+//! What is written down before the first step: what is to be done, and where.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// `plan.json`: what was asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanFile {
+    /// Version of this format.
+    pub format: u32,
+    /// `quick`, `full` or `nightly`.
+    pub tier: String,
+    /// The scenarios, in the order in which they were named.
+    pub scenarios: Vec<String>,
+    /// Only faults of these kinds; empty: all.
+    pub kinds: Vec<String>,
+    /// Only this case: the token of a replay.
+    pub only: Option<String>,
+    /// Of these scenarios only these addresses; empty: all.
+    pub again: BTreeMap<String, Vec<String>>,
+    /// The time after which no case began.
+    pub budget_ms: Option<u64>,
+    /// What was allowed to be missing.
+    pub allow_missing: Vec<String>,
+    /// The kinds of fault that this build knows, sorted.
+    #[serde(default)]
+    pub faults: Vec<String>,
+    /// The checks that this build asks, sorted.
+    #[serde(default)]
+    pub checks: Vec<String>,
+}
+
+/// `environment.json`: on what. Nothing here is part of the outcome.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnvironmentFile {
+    /// Version of this format.
+    pub format: u32,
+    /// Version of the harness.
+    pub rehearsal: String,
+    /// Digest of the harness's own source, 64 hexadecimal digits.
+    pub source_sha256: String,
+    /// Operating system.
+    pub os: String,
+    /// Processor architecture.
+    pub arch: String,
+    /// The server.
+    pub postgres: ServerFile,
+    /// What is not as in production, one sentence each.
+    pub altered: Vec<String>,
+    /// What was checked out; nothing where there is no git repository.
+    #[serde(default)]
+    pub checkout: Option<Checkout>,
+}
+
+/// The server in `environment.json`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerFile {
+    /// Where it came from.
+    pub provider: String,
+    /// Its version; nothing where none was started.
+    pub server_version: Option<String>,
+}
+
+/// A checked out commit.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkout {
+    /// Its name, 40 or 64 hexadecimal digits.
+    pub commit: String,
+    /// Whether no file of the working tree differed from it, untracked ones counted.
+    pub clean: bool,
+}

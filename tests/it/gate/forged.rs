@@ -1,0 +1,169 @@
+//! One small real bundle, and copies of it in which somebody has been at work.
+
+use crate::cli::{Scratch, run};
+use rehearsal::evidence;
+use rehearsal::gate::{Expected, Verification, verify};
+use rehearsal::model::canonical::sha256_hex;
+use rehearsal::model::{Body, Event, RunRecord, States};
+use rehearsal::registry::Registry;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
+use tempfile::TempDir;
+
+/// A loader that survives; one kill, two uninjured runs.
+const SURVIVES: &str = r#"format = 1
+about = "replaces all rows in one transaction"
+dataset = "ledger-small"
+needs = ["psql"]
+[targets]
+source = { postgres = "old" }
+target = { postgres = "new" }
+[[step]]
+name = "copy"
+role = "apply"
+argv = ["sh", "{fixtures}/tools/ledger-copy.sh"]
+env = { OLD_URL = "{source}", NEW_URL = "{target}" }
+[[fault]]
+kind = "proc.kill"
+during = "copy"
+at = "pg.target:commit.1"
+"#;
+
+/// The repository of the run stays until the tests end.
+static RUN: LazyLock<(Scratch, PathBuf)> = LazyLock::new(|| {
+    let scratch = Scratch::with("survives", SURVIVES);
+    scratch.rehearse(&["run"]).has(0, "GO");
+    let bundle = scratch.bundle();
+    (scratch, bundle)
+});
+
+/// A copy of the bundle.
+pub(super) struct Forged {
+    dir: TempDir,
+}
+
+impl Forged {
+    pub(super) fn new() -> Forged {
+        Forged::of(&RUN.1)
+    }
+
+    /// A copy of another bundle.
+    pub(super) fn of(bundle: &Path) -> Forged {
+        let dir = tempfile::tempdir().unwrap();
+        copy(bundle, &dir.path().join("run-x"));
+        Forged { dir }
+    }
+
+    pub(super) fn root(&self) -> PathBuf {
+        self.dir.path().join("run-x")
+    }
+
+    pub(super) fn path(&self, path: &str) -> PathBuf {
+        self.root().join(path)
+    }
+
+    pub(super) fn verify(&self, expected: &Expected) -> Verification {
+        verify(&Registry::builtin(), &self.root(), expected).unwrap()
+    }
+
+    /// The codes of all complaints, each once, sorted.
+    pub(super) fn codes(&self, expected: &Expected) -> Vec<String> {
+        let mut codes: Vec<String> =
+            self.verify(expected).complaints.iter().map(|complaint| complaint.code.word()).collect();
+        codes.dedup();
+        codes
+    }
+
+    pub(super) fn write(&self, path: &str, text: &str) -> &Forged {
+        fs::create_dir_all(self.path(path).parent().unwrap()).unwrap();
+        fs::write(self.path(path), text).unwrap();
+        self
+    }
+
+    pub(super) fn edit(&self, path: &str, change: impl FnOnce(String) -> String) -> &Forged {
+        let text = change(fs::read_to_string(self.path(path)).unwrap());
+        self.write(path, &text)
+    }
+
+    pub(super) fn remove(&self, path: &str) -> &Forged {
+        fs::remove_file(self.path(path)).unwrap();
+        self
+    }
+
+    /// Changes lines of the journal, and nothing that depends on them.
+    pub(super) fn lines(&self, change: impl FnOnce(&mut Vec<String>)) -> &Forged {
+        self.edit("events.jsonl", |text| {
+            let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+            change(&mut lines);
+            lines.iter().map(|line| format!("{line}\n")).collect()
+        })
+    }
+
+    /// Changes events, and chains them anew.
+    pub(super) fn events(&self, change: impl FnOnce(&mut Vec<Event>)) -> &Forged {
+        let mut events = evidence::read(&self.path("events.jsonl")).unwrap();
+        change(&mut events);
+        let (mut text, mut prev) = (String::new(), "0".repeat(64));
+        for (event, seq) in events.iter_mut().zip(1..) {
+            (event.seq, event.prev) = (seq, prev);
+            let line = serde_json::to_string(event).unwrap();
+            prev = sha256_hex(line.as_bytes());
+            text += &(line + "\n");
+        }
+        self.write("events.jsonl", &text)
+    }
+
+    /// Derives everything anew that follows from the events, as an attacker would who knows our code.
+    pub(super) fn derive(&self) -> &Forged {
+        let states = self.states();
+        self.events(|events| {
+            let record = RunRecord::from_events(events.iter());
+            if let Some(Body::RunFinished { outcome_sha256, .. }) = events.last_mut().map(|last| &mut last.body) {
+                *outcome_sha256 = evidence::outcome_sha256(&record, &states);
+            }
+        });
+        let record = RunRecord::from_events(&evidence::read(&self.path("events.jsonl")).unwrap());
+        for report in Registry::builtin().reports {
+            fs::write(self.path(report.file()), report.render(&record, &states)).unwrap();
+        }
+        self.sum()
+    }
+
+    /// Writes the sums anew, with other people's program.
+    pub(super) fn sum(&self) -> &Forged {
+        let script = "LC_ALL=C find . -type f ! -name SHA256SUMS ! -path './attest/*' ! -path './signoffs/*' | \
+                      sed 's|^./||' | LC_ALL=C sort | xargs sha256sum > ../sums && mv ../sums SHA256SUMS";
+        let env = std::env::vars_os().collect();
+        run(&self.root(), &env, &["sh", "-c", script]).has(0, "");
+        self
+    }
+
+    pub(super) fn states(&self) -> States {
+        let files = fs::read_dir(self.path("states")).unwrap().map(|entry| entry.unwrap().path());
+        let read = |path: PathBuf| {
+            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            (name, Arc::new(serde_json::from_slice(&fs::read(&path).unwrap()).unwrap()))
+        };
+        files.map(read).collect()
+    }
+
+    /// A file of the folder of states.
+    pub(super) fn a_state(&self) -> String {
+        let first = self.states().into_keys().next().unwrap();
+        format!("states/{first}.json")
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            fs::copy(&path, &target).unwrap();
+        }
+    }
+}
