@@ -219,9 +219,12 @@ static int refused(enum act act) {
     }
 }
 
+/* How an entry of the record is to be read. */
+enum { HAS_DATA = 1, HAS_FAILED = 2 };
+
 struct record {
     uint8_t op;
-    uint8_t pad;
+    uint8_t flags;
     uint16_t path_bytes, path2_bytes;
     uint16_t pad2;
     uint64_t offset;
@@ -248,12 +251,13 @@ static void end(void) {
     if (log_fd >= 0) __atomic_store_n(&page->lock, 0, __ATOMIC_SEQ_CST);
 }
 
-static void record(enum op op, const char *path, const char *path2, uint64_t offset, const void *data, uint64_t bytes) {
+/* An operation that failed changed nothing, but it was counted: it is in the record, too. */
+static void record(enum op op, int failed, const char *path, const char *path2, uint64_t offset, const void *data, uint64_t bytes) {
     if (log_fd < 0) return;
     int saved = errno;
-    int with_data = data && (page->recording & RECORD_DATA);
+    int with_data = data && !failed && (page->recording & RECORD_DATA);
     struct record head = {
-        .op = (uint8_t)op, .pad = (uint8_t)with_data,
+        .op = (uint8_t)op, .flags = (uint8_t)((with_data ? HAS_DATA : 0) | (failed ? HAS_FAILED : 0)),
         .path_bytes = (uint16_t)strlen(path), .path2_bytes = (uint16_t)(path2 ? strlen(path2) : 0),
         .offset = offset, .bytes = bytes,
     };
@@ -283,7 +287,7 @@ static int open_at(int dir, const char *path, int flags, mode_t mode) {
     if (changes && refused(reach(op, name))) return -1;
     begin();
     int fd = (int)syscall(SYS_openat, dir, path, flags, mode);
-    if (fd >= 0 && changes) record(op, name, NULL, 0, NULL, 0);
+    if (changes) record(op, fd < 0, name, NULL, 0, NULL, 0);
     end();
     forget(fd);
     return fd;
@@ -338,7 +342,7 @@ static ssize_t write_at(int fd, const char *name, const void *data, size_t bytes
     if (act == ACT_TORN) bytes /= 2;
     begin();
     ssize_t written = syscall(SYS_pwrite64, fd, data, bytes, offset);
-    if (written > 0) record(OP_WRITE, name, NULL, (uint64_t)offset, data, (uint64_t)written);
+    record(OP_WRITE, written < 0, name, NULL, (uint64_t)offset, data, (uint64_t)(written < 0 ? 0 : written));
     end();
     if (act == ACT_TORN) die();
     return written;
@@ -354,7 +358,7 @@ static ssize_t write_on(int fd, const char *name, const void *data, size_t bytes
     int appends = (int)syscall(SYS_fcntl, fd, F_GETFL) & O_APPEND;
     off_t offset = syscall(SYS_lseek, fd, 0, appends ? SEEK_END : SEEK_CUR);
     ssize_t written = syscall(SYS_write, fd, data, bytes);
-    if (written > 0) record(OP_WRITE, name, NULL, (uint64_t)(offset < 0 ? 0 : offset), data, (uint64_t)written);
+    record(OP_WRITE, written < 0, name, NULL, (uint64_t)(offset < 0 ? 0 : offset), data, (uint64_t)(written < 0 ? 0 : written));
     end();
     if (act == ACT_TORN) die();
     return written;
@@ -436,7 +440,7 @@ static int resize(int fd, const char *name, off_t bytes) {
     if (refused(reach(OP_RESIZE, name))) return -1;
     begin();
     int failed = (int)syscall(SYS_ftruncate, fd, bytes);
-    if (!failed) record(OP_RESIZE, name, NULL, (uint64_t)bytes, NULL, 0);
+    record(OP_RESIZE, failed, name, NULL, (uint64_t)bytes, NULL, 0);
     end();
     return failed;
 }
@@ -454,7 +458,7 @@ int truncate(const char *path, off_t bytes) {
     if (refused(reach(OP_RESIZE, name))) return -1;
     begin();
     int failed = (int)syscall(SYS_truncate, path, bytes);
-    if (!failed) record(OP_RESIZE, name, NULL, (uint64_t)bytes, NULL, 0);
+    record(OP_RESIZE, failed, name, NULL, (uint64_t)bytes, NULL, 0);
     end();
     return failed;
 }
@@ -464,7 +468,7 @@ static int allocate(int fd, const char *name, int mode, off_t offset, off_t byte
     if (refused(reach(OP_ALLOCATE, name))) return -1;
     begin();
     int failed = (int)syscall(SYS_fallocate, fd, mode, offset, bytes);
-    if (!failed && !(mode & FALLOC_FL_KEEP_SIZE)) record(OP_ALLOCATE, name, NULL, (uint64_t)(offset + bytes), NULL, 0);
+    record(OP_ALLOCATE, failed || (mode & FALLOC_FL_KEEP_SIZE), name, NULL, (uint64_t)(offset + bytes), NULL, 0);
     end();
     return failed;
 }
@@ -483,7 +487,7 @@ int posix_fallocate(int fd, off_t offset, off_t bytes) {
     if (allocate(fd, name, 0, offset, bytes) == 0) return 0;
     if (errno != EOPNOTSUPP) return errno;
     int failed = real(fd, offset, bytes); /* libc writes by itself, unseen */
-    if (!failed) record(OP_ALLOCATE, name, NULL, (uint64_t)(offset + bytes), NULL, 0);
+    if (!failed) record(OP_ALLOCATE, 0, name, NULL, (uint64_t)(offset + bytes), NULL, 0);
     return failed;
 }
 int posix_fallocate64(int fd, off64_t offset, off64_t bytes) { return posix_fallocate(fd, offset, bytes); }
@@ -494,7 +498,7 @@ static int sync_by(int fd, long call) {
     if (refused(reach(OP_SYNC, name))) return -1;
     begin();
     int failed = (int)syscall(call, fd);
-    if (!failed) record(OP_SYNC, name, NULL, 0, NULL, 0);
+    record(OP_SYNC, failed, name, NULL, 0, NULL, 0);
     end();
     return failed;
 }
@@ -504,7 +508,7 @@ int fdatasync(int fd) { return sync_by(fd, SYS_fdatasync); }
 
 void *mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset) {
     const char *name = (flags & MAP_SHARED) && (protection & PROT_WRITE) && fd >= 0 ? name_of(fd) : NULL;
-    if (name) record(OP_MAP, name, NULL, (uint64_t)offset, NULL, bytes); /* what is stored there is not seen */
+    if (name) record(OP_MAP, 0, name, NULL, (uint64_t)offset, NULL, bytes); /* what is stored there is not seen */
     return (void *)syscall(SYS_mmap, at, bytes, protection, flags, fd, offset);
 }
 void *mmap64(void *at, size_t bytes, int protection, int flags, int fd, off64_t offset) { return mmap(at, bytes, protection, flags, fd, offset); }
@@ -519,7 +523,7 @@ static int unlink_at(int dir, const char *path, int flags) {
     if (refused(reach(op, name))) return -1;
     begin();
     int failed = (int)syscall(SYS_unlinkat, dir, path, flags);
-    if (!failed) record(op, name, NULL, 0, NULL, 0);
+    record(op, failed, name, NULL, 0, NULL, 0);
     end();
     if (!failed) forget_all();
     return failed;
@@ -541,7 +545,7 @@ static int rename_at(int from_dir, const char *from, int to_dir, const char *to,
     if (refused(reach(OP_RENAME, name2 ? name2 : name))) return -1;
     begin();
     int failed = (int)syscall(SYS_renameat2, from_dir, from, to_dir, to, flags);
-    if (!failed) record(OP_RENAME, name ? name : "", name2 ? name2 : "", 0, NULL, 0);
+    record(OP_RENAME, failed, name ? name : "", name2 ? name2 : "", 0, NULL, 0);
     end();
     if (!failed) forget_all();
     return failed;
@@ -558,7 +562,7 @@ int linkat(int from_dir, const char *from, int to_dir, const char *to, int flags
     if (refused(reach(OP_LINK, name2))) return -1;
     begin();
     int failed = (int)syscall(SYS_linkat, from_dir, from, to_dir, to, flags);
-    if (!failed) record(OP_LINK, name ? name : "", name2, 0, NULL, 0);
+    record(OP_LINK, failed, name ? name : "", name2, 0, NULL, 0);
     end();
     return failed;
 }
@@ -571,7 +575,7 @@ int mkdirat(int dir, const char *path, mode_t mode) {
     if (refused(reach(OP_MKDIR, name))) return -1;
     begin();
     int failed = (int)syscall(SYS_mkdirat, dir, path, mode);
-    if (!failed) record(OP_MKDIR, name, NULL, 0, NULL, 0);
+    record(OP_MKDIR, failed, name, NULL, 0, NULL, 0);
     end();
     return failed;
 }
@@ -585,6 +589,7 @@ static int fcntl_by(int fd, int command, void *argument) {
     const char *name = takes ? name_of(fd) : NULL;
     if (name && refused(reach(OP_LOCK, name))) return -1;
     int result = (int)syscall(SYS_fcntl, fd, command, argument);
+    if (name) record(OP_LOCK, result < 0, name, NULL, 0, NULL, 0);
     if ((command == F_DUPFD || command == F_DUPFD_CLOEXEC) && result >= 0) forget(result);
     return result;
 }
@@ -607,5 +612,7 @@ int fcntl64(int fd, int command, ...) {
 int flock(int fd, int operation) {
     const char *name = operation & LOCK_UN ? NULL : name_of(fd);
     if (name && refused(reach(OP_LOCK, name))) return -1;
-    return (int)syscall(SYS_flock, fd, operation);
+    int failed = (int)syscall(SYS_flock, fd, operation);
+    if (name) record(OP_LOCK, failed, name, NULL, 0, NULL, 0);
+    return failed;
 }

@@ -1,6 +1,6 @@
 //! `faults-fired`: the fault of an injured case did strike. One that never struck proves nothing.
 //!
-//! The proxy's news is half of the proof. Of a kill the other half is that the tool did die of SIGKILL.
+//! The news of the proxy or of the file shim is half of the proof. Of a kill the other half is that the tool did die of SIGKILL.
 
 use crate::check::{Check, Judgement};
 use crate::model::{History, Phase};
@@ -25,7 +25,7 @@ impl Check for FaultsFired {
         // The second fault of a compound one strikes the way out.
         let struck = address.points().iter().zip([Phase::Injured, Phase::Relapse]);
         let died = |phase| history.case.step_ends().any(|end| end.phase == phase && end.signal == Some(SIGKILL));
-        match struck.filter(|(point, _)| point.kind == "proc.kill").all(|(_, phase)| died(phase)) {
+        match struck.filter(|(point, _)| KILLS.contains(&point.kind.as_str())).all(|(_, phase)| died(phase)) {
             true => Some(Judgement::pass()),
             false => Some(Judgement::unknown("the death of the tool by SIGKILL")),
         }
@@ -33,3 +33,4 @@ impl Check for FaultsFired {
 }
 
 const SIGKILL: i32 = 9;
+const KILLS: [&str; 2] = ["proc.kill", "proc.torn"];

@@ -8,6 +8,7 @@ mod catalog_equal;
 mod claim_matches_observation;
 mod dry_run_writes_nothing;
 mod faults_fired;
+mod files_recorded;
 mod golden_state;
 mod guard_refuses;
 mod nothing_left_behind;
@@ -58,6 +59,7 @@ pub static CHECKS: &[&dyn Check] = &[
     &nothing_left_behind::NothingLeftBehind,
     &faults_fired::FaultsFired,
     &tool_seen::ToolSeen,
+    &files_recorded::FilesRecorded,
 ];
 
 /// The answer of a check.

@@ -17,6 +17,9 @@ pub fn classify(history: &History, checks: &[CheckResult]) -> Outcome {
     if red("sources-unchanged") {
         return Outcome::SourceTouched;
     }
+    if is_damaged(history) {
+        return Outcome::Corrupt;
+    }
     if ends.iter().any(|end| end.timed_out) {
         return Outcome::Hang;
     }
@@ -42,6 +45,13 @@ pub fn classify(history: &History, checks: &[CheckResult]) -> Outcome {
         (_, true) => Outcome::Silent,
         _ => leak_or(Outcome::Pass, red("nothing-left-behind")),
     }
+}
+
+/// Whether a target was no database any more at any look; that a later run made it new does not heal it.
+fn is_damaged(history: &History) -> bool {
+    let targets = history.plan.target_endpoints();
+    let damage = |digest| history.named(digest).is_some_and(|state| state.is_damaged());
+    history.case.probes().any(|(_, endpoint, digest)| targets.iter().any(|target| target == endpoint) && damage(digest))
 }
 
 /// Cut off after its last commit, a tool refuses to run again because it is done: the data has arrived, and the last

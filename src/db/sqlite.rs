@@ -24,6 +24,29 @@ pub fn sqlite_state(path: &Path, volatile: &Volatile) -> Result<DatabaseState> {
     untouched(path, |connection| connection_state(connection, volatile))
 }
 
+/// What is found at `path` whatever it is, as [`sqlite_state`] reads it: a file that is not there or that SQLite calls
+/// damaged is a state, too, with the entry `file` or [`DatabaseState::DAMAGE`] in its catalog.
+///
+/// # Errors
+/// The file cannot be read, for a reason that lies not in it.
+pub fn found_state(path: &Path, volatile: &Volatile) -> Result<DatabaseState> {
+    let only = |entry: &str, text: String| {
+        let catalog = BTreeMap::from([(entry.to_owned(), text)]);
+        DatabaseState { catalog, ..DatabaseState::default() }
+    };
+    if !path.is_file() {
+        return Ok(only("file", "missing".to_owned()));
+    }
+    let damage = untouched(path, |connection| match damage(connection) {
+        Err(error) if is_damage(&error) => Ok(vec![error.to_string()]),
+        found => found.map_err(|error| failed("cannot check it", error)),
+    })?;
+    match damage.first() {
+        Some(first) => Ok(only(DatabaseState::DAMAGE, first.clone())),
+        None => sqlite_state(path, volatile),
+    }
+}
+
 /// The state of an open database, in one read transaction of its own.
 ///
 /// # Errors
@@ -62,8 +85,7 @@ pub fn sqlite_query_digest(connection: &Connection, sql: &str) -> Result<TableDi
 /// # Errors
 /// No such file, or SQLite's words.
 pub fn first_row(path: &Path, query: &str) -> Result<Option<String>> {
-    let connection = open_read_only(path)?;
-    let ask = || -> rusqlite::Result<Option<String>> {
+    let ask = |connection: &Connection| -> rusqlite::Result<Option<String>> {
         let mut statement = connection.prepare(query)?;
         let columns = statement.column_count();
         let mut rows = statement.query([])?;
@@ -71,7 +93,7 @@ pub fn first_row(path: &Path, query: &str) -> Result<Option<String>> {
         let texts = (0..columns).map(|index| text(row.get_ref(index)?)).collect::<rusqlite::Result<Vec<_>>>()?;
         Ok(Some(texts.join("\t")))
     };
-    ask().map_err(|error| failed("SQLite says", error))
+    untouched(path, |connection| ask(connection).map_err(|error| failed("SQLite says", error)))
 }
 
 /// For each key that `query` gives, its rows as text. Several rows of one key are taken together.
@@ -79,8 +101,7 @@ pub fn first_row(path: &Path, query: &str) -> Result<Option<String>> {
 /// # Errors
 /// No such file, SQLite's words, or a column of the key that is not there.
 pub fn rows_by_key(path: &Path, query: &str, key: &[String]) -> Result<BTreeMap<String, String>> {
-    let connection = open_read_only(path)?;
-    let ask = || -> rusqlite::Result<BTreeMap<String, String>> {
+    let ask = |connection: &Connection| -> rusqlite::Result<BTreeMap<String, String>> {
         let mut statement = connection.prepare(query)?;
         let key = key.iter().map(|name| statement.column_index(name)).collect::<rusqlite::Result<Vec<_>>>()?;
         let columns = statement.column_count();
@@ -97,7 +118,7 @@ pub fn rows_by_key(path: &Path, query: &str, key: &[String]) -> Result<BTreeMap<
         };
         Ok(found.into_iter().map(together).collect())
     };
-    ask().map_err(|error| failed("SQLite says", error))
+    untouched(path, |connection| ask(connection).map_err(|error| failed("SQLite says", error)))
 }
 
 /// What SQLite finds damaged, foreign keys included; nothing when all is well. Read without a trace, as in
@@ -137,7 +158,11 @@ fn open_with(path: &Path, flags: OpenFlags) -> Result<Connection> {
     opened.map_err(|error| failed(&format!("cannot open {}", path.display()), error))
 }
 
-fn untouched<T>(path: &Path, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+/// Reads the file at `path`, with what lies beside it, without a trace, as [`sqlite_state`] does.
+///
+/// # Errors
+/// No such file, SQLite's words, or those of `read`.
+pub fn untouched<T>(path: &Path, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
     if !path.is_file() {
         return Err(Error::environment(format!("there is no file {}", path.display())));
     }
@@ -187,10 +212,14 @@ fn is_damage(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
-fn complaints(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+fn damage(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut statement = connection.prepare("select integrity_check from pragma_integrity_check")?;
     let found = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
-    let mut found: Vec<String> = found.into_iter().filter(|line| line != "ok").collect();
+    Ok(found.into_iter().filter(|line| line != "ok").collect())
+}
+
+fn complaints(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut found = damage(connection)?;
     let keys = "select \"table\", parent, count(*) from pragma_foreign_key_check group by 1, 2 order by 1, 2";
     let mut statement = connection.prepare(keys)?;
     let broken = statement.query_map([], |row| {

@@ -5,9 +5,13 @@ mod cfg_idle_in_transaction;
 mod cfg_lock_timeout;
 mod cfg_readonly;
 mod cfg_statement_timeout;
+mod disk_eio;
+mod disk_full;
+mod disk_short;
 mod input_repeated_dsn;
 mod input_stale_report;
 mod input_swapped_dsn;
+mod lock_busy;
 mod lock_hold;
 mod net_close;
 mod net_halfclose;
@@ -17,6 +21,7 @@ mod net_reset;
 mod net_slow;
 mod net_stall;
 mod proc_kill;
+mod proc_torn;
 mod sql_error;
 mod src_write;
 mod srv_crash;
@@ -24,7 +29,7 @@ mod srv_restart;
 mod terms;
 mod visits;
 
-pub use terms::{Concern, Input, Setting, Write};
+pub use terms::{Concern, FileHarm, Input, Setting, Write};
 pub use visits::Visits;
 
 use crate::model::{Axis, SqlState};
@@ -36,9 +41,13 @@ pub static FAULTS: &[&dyn Fault] = &[
     &cfg_lock_timeout::CfgLockTimeout,
     &cfg_readonly::CfgReadonly,
     &cfg_statement_timeout::CfgStatementTimeout,
+    &disk_eio::DiskEio,
+    &disk_full::DiskFull,
+    &disk_short::DiskShort,
     &input_repeated_dsn::InputRepeatedDsn,
     &input_stale_report::InputStaleReport,
     &input_swapped_dsn::InputSwappedDsn,
+    &lock_busy::LockBusy,
     &lock_hold::LockHold,
     &net_close::NetClose,
     &net_halfclose::NetHalfClose,
@@ -48,6 +57,7 @@ pub static FAULTS: &[&dyn Fault] = &[
     &net_slow::NetSlow,
     &net_stall::NetStall,
     &proc_kill::ProcKill,
+    &proc_torn::ProcTorn,
     &sql_error::SqlError,
     &src_write::SrcWrite,
     &srv_crash::SrvCrash,
@@ -94,6 +104,8 @@ pub trait Fault: Sync {
 pub enum Hazard {
     /// Freeze the point, then SIGKILL to the process group of the tool.
     KillTool,
+    /// Let a file operation of the tool end badly.
+    InjureFile(FileHarm),
     /// Reset the connection that reached the point.
     ResetConnection,
     /// Close that connection in an orderly way, towards both sides.
@@ -137,6 +149,11 @@ impl Hazard {
     /// Whether the server may be busy with it after the tool has ended, and the way out begins all the same.
     pub fn outlives_the_tool(self) -> bool {
         self == Hazard::OrphanStatement
+    }
+
+    /// Whether it is the end of the tool.
+    pub fn ends_the_tool(self) -> bool {
+        matches!(self, Hazard::KillTool | Hazard::InjureFile(FileHarm::Torn))
     }
 
     /// Whether it would disturb others on a server that is shared.

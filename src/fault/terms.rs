@@ -50,6 +50,21 @@ pub enum Input {
     RepeatedDsn,
 }
 
+/// How a file operation ends badly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileHarm {
+    /// Half of a write is there, and the tool is dead.
+    Torn,
+    /// ENOSPC.
+    Full,
+    /// EIO.
+    Broken,
+    /// Half of a write is there, and the tool is told so.
+    Short,
+    /// The lock is somebody else's (EAGAIN).
+    Busy,
+}
+
 /// Which endpoints a kind that strikes when a step begins is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Concern {

@@ -52,7 +52,7 @@ pub enum Axis {
     Epoch,
     /// A byte goes to the server.
     Byte,
-    /// Any file operation.
+    /// Any operation that changes a file or a name, or makes it durable.
     Op,
     /// A write to a file.
     Write,
@@ -107,6 +107,11 @@ impl Axis {
             Axis::Lock => "lock",
             Axis::Step => "step",
         }
+    }
+
+    /// Whether it is counted by the file shim, and not by a proxy.
+    pub fn is_of_files(self) -> bool {
+        matches!(self, Axis::Op | Axis::Write | Axis::Sync | Axis::Rename | Axis::Unlink | Axis::Lock)
     }
 
     fn parse(name: &str) -> Result<Axis, BadAddress> {

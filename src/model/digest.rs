@@ -85,6 +85,16 @@ pub struct DatabaseState {
     pub catalog: BTreeMap<String, String>,
 }
 
+impl DatabaseState {
+    /// The entry in the catalog of what is no database any more; its text is the first complaint of the engine.
+    pub const DAMAGE: &str = "damage";
+
+    /// Whether its own engine finds it damaged.
+    pub fn is_damaged(&self) -> bool {
+        self.catalog.contains_key(DatabaseState::DAMAGE)
+    }
+}
+
 /// One thing in which two states differ.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

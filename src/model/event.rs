@@ -1,8 +1,8 @@
 //! What happened, one line each: the only record that reports and checks read.
 
 use crate::model::{
-    Address, CheckResult, Coverage, ExpectRecord, Lost, Moment, Obstacle, Outcome, Phase, Proof, Role, SequenceUse,
-    TableDifference, TableDigest, Verdict,
+    Address, CheckResult, Coverage, ExpectRecord, FileRecord, Lost, Moment, Obstacle, Outcome, Phase, Proof, Role,
+    SequenceUse, TableDifference, TableDigest, Verdict,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -261,16 +261,19 @@ pub enum Body {
         /// The times that it holds under well-known names.
         stamps: BTreeMap<String, String>,
     },
-    /// What passed the proxies while a step of the plan ran.
+    /// What passed the proxies, and what was done to files, while a step of the plan ran.
     #[serde(rename = "traffic")]
     Traffic {
         /// The case.
         case: String,
         /// The step.
         step: String,
-        /// Statements by endpoint; endpoints without a proxy are left out.
+        /// Statements by endpoint, of a file operations; endpoints that nobody watches are left out.
         statements: BTreeMap<String, u64>,
     },
+    /// What was recorded of files while a step of the plan ran.
+    #[serde(rename = "files")]
+    Files(FileRecord),
     /// What a server was still busy with for a step that had ended. Empty is good.
     #[serde(rename = "server")]
     Server {

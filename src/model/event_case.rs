@@ -1,6 +1,6 @@
 //! To which case an event belongs.
 
-use crate::model::Body;
+use crate::model::{Body, FileRecord};
 
 impl Body {
     /// The case that it belongs to, if it belongs to one.
@@ -28,6 +28,7 @@ impl Body {
             | Body::Claim { case, .. }
             | Body::Report { case, .. }
             | Body::Traffic { case, .. }
+            | Body::Files(FileRecord { case, .. })
             | Body::Server { case, .. }
             | Body::Sequences { case, .. }
             | Body::Guarded { case, .. }

@@ -21,6 +21,21 @@ pub struct SequenceUse {
     pub ascending: bool,
 }
 
+/// What the file shim recorded of a step, and whether that is all that was done to files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileRecord {
+    /// The case.
+    pub case: String,
+    /// The step.
+    pub step: String,
+    /// How many operations were recorded.
+    pub operations: u64,
+    /// Whether any program of the step was watched.
+    pub watched: bool,
+    /// The files that the record, replayed, does not lead to, by their paths in the case's directory. Empty is good.
+    pub missed: Vec<String>,
+}
+
 /// What a canary must turn red.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExpectRecord {

@@ -30,7 +30,7 @@ pub use diagnosis::{Beside, Fate, Lost, Obstacle, Row, RowDifference, Standing, 
 pub use digest::{DatabaseState, Difference, RowSum, TableDigest, compare};
 pub use event::Body;
 pub use event_line::Event;
-pub use fact::{Coverage, ExpectRecord, Proof, SequenceUse};
+pub use fact::{Coverage, ExpectRecord, FileRecord, Proof, SequenceUse};
 pub use finding::{CheckResult, Finding, MAX_FINDINGS};
 pub use frozen::{Checkout, EnvironmentFile, PlanFile, ServerFile};
 pub use history::{CaseEvents, History, States, StepEnd};

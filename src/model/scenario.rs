@@ -245,7 +245,7 @@ impl FaultSpec {
         let is_second = match (&self.then, second) {
             (Some(then), Some(second)) => second.kind == then.kind && second.arg == then.arg,
             // A sweep of pairs begins with the first fault alone.
-            (Some(then), None) => then.at == At::Sweep,
+            (Some(then), None) => then.at.is_sweep(),
             (None, second) => second.is_none(),
         };
         is_first && is_second && address.points().len() <= 2
@@ -264,8 +264,17 @@ impl FaultSpec {
 pub enum At {
     /// At every point that the golden run recorded.
     Sweep,
+    /// The same, and each time for ever after.
+    SweepOn,
     /// At this one.
     Place(Place),
+}
+
+impl At {
+    /// Whether it is every point.
+    pub fn is_sweep(&self) -> bool {
+        matches!(self, At::Sweep | At::SweepOn)
+    }
 }
 
 /// A documented way out.

@@ -78,7 +78,7 @@ async fn what_sqlite_does_is_recorded_whole_in_each_journal_mode(#[case] journal
     let watched = notes(journal);
     let ops = watched.recorded(&[&copy_notes(), "old.sqlite", "new.sqlite"]).await;
     let kinds = |axis| ops.iter().filter(|op| counts(op.kind, axis)).count();
-    assert!(kinds(Axis::Op) > 5 && kinds(Axis::Write) > 2 && kinds(Axis::Lock) == 0, "locks change nothing");
+    assert!(kinds(Axis::Op) > 5 && kinds(Axis::Write) > 2 && kinds(Axis::Lock) > 2);
 }
 
 #[tokio::test]

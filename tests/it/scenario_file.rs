@@ -239,11 +239,7 @@ fn spoiled() -> impl Strategy<Value = String> {
     "[[fault]]\nkind = \"proc.kill\"\nduring = \"run\"\nat = \"sweep\"\nthen = { kind = \"proc.kil\", at = \"sweep\" }",
     "unknown kind of fault `proc.kil`"
 )]
-#[case::recovery_after_what_is_not_counted(
-    "[[recovery]]\nwhen = { after = \"pg.target:unlink.2\" }\nsteps = [\"run\"]",
-    "unknown axis that is counted `unlink`"
-)]
-fn a_second_fault_and_a_landmark_name_what_there_is(#[case] more: &str, #[case] expected: &str) {
+fn a_second_fault_names_what_there_is(#[case] more: &str, #[case] expected: &str) {
     let text = format!("{FLOW}{more}\n");
     let shown = render("scenarios/x.toml", &text, &problems(&text));
     assert!(shown.contains(expected) && shown.contains("allowed: "), "{shown}");

@@ -1,6 +1,8 @@
 //! Hazards, carried out: what is armed before a step, and what is done when it strikes.
 //!
 //! ```text
+//! news          that a fault has struck, from a proxy or from the file shim
+//! file          faults of files
 //! server        srv.*: the case's own server goes away and comes back
 //! source_write  src.write, with statements made by writable
 //! lock          lock.hold
@@ -9,8 +11,10 @@
 //! undo          what stands until the step is over
 //! ```
 
+mod file;
 mod input;
 mod lock;
+mod news;
 mod server;
 mod setting;
 mod source_write;
@@ -18,10 +22,11 @@ mod undo;
 mod writable;
 
 pub(in crate::engine) use input::misled;
+pub(in crate::engine) use news::News;
 pub(in crate::engine) use undo::Undo;
 
 use crate::engine::case::stage::Stage;
-use crate::engine::proxy::{Act, Armed, Fired, Strike};
+use crate::engine::proxy::{Act, Strike};
 use crate::engine::run::context::CaseLog;
 use crate::fault::{Hazard, Input, Setting};
 use crate::model::{Address, Axis, Body, Place, Step};
@@ -37,13 +42,17 @@ pub(in crate::engine) struct Injury {
 
 /// Says that a fault is about to be armed, and arms it; what strikes when the step begins strikes now. Returns the news
 /// to come, if there is some.
-pub(in crate::engine) async fn arm(
-    stage: &Stage<'_>,
+pub(in crate::engine) async fn arm<'s>(
+    stage: &'s Stage<'_>,
     log: &mut CaseLog<'_>,
     injury: &Injury,
     step: &Step,
-) -> Result<Option<Armed>> {
+) -> Result<Option<News<'s>>> {
     let place = injury.address.first().place.clone();
+    if place.axis.is_of_files() {
+        log.record(Body::FaultArmed { case: log.case(), address: injury.address.clone() })?;
+        return file::arm(stage, injury).map(|shim| Some(News::File(shim)));
+    }
     let unknown = || Error::environment(format!("no fault can strike at `{}` here", place.endpoint));
     let proxy = stage.proxy(&place.endpoint).ok_or_else(unknown)?;
     log.record(Body::FaultArmed { case: log.case(), address: injury.address.clone() })?;
@@ -60,7 +69,7 @@ pub(in crate::engine) async fn arm(
         stage.watch_epochs();
     }
     proxy.take_trace();
-    Ok(Some(proxy.arm(Strike { place, act })))
+    Ok(Some(News::Proxy(proxy.arm(Strike { place, act }))))
 }
 
 /// What strikes when the step begins; and where something is still to be done later.
@@ -88,13 +97,16 @@ pub(in crate::engine) async fn strike(
     log: &mut CaseLog<'_>,
     child: &Child,
     injury: &Injury,
-    fired: &Fired,
+    mut what: String,
 ) -> Result<()> {
     let place = &injury.address.first().place;
+    if place.axis.is_of_files() {
+        log.record(Body::FaultFired { case: log.case(), address: injury.address.clone(), what })?;
+        return if injury.hazard.ends_the_tool() { kill(stage, child).await } else { Ok(()) };
+    }
     if act(injury.hazard) == Act::Hold {
         stage.freeze();
     }
-    let mut what = fired.what.to_string();
     match injury.hazard {
         Hazard::CrashServer => server::crash(stage).await?,
         Hazard::RestartServer => server::restart(stage).await?,
@@ -139,6 +151,7 @@ fn act(hazard: Hazard) -> Act {
         | Hazard::RestartServer
         | Hazard::WriteSource(_)
         | Hazard::HoldLock { .. }
+        | Hazard::InjureFile(_)
         | Hazard::Configure(_)
         | Hazard::Mislead(_) => Act::Hold,
     }

@@ -63,6 +63,7 @@ fn environment(
         ("LANG".into(), "C.UTF-8".into()),
         ("TZ".into(), "UTC".into()),
     ]);
+    env.extend(stage.watched_environment());
     for target in &stage.context.plan.targets {
         let name = target.name.to_uppercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_");
         env.insert(format!("REHEARSE_{name}_URL").into(), fill(&format!("{{{}}}", target.name), values)?.into());

@@ -11,6 +11,7 @@
 //! way_back    what a rollback loses; runs that go back earlier than the plan
 //! ask         guards, and checks of the scenario's own
 //! quiet       what the servers are still busy with after a step
+//! self_check  whether what was recorded of files is all that was done to them
 //! report_age  how old a step's report is
 //! pause       stopping where a fault has struck
 //! ```
@@ -23,6 +24,7 @@ pub(in crate::engine) mod pause;
 pub(in crate::engine) mod quiet;
 pub(in crate::engine) mod recovery;
 pub(in crate::engine) mod report_age;
+pub(in crate::engine) mod self_check;
 pub(in crate::engine) mod stage;
 pub(in crate::engine) mod step;
 pub(in crate::engine) mod way_back;
@@ -78,7 +80,7 @@ pub(in crate::engine) async fn golden(
         }
         ask::guards(stage, log, &planned.name).await?;
         let watch = Stopwatch::start();
-        stage.take_traces();
+        stage.take_traces()?;
         let files = stage.files(planned)?;
         let goes_back = planned.role == Role::Rollback;
         let end = match goes_back {
@@ -89,7 +91,10 @@ pub(in crate::engine) async fn golden(
             recording.leaves_files.insert(planned.name.clone());
         }
         recording.durations.insert(planned.name.clone(), watch.elapsed());
-        let traces = stage.take_traces();
+        let ops = stage.take_file_ops()?;
+        self_check::files(stage, log, &planned.name, &ops)?;
+        let mut traces = stage.take_traces()?;
+        traces.extend(stage.file_traces(&ops));
         facts::traffic(log, &planned.name, &traces)?;
         recording.traces.insert(planned.name.clone(), traces);
         let after = Moment::after(Phase::Plan, &planned.name);

@@ -9,7 +9,6 @@ use crate::engine::case::hazard::Injury;
 use crate::engine::case::stage::Stage;
 use crate::engine::observe::look::Look;
 use crate::engine::run::context::CaseLog;
-use crate::fault::Hazard;
 use crate::process::{Child, Signal};
 use std::pin::Pin;
 use std::time::Duration;
@@ -24,7 +23,7 @@ pub(in crate::engine) async fn living(
     child: &Child,
     injury: &Injury,
 ) -> Result<Duration> {
-    let Some(pause) = stage.context.run.pause.as_ref().filter(|_| injury.hazard != Hazard::KillTool) else {
+    let Some(pause) = stage.context.run.pause.as_ref().filter(|_| !injury.hazard.ends_the_tool()) else {
         return Ok(Duration::ZERO);
     };
     let watch = Stopwatch::start();
@@ -37,7 +36,7 @@ pub(in crate::engine) async fn living(
 
 /// After the end of the injured step, where the fault was the end of the tool.
 pub(in crate::engine) async fn dead(stage: &Stage<'_>, log: &CaseLog<'_>, injury: &Injury) -> Result<()> {
-    let is_struck = injury.hazard == Hazard::KillTool && log.events.fired();
+    let is_struck = injury.hazard.ends_the_tool() && log.events.fired();
     if let Some(pause) = stage.context.run.pause.as_ref().filter(|_| is_struck) {
         let what = format!("{} has struck; the way out has not begun", injury.address);
         pause(Look::into(stage, log, what)?).await;

@@ -2,6 +2,7 @@
 
 mod files;
 mod own;
+mod watch;
 
 pub(in crate::engine) use own::seeded_name;
 
@@ -24,6 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 use std::time::{Duration, SystemTime};
 use tokio::sync::Mutex;
+use watch::Watch;
 
 /// See the module.
 pub(in crate::engine) struct Stage<'a> {
@@ -36,6 +38,8 @@ pub(in crate::engine) struct Stage<'a> {
     own: Option<Own>,
     /// What faults have left standing.
     standing: std::sync::Mutex<Vec<Undo>>,
+    /// Where a database is a file.
+    watch: Option<Watch>,
 }
 
 /// A database under the name that the scenario gives it.
@@ -81,12 +85,15 @@ impl<'a> Stage<'a> {
             let path = dir.join(part);
             fs::create_dir_all(&path).map_err(|error| Error::io("create", &path, error))?;
         }
+        // As the kernel names it: what is watched is told by its path.
+        let dir = dir.canonicalize().map_err(|error| Error::io("open", &dir, error))?;
         let marker = format!("c{number}");
         let own = if is_alone { Some(Own::start(context, &marker).await?) } else { None };
         let whole = (&own, from);
         let holdings = context.plan.targets.iter().map(|target| hold(context, target, whole, number, &dir));
         let holdings = try_join_all(holdings).await?;
-        Ok(Stage { context, marker, dir, holdings, own, standing: std::sync::Mutex::default() })
+        let watch = Watch::over(&dir, &holdings)?;
+        Ok(Stage { context, marker, dir, holdings, own, standing: std::sync::Mutex::default(), watch })
     }
 
     pub(in crate::engine) fn folder(&self, part: &str) -> PathBuf {
@@ -141,9 +148,11 @@ impl<'a> Stage<'a> {
         })
     }
 
-    /// What passed the proxies since the last call.
-    pub(in crate::engine) fn take_traces(&self) -> Traces {
-        self.proxies().map(|(endpoint, proxy)| (endpoint.to_owned(), proxy.take_trace())).collect()
+    /// What passed the proxies since the last call, and what was done to files.
+    pub(in crate::engine) fn take_traces(&self) -> Result<Traces> {
+        let mut traces = self.file_traces(&self.take_file_ops()?);
+        traces.extend(self.proxies().map(|(endpoint, proxy)| (endpoint.to_owned(), proxy.take_trace())));
+        Ok(traces)
     }
 
     /// The proxies record durable states from now on; the server must be the case's own.
@@ -249,6 +258,7 @@ impl<'a> Stage<'a> {
     pub(in crate::engine) async fn heal(&self, waits: bool) -> Result<u64> {
         self.sever().await;
         self.thaw();
+        self.disarm_files()?;
         let standing = std::mem::take(&mut *self.standing());
         for undo in standing {
             undo.undo(self.pool()).await?;

@@ -2,14 +2,14 @@
 
 use crate::Result;
 use crate::clock::Stopwatch;
-use crate::engine::case::hazard::{self, Injury};
+use crate::engine::case::hazard::{self, Injury, News};
 use crate::engine::case::launch;
 use crate::engine::case::pause;
 use crate::engine::case::quiet;
 use crate::engine::case::report_age;
 use crate::engine::case::stage::Stage;
+use crate::engine::files::Detail;
 use crate::engine::observe::diagnose;
-use crate::engine::proxy::Armed;
 use crate::engine::run::context::CaseLog;
 use crate::model::{Body, Claims, Phase, Step, StepEnd};
 use crate::process::{Child, Exit};
@@ -32,6 +32,7 @@ pub(in crate::engine) async fn run(
 ) -> Result<StepEnd> {
     let spawn = launch::prepare(stage, step, phase, injury)?;
     let began = report_age::began(stage)?;
+    stage.begin_file_record(detail(log, phase))?;
     let (case, name) = (log.case(), step.name.clone());
     log.record(Body::StepStarted { case: case.clone(), step: name, role: step.role, phase, argv: step.argv.clone() })?;
     let armed = match injury {
@@ -62,13 +63,21 @@ pub(in crate::engine) async fn run(
     Ok(StepEnd { step: step.name.clone(), phase, exit, signal, success, timed_out })
 }
 
+/// Golden runs record all, for that is checked; in the others the places are enough.
+fn detail(log: &CaseLog<'_>, phase: Phase) -> Detail {
+    match log.events.address.is_none() && phase == Phase::Plan {
+        true => Detail::Content,
+        false => Detail::Operations,
+    }
+}
+
 /// The loop: the end of the tool, the fault that strikes, the bound.
 async fn watch_over(
     stage: &Stage<'_>,
     log: &mut CaseLog<'_>,
     step: &Step,
     child: &mut Child,
-    mut injury: Option<(&Injury, Armed)>,
+    mut injury: Option<(&Injury, News<'_>)>,
 ) -> Result<(Exit, bool)> {
     let bound = stage.context.bounds.get(&step.name).copied().or(step.timeout).unwrap_or(FIRST_BOUND);
     let deadline = tokio::time::sleep(bound);
@@ -76,16 +85,16 @@ async fn watch_over(
     loop {
         let fired = async {
             match &mut injury {
-                Some((_, armed)) => armed.fired().await,
+                Some((_, news)) => news.come().await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
             // In this order: a tool that ends because of a fault ends after the news of it.
             biased;
-            fired = fired => {
+            what = fired => {
                 if let Some((injury, _)) = &injury {
-                    hazard::strike(stage, log, child, injury, &fired).await?;
+                    hazard::strike(stage, log, child, injury, what?).await?;
                     let paused = pause::living(stage, log, child, injury).await?;
                     let later = deadline.deadline() + paused;
                     deadline.as_mut().reset(later);
@@ -94,7 +103,7 @@ async fn watch_over(
             }
             exit = child.wait() => {
                 let exit = exit?;
-                let is_news_left = injury.as_ref().is_some_and(|(_, armed)| armed.has_fired());
+                let is_news_left = injury.as_ref().map_or(Ok(false), |(_, news)| news.is_there())?;
                 if !is_news_left {
                     return Ok((exit, false));
                 }

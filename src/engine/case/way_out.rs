@@ -55,9 +55,9 @@ pub(in crate::engine) async fn injure(
     phase: Phase,
     injury: &Injury,
 ) -> Result<Injured> {
-    stage.take_traces();
+    stage.take_traces()?;
     let end = step::run(stage, log, find(stage, name)?, phase, Some(injury)).await?;
-    let reached = stage.take_traces();
+    let reached = stage.take_traces()?;
     observe::probe(stage, log, &Moment::after(phase, name), Which::Targets).await?;
     Ok(Injured { end, reached })
 }
@@ -102,9 +102,9 @@ fn documented(stage: &Stage<'_>, step: &str, injury: &Injury, reached: &Traces) 
 }
 
 async fn recover(stage: &Stage<'_>, log: &mut CaseLog<'_>, name: &str) -> Result<(StepEnd, Traces)> {
-    stage.take_traces();
+    stage.take_traces()?;
     let end = step::run(stage, log, find(stage, name)?, Phase::Recovery, None).await?;
-    let passed = stage.take_traces();
+    let passed = stage.take_traces()?;
     observe::probe(stage, log, &Moment::after(Phase::Recovery, name), Which::Targets).await?;
     Ok((end, passed))
 }

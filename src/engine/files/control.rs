@@ -74,19 +74,23 @@ impl Control {
         self.write(WHAT, &[0; WHAT_BYTES])
     }
 
+    /// Nothing is armed, and what happens is recorded.
     pub(super) fn record(&self, content: bool) -> Result<()> {
         self.reset()?;
         let recording: u32 = if content { 3 } else { 1 };
         self.write(RECORDING, &recording.to_le_bytes())
     }
 
+    /// Arms one strike; whether it is recorded meanwhile stays as it is.
     pub(super) fn arm(&self, place: &Place, file: &str, act: FileAct) -> Result<()> {
         let wrong = |what: String| Error::environment(format!("no fault can strike at `{place}`: {what}"));
         let axis = axis_number(place.axis).ok_or_else(|| wrong("files have no such axis".to_owned()))?;
         let mut prefix = [0; PREFIX_BYTES];
         let room = prefix.get_mut(..file.len()).ok_or_else(|| wrong(format!("{file} is too long a name")))?;
         room.copy_from_slice(file.as_bytes());
+        let recording = self.read::<4>(RECORDING)?;
         self.reset()?;
+        self.write(RECORDING, &recording)?;
         self.write(PREFIX, &prefix)?;
         // The act last: it is what arms.
         let nth = u64::from(place.nth).to_le_bytes();

@@ -14,16 +14,18 @@
 //! | `unlink` | an unlink |
 //! | `lock` | a lock that is asked for (fcntl, flock) |
 //!
-//! Struck is right before the operation. Linux only; static executables and stdio writes of C programs are not seen,
+//! What is tried counts, whether it succeeds or not. Struck is right before the operation. Linux only; static executables and stdio writes of C programs are not seen,
 //! which [`replay`] finds out: the record, replayed, must give the very files that are there.
 
 mod control;
 pub mod power;
 mod record;
 pub mod replay;
+mod trace;
 
 pub use control::FileAct;
 pub use record::{FileOp, OpKind, parse};
+pub use trace::traces;
 
 use crate::model::{Axis, Place};
 use crate::{Error, Result};
@@ -96,17 +98,21 @@ impl Shim {
         self.control.record(detail == Detail::Content)
     }
 
-    /// What was recorded, in order.
+    /// What was recorded, in order, since the last call or the beginning of the record.
     ///
     /// # Errors
     /// The record cannot be read, or makes no sense.
     pub fn take(&self) -> Result<Vec<FileOp>> {
+        if !self.log.exists() {
+            return Ok(Vec::new());
+        }
         let bytes = fs::read(&self.log).map_err(|error| Error::io("read", &self.log, error))?;
+        fs::write(&self.log, b"").map_err(|error| Error::io("write", &self.log, error))?;
         parse(&bytes)
     }
 
     /// Arms one strike in place of the one before, for children that are started from now on. `file` is the path of
-    /// the endpoint below the root.
+    /// the endpoint below the root. What is recorded stays as it is.
     ///
     /// # Errors
     /// The control page cannot be written; the axis is none of files.

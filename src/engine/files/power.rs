@@ -35,7 +35,7 @@ pub fn images(before: &Files, ops: &[FileOp]) -> Vec<Image> {
     let mut disk = Disk::of(before);
     let mut seen = BTreeSet::new();
     let mut images = Vec::new();
-    for (index, op) in ops.iter().enumerate() {
+    for (index, op) in ops.iter().enumerate().filter(|(_, op)| !op.has_failed) {
         disk.apply(op);
         for (label, files) in disk.losses() {
             if seen.insert(fingerprint(&files)) {
@@ -297,7 +297,7 @@ mod tests {
 
     fn op(kind: OpKind, path: &str, other: &str, offset: u64, data: &str) -> FileOp {
         let (path, other, data) = (path.to_owned(), other.to_owned(), data.as_bytes().to_vec());
-        FileOp { kind, path, other, offset, bytes: data.len() as u64, data }
+        FileOp { kind, path, other, offset, bytes: data.len() as u64, data, has_failed: false }
     }
 
     fn one(text: &str) -> Files {

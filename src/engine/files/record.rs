@@ -1,4 +1,4 @@
-//! What the shim wrote down: one entry per operation that succeeded, in the order in which they were done.
+//! What the shim wrote down: one entry per operation that was let through, in the order in which they were done.
 
 use crate::{Error, Result};
 
@@ -17,6 +17,8 @@ pub struct FileOp {
     pub bytes: u64,
     /// Which bytes, if content was recorded.
     pub data: Vec<u8>,
+    /// It was tried, and so it was counted, but it changed nothing.
+    pub has_failed: bool,
 }
 
 /// What can be done to a file.
@@ -95,6 +97,8 @@ pub(super) fn describe(struck: &str) -> String {
 }
 
 const HEAD_BYTES: usize = 24;
+const HAS_DATA: u8 = 1;
+const HAS_FAILED: u8 = 2;
 
 /// Reads a record; an entry that is cut off at the end was never finished, and is left out.
 ///
@@ -115,12 +119,14 @@ fn entry(bytes: &[u8]) -> Result<Option<(FileOp, &[u8])>> {
     let eight = |at: usize| u64::from_le_bytes(std::array::from_fn(|index| head[at + index]));
     let kind = OpKind::of(head[0]).ok_or_else(|| Error::bug(format!("the file shim wrote letter {}", head[0])))?;
     let (offset, written) = (eight(8), eight(16));
-    let data_bytes = if head[1] == 1 { written as usize } else { 0 };
+    let data_bytes = if head[1] & HAS_DATA != 0 { written as usize } else { 0 };
     let Some((path, rest)) = rest.split_at_checked(two(2)) else { return Ok(None) };
     let Some((other, rest)) = rest.split_at_checked(two(4)) else { return Ok(None) };
     let Some((data, rest)) = rest.split_at_checked(data_bytes) else { return Ok(None) };
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let op = FileOp { kind, path: text(path), other: text(other), offset, bytes: written, data: data.to_vec() };
+    let has_failed = head[1] & HAS_FAILED != 0;
+    let op =
+        FileOp { kind, path: text(path), other: text(other), offset, bytes: written, data: data.to_vec(), has_failed };
     Ok(Some((op, rest)))
 }
 
@@ -141,6 +147,7 @@ mod tests {
             offset: 7,
             bytes: 3,
             data: b"xyz".to_vec(),
+            has_failed: false,
         };
         assert_eq!(parse(&bytes).unwrap(), std::slice::from_ref(&op));
         for cut in 0..bytes.len() {

@@ -43,7 +43,7 @@ fn is_memory(name: &str) -> bool {
 /// The files after `ops`, done in order to `before`. The content must have been recorded.
 pub fn replay<'a>(before: &Files, ops: impl IntoIterator<Item = &'a FileOp>) -> Files {
     let mut disk = Disk::of(before);
-    ops.into_iter().for_each(|op| disk.apply(op));
+    ops.into_iter().filter(|op| !op.has_failed).for_each(|op| disk.apply(op));
     disk.files()
 }
 
@@ -120,7 +120,7 @@ mod tests {
 
     fn op(kind: OpKind, path: &str, other: &str, offset: u64, data: &str) -> FileOp {
         let (path, other, data) = (path.to_owned(), other.to_owned(), data.as_bytes().to_vec());
-        FileOp { kind, path, other, offset, bytes: data.len() as u64, data }
+        FileOp { kind, path, other, offset, bytes: data.len() as u64, data, has_failed: false }
     }
 
     #[test]

@@ -7,10 +7,10 @@ use crate::engine::run::context::CaseLog;
 use crate::model::{Axis, Body, Moment};
 use crate::{Result, db};
 
-/// Records how many statements of a step passed each proxy.
+/// Records how many statements of a step passed each proxy, and how many operations each file saw.
 pub(in crate::engine) fn traffic(log: &mut CaseLog<'_>, step: &str, traces: &Traces) -> Result<()> {
     let statements = |trace: &crate::engine::proxy::Trace| {
-        trace.points.iter().filter(|point| point.axis == Axis::Stmt).count() as u64
+        trace.points.iter().filter(|point| matches!(point.axis, Axis::Stmt | Axis::Op)).count() as u64
     };
     let statements = traces.iter().map(|(endpoint, trace)| (endpoint.clone(), statements(trace))).collect();
     log.record(Body::Traffic { case: log.case(), step: step.to_owned(), statements })

@@ -40,7 +40,7 @@ pub(in crate::engine) async fn look(stage: &Stage<'_>, log: &mut CaseLog<'_>, mo
 /// What a query gives, or why it gives nothing.
 async fn digest(stage: &Stage<'_>, holding: &Holding, sql: &str) -> Result<std::result::Result<TableDigest, String>> {
     let digest = match &holding.place {
-        Place::Sqlite { path } => db::sqlite::sqlite_query_digest(&db::sqlite::open_read_only(path)?, sql),
+        Place::Sqlite { path } => db::sqlite::untouched(path, |open| db::sqlite::sqlite_query_digest(open, sql)),
         Place::Postgres { .. } => db::query_digest(&mut observe::connect(stage, holding).await?, sql).await,
     };
     Ok(digest.map_err(|error| error.within(&holding.endpoint).to_string()))

@@ -77,7 +77,7 @@ async fn locked_out(
 pub(in crate::engine) async fn state(stage: &Stage<'_>, holding: &Holding) -> Result<DatabaseState> {
     let volatile = volatile(stage, holding);
     match &holding.place {
-        Place::Sqlite { path } => db::sqlite::sqlite_state(path, &volatile),
+        Place::Sqlite { path } => db::sqlite::found_state(path, &volatile),
         Place::Postgres { observer, .. } => {
             let mut kept = observer.lock().await;
             let mut connection = match kept.take() {

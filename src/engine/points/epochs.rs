@@ -16,7 +16,7 @@ use crate::engine::run::context::Rehearsed;
 use crate::engine::run::golden::Golden;
 use crate::engine::run::rehearsal::Options;
 use crate::fault::Visits;
-use crate::model::{At, Axis, Engine, Fingerprint};
+use crate::model::{Axis, Engine, Fingerprint};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The commits that left something durable: the how-manieth of a statement, by endpoint and statement.
@@ -68,7 +68,7 @@ impl Durable {
 pub(in crate::engine) fn are_wanted(context: &Rehearsed<'_>, golden: &Golden, options: &Options) -> bool {
     let is_postgres = context.plan.targets.iter().all(|target| target.engine == Engine::Postgres);
     let kind = |name: &str| context.run.registry.fault(name);
-    let mut faults = context.scenario.faults.iter().filter(|fault| options.wants(fault) && fault.at == At::Sweep);
+    let mut faults = context.scenario.faults.iter().filter(|fault| options.wants(fault) && fault.at.is_sweep());
     options.tier == Tier::Full
         && options.only.is_none()
         && options.hunt.is_none()

@@ -2,21 +2,24 @@
 //!
 //! A point is named by the fingerprint of its statement and by its occurrence, never by its number in the whole run:
 //! the order across connections differs from run to run, the multiset of statements does not. Connections have no
-//! statement and are numbered. Which of many equal points are visited is said by the fault ([`Fault::visits`]).
+//! statement and are numbered, and so are operations on files. Which of many equal points are visited is said by the fault ([`Fault::visits`]).
 //!
 //! ```text
 //! beginning  points of kinds that strike when a step begins
 //! epochs     which points leave one durable state
+//! files      points of files, which are named by their number
 //! pairs      compound faults: points of the way out
 //! select     the points that somebody names
 //! ```
 
 pub(in crate::engine) mod beginning;
 pub(in crate::engine) mod epochs;
+pub(in crate::engine) mod files;
 pub(in crate::engine) mod pairs;
 pub(in crate::engine) mod select;
 
 use crate::engine::points::epochs::Durable;
+use crate::engine::points::files::Done;
 use crate::engine::proxy::Trace;
 use crate::fault::{Fault, Visits};
 use crate::model::{At, Axis, Coverage, FaultPoint, FaultSpec, Fingerprint, Place};
@@ -73,6 +76,8 @@ pub struct Recorded {
     durable: Option<Durable>,
     /// What the first one came by, in order, by endpoint.
     order: BTreeMap<String, Vec<(Axis, Option<Fingerprint>)>>,
+    /// What the first one did to files.
+    files: Done,
 }
 
 impl Recorded {
@@ -80,6 +85,7 @@ impl Recorded {
     pub fn of(first: &Traces, second: &Traces) -> Recorded {
         let order = |trace: &Trace| trace.points.iter().map(|point| (point.axis, point.fingerprint)).collect();
         let order = first.iter().map(|(endpoint, trace)| (endpoint.clone(), order(trace))).collect();
+        let files = Done::of(first);
         let (first, second) = (count(first), count(second));
         let times = |counts: &Counts, key| counts.get(key).map_or(0, |(times, _)| *times);
         let mut lost = BTreeMap::new();
@@ -92,7 +98,7 @@ impl Recorded {
             let (again, _) = second.get(&key)?;
             Some((key, (times.min(*again), label)))
         });
-        Recorded { counts: common.collect(), lost, durable: None, order }
+        Recorded { counts: common.collect(), lost, durable: None, order, files }
     }
 
     /// Adds what a recording alone in its cluster shows: which commits left something durable.
@@ -156,19 +162,19 @@ impl Recorded {
     /// The statement at a place, for people, if the golden run came by there.
     pub fn label(&self, place: &Place) -> Option<&str> {
         let key = (place.endpoint.clone(), place.axis, place.fingerprint);
-        self.counts.get(&key).map(|(_, label)| label.as_str())
+        self.files.label(place).or_else(|| self.counts.get(&key).map(|(_, label)| label.as_str()))
     }
 
     /// The points of `fault`, which is of `kind`; the quick tier visits at most `sample` of them.
     pub fn points(&self, fault: &FaultSpec, kind: &dyn Fault, tier: Tier, seed: u64, sample: usize) -> Points {
-        let axes = kind.axes().iter().filter(|axis| **axis != Axis::Byte || tier == Tier::Nightly).collect::<Vec<_>>();
+        let axes = files::swept(kind).filter(|axis| *axis != Axis::Byte || tier == Tier::Nightly).collect::<Vec<_>>();
         let point = |place: Place| FaultPoint { kind: fault.kind.clone(), arg: fault.arg.clone(), place };
         if let At::Place(place) = &fault.at {
             let label = self.label(place).unwrap_or_default().to_owned();
             let coverage = Coverage { points: 1, classes: 1, visited: 1, lost: 0 };
             return Points { coverage, visited: vec![(point(place.clone()), label)] };
         }
-        let counted: Vec<_> = self.counts.iter().filter(|((_, axis, _), _)| axes.contains(&axis)).collect();
+        let counted: Vec<_> = self.counts.iter().filter(|((_, axis, _), _)| axes.contains(axis)).collect();
         let lost = axes.iter().filter_map(|axis| self.lost.get(axis)).sum();
         let all = counted.iter().map(|(_, (times, _))| u64::from(*times)).sum::<u64>() + lost;
         let durable = self.durable.as_ref().filter(|_| tier == Tier::Full && kind.needs_one_point_per_epoch());
@@ -180,15 +186,15 @@ impl Recorded {
                     axis: *axis,
                     fingerprint: *fingerprint,
                     nth,
-                    forever: false,
+                    forever: fault.at == At::SweepOn,
                 };
                 let nths = match durable {
                     Some(durable) => durable.occurrences(&self.counts, (endpoint, *axis, *fingerprint), *times),
                     None => occurrences(kind.visits(*axis), *axis, *times, tier),
                 };
-                nths.into_iter().map(move |nth| (place(nth), label.clone()))
+                nths.into_iter().map(move |nth| (place(nth), label))
             })
-            .map(|(place, label)| (point(place), label))
+            .map(|(place, label)| (point(place.clone()), self.files.label(&place).unwrap_or(label).to_owned()))
             .collect();
         let coverage = Coverage { points: all, classes: classes.len() as u64, visited: 0, lost };
         let visited = if tier == Tier::Quick { spread(classes, sample, seed) } else { classes };

@@ -53,7 +53,7 @@ fn of_single(single: &Single, then: &Then, kind: &dyn Fault) -> Vec<(Address, St
     let is_struck = |(step, _): &&(String, Traces)| then.during.as_ref().is_none_or(|during| during == step);
     let Some((step, traces)) = single.taken.iter().find(is_struck) else { return Vec::new() };
     let (name, arg) = (then.kind.clone(), then.arg.clone());
-    let spec = FaultSpec { kind: name, arg, during: step.clone(), at: At::Sweep, then: None };
+    let spec = FaultSpec { kind: name, arg, during: step.clone(), at: then.at.clone(), then: None };
     let points = Recorded::of(traces, traces).points(&spec, kind, Tier::Nightly, 0, SAMPLE);
     let pair =
         |(point, label): (FaultPoint, String)| (single.address.then(point), format!("{}; then {label}", single.label));
@@ -66,7 +66,7 @@ pub(in crate::engine) fn places(fault: &FaultSpec) -> impl Iterator<Item = (&str
     let second = fault.then.iter().map(|then| (then.kind.as_str(), &then.at));
     first.chain(second).filter_map(|(kind, at)| match at {
         At::Place(place) => Some((kind, place)),
-        At::Sweep => None,
+        At::Sweep | At::SweepOn => None,
     })
 }
 

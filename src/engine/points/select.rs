@@ -69,7 +69,8 @@ pub(in crate::engine) fn coverages(
 fn is_of(fault: &FaultSpec, address: &Address) -> bool {
     fault.may_have(address)
         && match &fault.at {
-            At::Sweep => true,
+            At::Sweep => !address.first().place.forever,
+            At::SweepOn => address.first().place.forever,
             At::Place(place) => address.first().place == *place,
         }
 }

@@ -85,13 +85,14 @@ fn known_argument(registry: &Registry, kind: &str, arg: Option<&str>) -> Result<
 }
 
 fn known_endpoint(plan: &Plan, place: &Place, what: &str) -> Result<()> {
-    let endpoints = plan.targets.iter().filter(|target| target.engine == Engine::Postgres);
+    let engine = if place.axis.is_of_files() { Engine::Sqlite } else { Engine::Postgres };
+    let endpoints = plan.targets.iter().filter(|target| target.engine == engine);
     let endpoints: Vec<String> = endpoints.map(crate::model::TargetSpec::endpoint).collect();
     if endpoints.contains(&place.endpoint) {
         return Ok(());
     }
-    let list = endpoints.join(", ");
-    let text = format!("{what} at `{}`; the endpoints where it can are: {list}", place.endpoint);
+    let list = if endpoints.is_empty() { "none".to_owned() } else { endpoints.join(", ") };
+    let text = format!("{what} at `{place}`; the endpoints where it can are: {list}");
     Err(Error::environment(text))
 }
 

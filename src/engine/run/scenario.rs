@@ -21,8 +21,7 @@ use crate::engine::run::tool_digest::tool_sha256;
 use crate::engine::{Library, Options, Tier};
 use crate::fault::Fault;
 use crate::model::{
-    Address, At, Axis, Body, Coverage, ExpectRecord, FaultPoint, FaultSpec, Outcome, Scenario, Token, TokenDigests,
-    Verdict,
+    Address, Axis, Body, Coverage, ExpectRecord, FaultPoint, FaultSpec, Outcome, Scenario, Token, TokenDigests, Verdict,
 };
 use crate::{Error, Result, check};
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
@@ -142,7 +141,7 @@ fn plan_cases<'a>(context: &Rehearsed<'a>, golden: &Golden, options: &Options) -
 fn points_of(context: &Rehearsed<'_>, recorded: &Recorded, fault: &FaultSpec, tier: Tier) -> Result<Points> {
     let (kind, seed) = (kind_of(context, &fault.kind)?, context.scenario.seed);
     let sample = points::sample(context.scenario.faults.len());
-    Ok(match fault.at == At::Sweep && kind.axes() == [Axis::Step] {
+    Ok(match fault.at.is_sweep() && kind.axes() == [Axis::Step] {
         true => beginning::points(fault, kind.concerns(), context.plan, (tier, seed, sample)),
         false => recorded.points(fault, kind, tier, seed, sample),
     })
@@ -218,7 +217,7 @@ fn plan_pairs<'a>(
     singles.sort_by_key(|(planned, _)| planned.ordinal);
     let mut planned = Vec::new();
     for fault in &context.scenario.faults {
-        let Some(then) = fault.then.as_ref().filter(|then| then.at == At::Sweep) else { continue };
+        let Some(then) = fault.then.as_ref().filter(|then| then.at.is_sweep()) else { continue };
         let (of_fault, rest): (Vec<_>, Vec<_>) =
             singles.into_iter().partition(|(planned, _)| std::ptr::eq(planned.fault, fault));
         singles = rest;

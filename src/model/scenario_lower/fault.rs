@@ -59,6 +59,7 @@ impl Lowering<'_> {
         let axes = self.known_kind(&name, kind)?;
         let at = match at.get_ref().as_str() {
             "sweep" => At::Sweep,
+            "sweep+" => At::SweepOn,
             place => match place.parse::<Place>() {
                 Ok(place) if axes.contains(&place.axis) => At::Place(place),
                 Ok(place) => {

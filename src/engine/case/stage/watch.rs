@@ -1,0 +1,94 @@
+//! The file shim of a case: it watches the directories of the case where one of its databases is a file.
+
+use super::{Holding, Place, Stage};
+use crate::Result;
+use crate::engine::Traces;
+use crate::engine::files::{self, Detail, FileOp, Shim, replay};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+/// See the module.
+pub(super) struct Watch {
+    shim: Shim,
+    /// The path of each endpoint below the case's directory.
+    files: BTreeMap<String, String>,
+    /// The files when the record began; only where the record is checked.
+    before: Mutex<Option<replay::Files>>,
+}
+
+/// The parts of a case's directory that are the tool's.
+const PARTS: [&str; 4] = ["work", "home", "tmp", "files"];
+
+impl Watch {
+    /// Nothing where all databases are on servers, or where there is no shim.
+    pub(super) fn over(dir: &Path, holdings: &[Holding]) -> Result<Option<Watch>> {
+        let path = |holding: &Holding| match &holding.place {
+            Place::Sqlite { path } => {
+                Some((holding.endpoint.clone(), path.strip_prefix(dir).ok()?.to_string_lossy().into_owned()))
+            }
+            Place::Postgres { .. } => None,
+        };
+        let files: BTreeMap<String, String> = holdings.iter().filter_map(path).collect();
+        if files.is_empty() || !Shim::is_there() {
+            return Ok(None);
+        }
+        Ok(Some(Watch { shim: Shim::install(dir)?, files, before: Mutex::default() }))
+    }
+}
+
+impl Stage<'_> {
+    /// The shim, and the path that it knows an endpoint by; nothing where the endpoint is no file, or there is no shim.
+    pub(in crate::engine) fn shim(&self, endpoint: &str) -> Option<(&Shim, &str)> {
+        let watch = self.watch.as_ref()?;
+        Some((&watch.shim, watch.files.get(endpoint)?))
+    }
+
+    /// What a child needs in its environment to be watched.
+    pub(in crate::engine) fn watched_environment(&self) -> impl Iterator<Item = (OsString, OsString)> {
+        self.watch.iter().flat_map(|watch| watch.shim.environment())
+    }
+
+    /// A record begins, and nothing is armed. With content what there is before is kept, so that the record can be
+    /// checked.
+    pub(in crate::engine) fn begin_file_record(&self, detail: Detail) -> Result<()> {
+        let Some(watch) = &self.watch else { return Ok(()) };
+        let before = (detail == Detail::Content).then(|| replay::read(&self.dir, &PARTS)).transpose()?;
+        *watch.before.lock().unwrap_or_else(PoisonError::into_inner) = before;
+        watch.shim.record(detail)
+    }
+
+    /// What was done to files since the last call, in order.
+    pub(in crate::engine) fn take_file_ops(&self) -> Result<Vec<FileOp>> {
+        self.watch.as_ref().map_or(Ok(Vec::new()), |watch| watch.shim.take())
+    }
+
+    /// The points of each file among the endpoints.
+    pub(in crate::engine) fn file_traces(&self, ops: &[FileOp]) -> Traces {
+        self.watch.as_ref().map(|watch| files::traces(ops, &watch.files)).unwrap_or_default()
+    }
+
+    /// What a record with content begins at, and what it is to lead to; nothing where there is none. Once for each
+    /// record.
+    pub(in crate::engine) fn take_file_states(&self) -> Result<Option<FileStates>> {
+        let Some(watch) = &self.watch else { return Ok(None) };
+        let before = watch.before.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(before) = before else { return Ok(None) };
+        let (after, programs) = (replay::read(&self.dir, &PARTS)?, watch.shim.attached()?);
+        Ok(Some(FileStates { before, after, programs }))
+    }
+
+    /// No file fault strikes any more.
+    pub(in crate::engine) fn disarm_files(&self) -> Result<()> {
+        self.watch.as_ref().map_or(Ok(()), |watch| watch.shim.disarm())
+    }
+}
+
+/// The files at both ends of a record.
+pub(in crate::engine) struct FileStates {
+    pub(in crate::engine) before: replay::Files,
+    pub(in crate::engine) after: replay::Files,
+    /// How many programs were watched.
+    pub(in crate::engine) programs: u32,
+}

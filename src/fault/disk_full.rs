@@ -1,0 +1,33 @@
+//! `disk.full`: the disk is full (ENOSPC).
+//!
+//! The n-th `write` of a file (also one that creates or grows it) is refused, and changes nothing; with `+` so is every
+//! later one until the step is over: a disk that is full stays full. What it finds out: whether the tool notices, says so
+//! and leaves a state from which it can go on once there is room.
+
+use super::{Fault, FileHarm, Hazard, Visits, no_argument};
+use crate::model::Axis;
+
+/// See the page of the module.
+pub(super) struct DiskFull;
+
+impl Fault for DiskFull {
+    fn name(&self) -> &'static str {
+        "disk.full"
+    }
+
+    fn about(&self) -> &'static str {
+        "A write to a file finds the disk full (ENOSPC)."
+    }
+
+    fn axes(&self) -> &'static [Axis] {
+        &[Axis::Write]
+    }
+
+    fn visits(&self, _: Axis) -> Visits {
+        Visits::Every
+    }
+
+    fn hazard(&self, arg: Option<&str>) -> Result<Hazard, String> {
+        no_argument(self, arg).map(|()| Hazard::InjureFile(FileHarm::Full))
+    }
+}
