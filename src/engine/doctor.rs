@@ -2,7 +2,7 @@
 
 use crate::engine::run::house::platform_limits;
 use crate::process::run;
-use crate::target::{Base, Binaries, kept, leftovers};
+use crate::target::{Base, Binaries, Provider, Wanted, kept, leftovers};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
@@ -34,7 +34,7 @@ const ROOM_MB: u64 = 1024;
 
 /// Looks at everything; changes nothing but the cache of what is known of server binaries.
 pub fn doctor(base: &Base) -> Vec<Finding> {
-    let binaries = Binaries::find(base);
+    let binaries = Binaries::find(base, &Wanted { provider: Provider::Local, major: None });
     let beside = binaries.as_ref().ok().map(|found| found.dir.clone());
     let mut findings = vec![platform(), postgres(&binaries)];
     findings.extend(tried(base, &binaries));

@@ -43,8 +43,8 @@ pub struct EnvironmentFile {
     pub os: String,
     /// Processor architecture.
     pub arch: String,
-    /// The server.
-    pub postgres: ServerFile,
+    /// The server; nothing where none was started.
+    pub postgres: Option<ServerFile>,
     /// What is not as in production, one sentence each.
     pub altered: Vec<String>,
     /// What was checked out; nothing where there is no git repository.
@@ -55,10 +55,12 @@ pub struct EnvironmentFile {
 /// The server in `environment.json`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerFile {
-    /// Where it came from.
+    /// Where it came from: `local`, `fetched`.
     pub provider: String,
-    /// Its version; nothing where none was started.
-    pub server_version: Option<String>,
+    /// Its version.
+    pub server_version: String,
+    /// SHA-256 of its program.
+    pub sha256: String,
 }
 
 /// A checked out commit.

@@ -1,6 +1,8 @@
 //! Server binaries of this machine: `postgres` and `initdb` in one directory.
 
 use super::base::{Base, own_dir, trusted_dir};
+use super::fetched;
+use super::wanted::{Provider, Wanted};
 use crate::process::{Output, run};
 use crate::{Error, Result};
 use sha2::{Digest, Sha256};
@@ -18,23 +20,62 @@ pub struct Binaries {
     pub version: String,
     /// SHA-256 of `postgres`, 64 hexadecimal digits.
     pub sha256: String,
+    /// How they came here: `local`, `fetched`.
+    pub provider: &'static str,
 }
 
 impl Binaries {
     /// Looks for them: `REHEARSE_PG_BIN`, `PATH`, `pg_config --bindir`, then the places of the usual packages, newest
-    /// version first. A directory that is named by the variable is taken, or nothing is.
+    /// version first. A directory that is named by the variable is taken, or nothing is. Where there are none, they are
+    /// fetched, if that is allowed.
     ///
     /// # Errors
     /// None found: lists what was tried, and how to get them.
-    pub fn find(base: &Base) -> Result<Binaries> {
+    pub fn find(base: &Base, wanted: &Wanted) -> Result<Binaries> {
+        if wanted.provider == Provider::Fetch {
+            return match wanted.takes(fetched::MAJOR) {
+                true => fetched::binaries(base).map(Binaries::fetched),
+                false => Err(Error::environment(format!("only Postgres {} can be fetched", fetched::VERSION))),
+            };
+        }
         if let Some(dir) = std::env::var_os("REHEARSE_PG_BIN") {
             return Binaries::at(base, Path::new(&dir)).map_err(|error| error.within("REHEARSE_PG_BIN"));
         }
-        let tried = candidates();
-        match tried.iter().find(|dir| is_complete(dir)) {
-            Some(dir) => Binaries::at(base, dir),
-            None => Err(not_found(&tried)),
+        match Binaries::local(base, wanted) {
+            Ok(binaries) => Ok(binaries),
+            Err(_) if may_fetch(wanted) => fetched::binaries(base).map(Binaries::fetched),
+            Err(error) => Err(error),
         }
+    }
+
+    /// Whether the next search would have to fetch, which takes a while: the version that it would be.
+    pub fn would_fetch(base: &Base, wanted: &Wanted) -> Option<&'static str> {
+        let is_fetched = match wanted.provider {
+            Provider::Local => false,
+            Provider::Fetch => wanted.takes(fetched::MAJOR),
+            Provider::Auto => {
+                std::env::var_os("REHEARSE_PG_BIN").is_none()
+                    && may_fetch(wanted)
+                    && Binaries::local(base, wanted).is_err()
+            }
+        };
+        (is_fetched && !fetched::is_there(base)).then_some(fetched::VERSION)
+    }
+
+    fn local(base: &Base, wanted: &Wanted) -> Result<Binaries> {
+        let tried = candidates();
+        let complete = tried.iter().filter(|dir| is_complete(dir));
+        match wanted.major {
+            None => complete.take(1).map(|dir| Binaries::at(base, dir)).next(),
+            Some(major) => complete
+                .map(|dir| Binaries::at(base, dir))
+                .find(|found| found.as_ref().is_ok_and(|found| found.major() == major)),
+        }
+        .unwrap_or_else(|| Err(not_found(&tried, wanted)))
+    }
+
+    fn fetched(self) -> Binaries {
+        Binaries { provider: "fetched", ..self }
     }
 
     /// All that are found and run here, in the order in which they would be taken.
@@ -58,7 +99,7 @@ impl Binaries {
         }
         let dir = dir.canonicalize().map_err(|error| Error::io("read", dir, error))?;
         let (sha256, version) = identify(base, &dir.join("postgres"))?;
-        let binaries = Binaries { dir, version, sha256 };
+        let binaries = Binaries { dir, version, sha256, provider: "local" };
         match binaries.major() {
             0..13 => {
                 let place = binaries.dir.display();
@@ -79,6 +120,11 @@ impl Binaries {
     }
 }
 
+fn may_fetch(wanted: &Wanted) -> bool {
+    let is_forbidden = std::env::var_os("REHEARSE_FETCH").is_some_and(|word| word == "never");
+    wanted.provider == Provider::Auto && wanted.takes(fetched::MAJOR) && !is_forbidden
+}
+
 fn is_complete(dir: &Path) -> bool {
     dir.join("postgres").is_file() && dir.join("initdb").is_file()
 }
@@ -96,7 +142,9 @@ fn candidates() -> Vec<PathBuf> {
         ("/usr", "pgsql-", "bin"),
     ];
     let packaged = packaged.iter().flat_map(|(parent, prefix, below)| versions(Path::new(parent), prefix, below));
-    in_path.into_iter().chain(configured()).chain(packaged).collect()
+    let all: Vec<PathBuf> = in_path.into_iter().chain(configured()).chain(packaged).collect();
+    let first = |(place, dir): (usize, &PathBuf)| (!all[..place].contains(dir)).then(|| dir.clone());
+    all.iter().enumerate().filter_map(first).collect()
 }
 
 fn configured() -> Option<PathBuf> {
@@ -121,13 +169,16 @@ fn versions(parent: &Path, prefix: &str, below: &str) -> Vec<PathBuf> {
     }
 }
 
-fn not_found(tried: &[PathBuf]) -> Error {
+fn not_found(tried: &[PathBuf], wanted: &Wanted) -> Error {
+    let of_version = wanted.major.map_or(String::new(), |major| format!(" of version {major}"));
     let tried: Vec<String> = tried.iter().map(|dir| dir.display().to_string()).collect();
     Error::environment(format!(
-        "no Postgres server binaries (`postgres` and `initdb`) found; tried PATH, `pg_config --bindir`, {}. \
+        "no Postgres server binaries (`postgres` and `initdb`){of_version} found; tried PATH, `pg_config --bindir`, {}. \
          Get them with `apt-get install postgresql` (Debian, Ubuntu), `dnf install postgresql-server` (Fedora) or \
-         `brew install postgresql@17` (macOS), or set REHEARSE_PG_BIN to the directory that holds them",
-        tried.join(", ")
+         `brew install postgresql@17` (macOS), fetch {} with `--pg fetch`, or set REHEARSE_PG_BIN to the directory that \
+         holds them",
+        tried.join(", "),
+        fetched::VERSION
     ))
 }
 
@@ -207,9 +258,22 @@ mod tests {
 
     #[test]
     fn nothing_found_lists_what_was_tried_and_what_helps() {
-        let text = not_found(&versions(Path::new("/nowhere"), "pgsql-", "bin")).to_string();
-        for part in ["PATH", "pg_config --bindir", "/nowhere/pgsql-*/bin", "apt-get", "dnf", "brew", "REHEARSE_PG_BIN"]
-        {
+        let text = not_found(
+            &versions(Path::new("/nowhere"), "pgsql-", "bin"),
+            &Wanted { major: Some(16), ..Wanted::default() },
+        );
+        let text = text.to_string();
+        for part in [
+            "of version 16",
+            "--pg fetch",
+            "PATH",
+            "pg_config --bindir",
+            "/nowhere/pgsql-*/bin",
+            "apt-get",
+            "dnf",
+            "brew",
+            "REHEARSE_PG_BIN",
+        ] {
             assert!(text.contains(part), "{part} is missing: {text}");
         }
     }

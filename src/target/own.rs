@@ -39,12 +39,12 @@ impl Seed {
     ///
     /// # Errors
     /// That of `fill`; the server does not start or does not stop; the disk is full.
-    pub async fn grow<F, U>(session: &Session, like: &Cluster, name: &str, fill: F) -> Result<Seed>
+    pub async fn grow<F, U>(session: &Session, binaries: &Binaries, like: &Cluster, name: &str, fill: F) -> Result<Seed>
     where
         F: FnOnce(Pool) -> U,
         U: Future<Output = Result<()>>,
     {
-        let binaries = Binaries::find(session.base())?;
+        let binaries = binaries.clone();
         let password = like.tool_password().to_owned();
         let ready = Ready { tool_password: password, server_version: like.server_version().to_owned() };
         let process = Arc::new(Process::new(session, &binaries, name)?);

@@ -2,6 +2,7 @@
 //!
 //! Scratch repositories have scenarios only: datasets and tools that are shipped can be named from anywhere.
 
+mod fetch;
 mod house;
 mod keeping;
 mod narrowed;

@@ -5,7 +5,7 @@
 mod own;
 
 use rehearsal::process::{Executable, Exit, Signal, Spawn, kill, kill_descendants, kill_marked, marked, processes_in};
-use rehearsal::target::{Base, Binaries, Cluster, Pool, Prepared, Session, SqliteTemplates, leftovers};
+use rehearsal::target::{Base, Binaries, Cluster, Pool, Prepared, Session, SqliteTemplates, Wanted, leftovers};
 use rehearsal::{ErrorKind, Result, clock::Stopwatch};
 use rstest::rstest;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -46,7 +46,7 @@ impl Scratch {
     }
 
     fn binaries(&self) -> Binaries {
-        Binaries::find(&self.base).expect("these tests need Postgres server binaries")
+        Binaries::find(&self.base, &Wanted::default()).expect("these tests need Postgres server binaries")
     }
 
     /// Another process with a session, in this base.

@@ -5,7 +5,7 @@ use crate::engine::case::stage::seeded_name;
 use crate::engine::run::need;
 use crate::model::{Engine, Plan, Step};
 use crate::process::Executable;
-use crate::target::{Base, Binaries, Cluster, Pool, Seed, Session, SqliteTemplate, SqliteTemplates, Template};
+use crate::target::{Base, Binaries, Cluster, Pool, Seed, Session, SqliteTemplate, SqliteTemplates, Template, Wanted};
 use crate::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -17,6 +17,8 @@ use tokio::sync::{Mutex, OnceCell};
 pub struct House {
     pub(in crate::engine) executable: Executable,
     pub(in crate::engine) session: Session,
+    wanted: Wanted,
+    binaries: std::sync::OnceLock<Binaries>,
     postgres: OnceCell<Pool>,
     sqlite: SqliteTemplates,
     seeds: Mutex<BTreeMap<String, Arc<Seed>>>,
@@ -34,13 +36,15 @@ impl House {
     ///
     /// # Errors
     /// The base directory cannot be used.
-    pub fn open(executable: Executable) -> Result<House> {
+    pub fn open(executable: Executable, wanted: Wanted) -> Result<House> {
         let base = Base::find();
         let session = Session::open(&executable, &base)?;
         let sqlite = SqliteTemplates::new(&base);
         Ok(House {
             executable,
             session,
+            wanted,
+            binaries: std::sync::OnceLock::new(),
             postgres: OnceCell::new(),
             sqlite,
             seeds: Mutex::default(),
@@ -59,11 +63,27 @@ impl House {
     /// There are no server binaries, or the server does not start.
     pub async fn postgres(&self) -> Result<&Pool> {
         let start = async || -> Result<Pool> {
-            let binaries = Binaries::find(self.session.base())?;
-            let cluster = Cluster::join(&self.session, &binaries).await?;
+            let cluster = Cluster::join(&self.session, self.binaries()?).await?;
             Ok(Pool::new(&cluster, self.session.id()))
         };
         self.postgres.get_or_try_init(start).await
+    }
+
+    /// The server's binaries, looked for once.
+    ///
+    /// # Errors
+    /// There are none.
+    pub fn binaries(&self) -> Result<&Binaries> {
+        if let Some(found) = self.binaries.get() {
+            return Ok(found);
+        }
+        let found = Binaries::find(self.session.base(), &self.wanted)?;
+        Ok(self.binaries.get_or_init(|| found))
+    }
+
+    /// Which server was asked for.
+    pub(in crate::engine) fn wanted(&self) -> &Wanted {
+        &self.wanted
     }
 
     /// The server that was started, if one was.
@@ -106,13 +126,14 @@ impl House {
             return Ok(Arc::clone(seed));
         }
         let name = format!("seed{}", seeds.len());
-        let seed = Seed::grow(&self.session, self.postgres().await?.cluster(), &name, |pool| async move {
-            for (name, database) in databases {
-                let made = pool.empty(&name).await?;
-                dataset::load_postgres(pool.cluster().tool(made.name()), database).await?;
-            }
-            Ok(())
-        });
+        let seed =
+            Seed::grow(&self.session, self.binaries()?, self.postgres().await?.cluster(), &name, |pool| async move {
+                for (name, database) in databases {
+                    let made = pool.empty(&name).await?;
+                    dataset::load_postgres(pool.cluster().tool(made.name()), database).await?;
+                }
+                Ok(())
+            });
         let seed = Arc::new(seed.await?);
         seeds.insert(key, Arc::clone(&seed));
         Ok(seed)
@@ -134,10 +155,10 @@ impl House {
 }
 
 /// What a plan needs and this machine has not: `postgres`, programs and variables by name. Empty is good.
-pub fn missing(plan: &Plan, needs: &[String]) -> Vec<Missing> {
+pub fn missing(plan: &Plan, needs: &[String], wanted: &Wanted) -> Vec<Missing> {
     let base = Base::find();
     let wants_postgres = plan.targets.iter().any(|target| target.engine == Engine::Postgres);
-    let binaries = wants_postgres.then(|| Binaries::find(&base));
+    let binaries = wants_postgres.then(|| Binaries::find(&base, wanted));
     let folder = binaries.as_ref().and_then(|found| found.as_ref().ok()).map(|found| found.dir.clone());
     let postgres = match binaries {
         Some(Err(error)) => Some(Missing { what: "postgres".to_owned(), how: error.to_string() }),

@@ -13,6 +13,7 @@ use crate::evidence::{Bundle, Journal, Observer, Redactor};
 use crate::model::{Body, FaultSpec, RunRecord, Scenario, States, Token, Verdict};
 use crate::process::Executable;
 use crate::registry::Registry;
+use crate::target::Wanted;
 use crate::{Error, Result, check};
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
 use std::path::PathBuf;
@@ -44,6 +45,8 @@ pub struct Options {
     pub keep: Keep,
     /// What may be missing without making the run inconclusive.
     pub allow_missing: Vec<String>,
+    /// Which Postgres server.
+    pub server: Wanted,
 }
 
 impl Options {
@@ -62,6 +65,7 @@ impl Options {
             plan_only: false,
             keep: Keep::None,
             allow_missing: Vec::new(),
+            server: Wanted::default(),
         }
     }
 
@@ -116,7 +120,8 @@ impl Rehearsal {
     /// # Errors
     /// The base directory cannot be used.
     pub fn open(registry: Registry, executable: Executable, options: Options) -> Result<Rehearsal> {
-        Ok(Rehearsal { registry, house: House::open(executable)?, options, observer: None, pause: None })
+        let house = House::open(executable, options.server.clone())?;
+        Ok(Rehearsal { registry, house, options, observer: None, pause: None })
     }
 
     /// Somebody who sees each event once it is on file.
@@ -175,7 +180,7 @@ impl Rehearsal {
             (None, false) => library.root.join("target/rehearsal"),
         };
         let bundle = Bundle::create(&out)?;
-        let server = start_server(&self.registry, &self.house, library, scenarios).await;
+        start_server(&self.registry, &self.house, library, scenarios).await;
         let redactor = redactor(&self.house, scenarios);
         let journal = Journal::create(&bundle.events(), self.observer)?.redacting(redactor.clone());
         let states = Mutex::default();
@@ -194,7 +199,7 @@ impl Rehearsal {
             keeper,
             pause: self.pause,
         };
-        sealing::freeze(&run, &library.root, scenarios, &self.options, server)?;
+        sealing::freeze(&run, &library.root, scenarios, &self.options)?;
         run.journal.append(Body::RunStarted {
             run: run.bundle.run().to_owned(),
             format: 1,
@@ -219,12 +224,12 @@ impl Rehearsal {
 }
 
 /// Starts the server before anything is written, for its password must never be; trouble is each scenario's own.
-async fn start_server(registry: &Registry, house: &House, library: &Library, scenarios: &[Scenario]) -> Option<String> {
+async fn start_server(registry: &Registry, house: &House, library: &Library, scenarios: &[Scenario]) {
     let plans = scenarios.iter().filter_map(|scenario| planning::plan(registry, library, scenario).ok());
-    let wants = plans.flat_map(|plan| plan.targets).any(|target| target.engine == crate::model::Engine::Postgres);
-    match wants {
-        true => house.postgres().await.ok().map(|pool| pool.cluster().server_version().to_owned()),
-        false => None,
+    let wants_postgres =
+        plans.flat_map(|plan| plan.targets).any(|target| target.engine == crate::model::Engine::Postgres);
+    if wants_postgres {
+        let _ = house.postgres().await;
     }
 }
 
@@ -266,5 +271,5 @@ async fn rehearse_or_say_why(run: &Run, library: &Library, scenario: &Scenario, 
 /// What the scenario needs and this machine has not; a scenario that is wrong says so when it is rehearsed.
 fn absent(run: &Run, library: &Library, scenario: &Scenario) -> Vec<Missing> {
     let plan = planning::plan(&run.registry, library, scenario);
-    plan.map(|plan| missing(&plan, &scenario.needs)).unwrap_or_default()
+    plan.map(|plan| missing(&plan, &scenario.needs, run.house.wanted())).unwrap_or_default()
 }

@@ -1,23 +1,18 @@
 //! The beginning and the end of a bundle: what was to be done, and on what, before; sums, reports and the verdict after.
 
 use crate::engine::run::context::Run;
-use crate::engine::{Finished, Look, Options, SOURCE_SHA256, git};
+use crate::engine::{Finished, House, Look, Options, SOURCE_SHA256, git};
 use crate::evidence::outcome_sha256;
 use crate::model::{Address, Body, EnvironmentFile, PlanFile, Scenario, ScenarioRecord, ServerFile, Verdict};
+use crate::target::Cluster;
 use crate::{Result, check};
 use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Writes down what is to be done, and on what, before anything is.
-pub(in crate::engine) fn freeze(
-    run: &Run,
-    root: &Path,
-    scenarios: &[Scenario],
-    options: &Options,
-    server: Option<String>,
-) -> Result<()> {
+pub(in crate::engine) fn freeze(run: &Run, root: &Path, scenarios: &[Scenario], options: &Options) -> Result<()> {
     run.bundle.write_json("plan.json", &plan(run, scenarios, options))?;
-    run.bundle.write_json("environment.json", &environment(root, server))
+    run.bundle.write_json("environment.json", &environment(root, &run.house))
 }
 
 fn plan(run: &Run, scenarios: &[Scenario], options: &Options) -> PlanFile {
@@ -38,7 +33,7 @@ fn plan(run: &Run, scenarios: &[Scenario], options: &Options) -> PlanFile {
 }
 
 /// Nothing here is part of the outcome.
-fn environment(root: &Path, server: Option<String>) -> EnvironmentFile {
+fn environment(root: &Path, house: &House) -> EnvironmentFile {
     let altered = [
         "connections of the tool go through a proxy on 127.0.0.1, without TLS",
         "the server runs with fsync, full_page_writes, autovacuum and jit off",
@@ -49,10 +44,16 @@ fn environment(root: &Path, server: Option<String>) -> EnvironmentFile {
         source_sha256: SOURCE_SHA256.to_owned(),
         os: std::env::consts::OS.to_owned(),
         arch: std::env::consts::ARCH.to_owned(),
-        postgres: ServerFile { provider: "local".to_owned(), server_version: server },
+        postgres: house.cluster().and_then(|cluster| server(cluster, house)),
         altered: altered.map(str::to_owned).to_vec(),
         checkout: git::checkout(root),
     }
+}
+
+fn server(cluster: &Cluster, house: &House) -> Option<ServerFile> {
+    let binaries = house.binaries().ok()?;
+    let (provider, server_version) = (binaries.provider.to_owned(), cluster.server_version().to_owned());
+    Some(ServerFile { provider, server_version, sha256: binaries.sha256.clone() })
 }
 
 /// Ends a run. `asked`: how many scenarios had to be rehearsed. One that is missing is unknown, and so is none at all.

@@ -11,7 +11,7 @@ async fn seed(scratch: &Scratch, session: &Session) -> Seed {
         execute(pool.cluster().tool(database.name()), "create table t (n int); insert into t values (1)").await;
         Ok(())
     };
-    Seed::grow(session, &shared, "seed", fill).await.unwrap()
+    Seed::grow(session, &scratch.binaries(), &shared, "seed", fill).await.unwrap()
 }
 
 fn seeded(server: &Server, session: &Session) -> sqlx::postgres::PgConnectOptions {

@@ -4,7 +4,7 @@ use rehearsal::clock::Stopwatch;
 use rehearsal::compare::Place;
 use rehearsal::db::{Dsn, postgres};
 use rehearsal::process::{self, Executable, Ids};
-use rehearsal::target::{ADMIN_ROLE, Base, Binaries, Cluster, Database, Pool, Session};
+use rehearsal::target::{ADMIN_ROLE, Base, Binaries, Cluster, Database, Pool, Session, Wanted};
 use rehearsal::{Error, Result};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -35,7 +35,7 @@ impl Ground {
         let runtime = runtime.map_err(|error| Error::environment("cannot start threads").caused_by(error))?;
         let base = Base::find();
         let session = Session::open(&Executable::at(rehearse)?, &base)?;
-        let binaries = Binaries::find(&base)?;
+        let binaries = Binaries::find(&base, &Wanted::default())?;
         let cluster = runtime.block_on(Cluster::private(&session, &binaries, "bench", &[]))?;
         let pool = Pool::new(&cluster, session.id());
         let dir = directory(base.dir())?;
