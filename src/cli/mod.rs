@@ -8,6 +8,7 @@ mod compare;
 mod doctor;
 mod hold;
 mod init;
+mod key;
 mod list;
 mod pause;
 mod replay;
@@ -53,6 +54,8 @@ enum Command {
     Compare(compare::CompareArgs),
     /// Look whether a bundle is what was sealed: files, journal, reports, claims.
     Verify(verify::VerifyArgs),
+    /// Make a key that signs what is sealed.
+    Key(key::KeyArgs),
     /// Say what this machine can rehearse, and what to do for what is missing.
     Doctor,
     /// Remove what runs left: kept databases, dead sessions, the cache.
@@ -93,6 +96,7 @@ fn execute(command: Command) -> Result<ExitCode> {
         Command::Clean(args) => clean::run(&args),
         Command::List(args) => list::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Key(args) => key::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Compare(args) => in_runtime(compare::run(args)),
         Command::Tool(args) => in_runtime(async { Ok(args.run().await) }),

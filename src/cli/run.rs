@@ -1,5 +1,6 @@
 //! `rehearse run`: rehearsals in, a verdict and a sealed bundle out.
 
+use crate::cli::key::machine_key;
 use crate::cli::{parsed, say, say_aside, select};
 use crate::engine::{self, Again, Entry, Finished, Keep, Library, Options, Rehearsal, Tier};
 use crate::evidence::Observer;
@@ -57,6 +58,9 @@ pub(super) struct RunArgs {
     /// The major version of the server, such as 15.
     #[arg(long, value_name = "MAJOR")]
     pg_version: Option<u32>,
+    /// Sign what is sealed with this key; default: the one in REHEARSE_KEY, else it stays unsigned.
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
     /// What may be missing on this machine, such as psql; may be repeated.
     #[arg(long, value_name = "WHAT")]
     allow_missing: Vec<String>,
@@ -98,6 +102,9 @@ pub(super) async fn run(args: RunArgs) -> Result<ExitCode> {
         ));
     }
     let mut rehearsal = Rehearsal::open(registry, Executable::find()?, options)?.observed_by(observer());
+    if let Some(key) = machine_key(args.key.as_deref())? {
+        rehearsal = rehearsal.signed_by(key);
+    }
     let (library, mut entries) = select(rehearsal.registry(), rehearsal.dir(), &args.scenarios)?;
     if let Some(named) = &args.failed {
         let again = again(&library, &args, named.as_deref())?;

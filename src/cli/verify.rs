@@ -2,11 +2,12 @@
 
 use crate::cli::run::time;
 use crate::cli::say;
-use crate::gate::{Expected, Status, verify};
+use crate::evidence::attest::PublicKey;
+use crate::gate::{Expected, Status, TrustedKey, verify};
 use crate::registry::Registry;
 use crate::{Error, Result};
 use clap::{Args, ValueEnum};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -24,6 +25,9 @@ pub(super) struct VerifyArgs {
     /// Look for the value of this variable in every file, in eight encodings; may be repeated.
     #[arg(long, value_name = "VAR")]
     secret_env: Vec<String>,
+    /// The public key of somebody who may have sealed it; may be repeated.
+    #[arg(long, value_name = "FILE")]
+    trust: Vec<PathBuf>,
     /// Form of the answer.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -35,6 +39,11 @@ pub(super) enum Format {
     Json,
 }
 
+fn trusted(path: &Path) -> Result<TrustedKey> {
+    let name = path.display().to_string();
+    PublicKey::read(path).map(|key| TrustedKey { name, key, until: None, revoked: false })
+}
+
 pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode> {
     let secret = |name: &String| {
         let unset = |_| Error::environment(format!("variable {name}, whose value is to be looked for, is not set"));
@@ -43,6 +52,7 @@ pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode> {
     let expected = Expected {
         strict: args.strict,
         max_age_s: args.max_age.map(|age| i64::try_from(age.as_secs()).unwrap_or(i64::MAX)),
+        trusted: args.trust.iter().map(|path| trusted(path)).collect::<Result<_>>()?,
         secrets: args.secret_env.iter().map(secret).collect::<Result<_>>()?,
     };
     let verification = verify(&Registry::builtin(), &args.bundle, &expected)?;

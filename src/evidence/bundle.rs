@@ -188,6 +188,21 @@ impl Bundle<Sealed> {
         Ok(Bundle { root, run, state: PhantomData })
     }
 
+    /// Writes a file that names the root, such as a signature, in place of an earlier one: `path` is in `attest/` or
+    /// `signoffs/`.
+    ///
+    /// # Errors
+    /// As [`Bundle::path`], and the environment. A bug if the sums would have to name it.
+    pub fn attach(&self, path: &str, bytes: &[u8]) -> Result<()> {
+        if !AFTER_SEALING.iter().any(|folder| path.starts_with(&format!("{folder}/"))) {
+            return Err(Error::bug(format!("{path} cannot be added to a sealed bundle")));
+        }
+        check_path(path)?;
+        let (path, part) = (self.root.join(path), self.root.join(format!("{path}.part")));
+        let written = make_parent(&path).and_then(|()| fs::write(&part, bytes));
+        written.and_then(|()| fs::rename(&part, &path)).map_err(|e| Error::io("write", &path, e))
+    }
+
     /// SHA-256 of `SHA256SUMS`, 64 hexadecimal digits: the one name of all that is in the bundle.
     ///
     /// # Errors

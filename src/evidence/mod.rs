@@ -1,5 +1,6 @@
 //! The bundle: layout, journal, redaction, and the digest that two people with the same inputs must agree on.
 
+pub mod attest;
 mod bundle;
 mod capture;
 mod chain;

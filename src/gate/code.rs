@@ -35,6 +35,18 @@ pub enum Code {
     ClaimStale,
     /// A secret stands in a file.
     SecretLeak,
+    /// An envelope does not hold together, or its signature is over something else.
+    SigInvalid,
+    /// Nobody who is trusted has signed it.
+    SignerUntrusted,
+    /// The key was no longer valid when the run ended.
+    KeyExpired,
+    /// The key is not believed any more.
+    KeyRevoked,
+    /// What was signed is of another type than its place.
+    TypeConfusion,
+    /// What was signed is about another bundle.
+    SubjectMismatch,
     /// The run is older than is allowed.
     Stale,
     /// The run ends later than now.
@@ -53,13 +65,15 @@ pub enum Family {
     Claims,
     /// A secret is in the open.
     Secrets,
+    /// Nobody who is trusted says so.
+    Signatures,
     /// The wrong time.
     Age,
 }
 
 impl Code {
     /// All codes, in the order of families.
-    pub const ALL: [Code; 16] = [
+    pub const ALL: [Code; 22] = [
         Code::SumMismatch,
         Code::FileMissing,
         Code::FileExtra,
@@ -74,6 +88,12 @@ impl Code {
         Code::ClaimMismatch,
         Code::ClaimStale,
         Code::SecretLeak,
+        Code::SigInvalid,
+        Code::SignerUntrusted,
+        Code::KeyExpired,
+        Code::KeyRevoked,
+        Code::TypeConfusion,
+        Code::SubjectMismatch,
         Code::Stale,
         Code::FromFuture,
     ];
@@ -106,6 +126,12 @@ impl Code {
             }
             Code::ClaimMismatch | Code::ClaimStale => Family::Claims,
             Code::SecretLeak => Family::Secrets,
+            Code::SigInvalid
+            | Code::SignerUntrusted
+            | Code::KeyExpired
+            | Code::KeyRevoked
+            | Code::TypeConfusion
+            | Code::SubjectMismatch => Family::Signatures,
             Code::Stale | Code::FromFuture => Family::Age,
         }
     }
@@ -119,8 +145,8 @@ impl fmt::Display for Code {
 
 impl Family {
     /// All families.
-    pub const ALL: [Family; 5] =
-        [Family::Integrity, Family::Completeness, Family::Claims, Family::Secrets, Family::Age];
+    pub const ALL: [Family; 6] =
+        [Family::Integrity, Family::Completeness, Family::Claims, Family::Secrets, Family::Signatures, Family::Age];
 
     /// As it is printed.
     pub fn word(self) -> &'static str {
@@ -129,6 +155,7 @@ impl Family {
             Family::Completeness => "completeness",
             Family::Claims => "claims",
             Family::Secrets => "secrets",
+            Family::Signatures => "signatures",
             Family::Age => "age",
         }
     }
@@ -140,6 +167,9 @@ impl Family {
             Family::Completeness => "run the rehearsal again with this version, to its end",
             Family::Claims => "find out why the tool's own report says otherwise, then run again",
             Family::Secrets => "replace that secret now, keep it out of what the step prints, then run again",
+            Family::Signatures => {
+                "ask who sealed it for the right bundle and key; never trust a key that comes with it"
+            }
             Family::Age => "look at the clocks, then run the rehearsal again",
         }
     }

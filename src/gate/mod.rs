@@ -7,9 +7,11 @@
 //! told       what the journal says, and the files that were frozen before it
 //! derived    what follows from the journal, again
 //! complete   whether all that was planned has one result
+//! attested   who signed it
 //! claims     what steps said of themselves
 //! ```
 
+mod attested;
 mod claims;
 mod code;
 mod complete;
@@ -18,5 +20,6 @@ mod sealed;
 mod told;
 mod verify;
 
+pub use attested::TrustedKey;
 pub use code::{Code, Family};
 pub use verify::{Complaint, Expected, Status, Verification, verify};

@@ -1,12 +1,13 @@
 //! One bundle, verified: is it what was sealed, is it whole, and does everything in it follow from its journal?
 //!
 //! What to expect comes from outside of the bundle. A run that ended red verifies like any other; its verdict is told
-//! beside. What is not asked here: who sealed it, and whether it is enough for a release.
+//! beside. What is not asked here: whether it is enough for a release.
 
+use crate::evidence::attest::Slot;
 use crate::evidence::{EVENTS, Redactor};
 use crate::gate::sealed::Sealed;
 use crate::gate::told::Told;
-use crate::gate::{Code, Family, claims, complete, derived};
+use crate::gate::{Code, Family, TrustedKey, attested, claims, complete, derived};
 use crate::model::canonical::sha256_hex;
 use crate::model::{RunRecord, Verdict};
 use crate::registry::Registry;
@@ -48,6 +49,8 @@ pub struct Expected {
     pub max_age_s: Option<i64>,
     /// Values that must not be in it, in any encoding.
     pub secrets: Vec<String>,
+    /// Who may have sealed it; empty: nobody is asked for.
+    pub trusted: Vec<TrustedKey>,
 }
 
 /// What became of a bundle's verification.
@@ -80,6 +83,10 @@ pub struct Verification {
     pub complaints: Vec<Complaint>,
     /// SHA-256 of `SHA256SUMS`, the one name of all that is in it; nothing where it was not sealed.
     pub root_sha256: Option<String>,
+    /// The name of the trusted key that signed it.
+    pub signer: Option<String>,
+    /// Whether anybody signed it.
+    pub is_signed: bool,
     /// What its journal tells, as far as it is whole.
     pub record: RunRecord,
 }
@@ -97,11 +104,13 @@ pub fn verify(registry: &Registry, root: &Path, expected: &Expected) -> Result<V
     derived::check(registry, &sealed, &told, &mut complaints);
     complete::check(registry, &told, &mut complaints);
     claims::check(&told, &mut complaints);
+    let signer = attested::check(&sealed, &told, &expected.trusted, &mut complaints);
     complaints.extend(age(&told, expected));
     complaints.sort();
     complaints.dedup_by(|a, b| a.code == b.code && a.file == b.file && a.code == Code::FileExtra);
     let root_sha256 = sealed.sums.as_deref().map(sha256_hex);
-    Ok(Verification { complaints, root_sha256, record: told.record })
+    let is_signed = sealed.sha256.contains_key(Slot::TestResult.file());
+    Ok(Verification { complaints, root_sha256, record: told.record, signer, is_signed })
 }
 
 fn age(told: &Told, expected: &Expected) -> Option<Complaint> {
@@ -156,7 +165,8 @@ impl Verification {
             let _ = writeln!(text, "{family}: {}", family.remedy());
         }
         let root = self.root_sha256.as_deref().unwrap_or("none, it was not sealed");
-        let _ = write!(text, "root      {root}\nevidence  {}", self.status().word());
+        let signed = self.signature();
+        let _ = write!(text, "root      {root}\nsigned    {signed}\nevidence  {}", self.status().word());
         if self.status() == Status::Verified {
             let _ = write!(text, "; the run is {}", self.verdict().headline());
         }
@@ -179,12 +189,23 @@ impl Verification {
             "format": 1,
             "status": self.status(),
             "root_sha256": self.root_sha256,
+            "signed": self.is_signed,
+            "signer": self.signer,
             "run": self.record.run,
             "verdict": self.verdict(),
             "headline": self.verdict().headline(),
             "outcome_sha256": self.record.outcome_sha256,
             "complaints": self.complaints.iter().map(complaint).collect::<Vec<_>>(),
         })
+    }
+
+    /// Who signed it, in words.
+    pub fn signature(&self) -> String {
+        match (&self.signer, self.is_signed) {
+            (Some(signer), _) => format!("by {signer}"),
+            (None, true) => "by a key that nobody vouched for here: --trust KEY.pub".to_owned(),
+            (None, false) => "UNSIGNED".to_owned(),
+        }
     }
 
     fn families(&self) -> BTreeSet<Family> {

@@ -10,11 +10,11 @@ mod replaying;
 mod scratch;
 mod shrinking;
 
-pub(crate) use scratch::{Scratch, run};
+pub(crate) use scratch::{GREEN, Said, Scratch, run};
 
 use rehearsal::process::{self, Exit, Signal};
 use rstest::rstest;
-use scratch::{GREEN, STUCK, cases, environment, report, root, until};
+use scratch::{STUCK, cases, environment, report, root, until};
 use std::time::Duration;
 
 #[rstest]

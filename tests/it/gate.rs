@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // the helpers of tests are tests
 
 mod forged;
+mod signed;
 
 use forged::Forged;
 use rehearsal::gate::{Code, Expected, Family, Status};
@@ -263,7 +264,8 @@ fn each_attack_is_found_out_by_its_code() {
 
 #[test]
 fn every_code_has_an_attack_and_every_family_a_code() {
-    let attacked: BTreeSet<&str> = ATTACKS.iter().flat_map(|attack| attack.codes).copied().collect();
+    let signed = signed::ATTACKS.iter().flat_map(|(_, codes, _)| *codes);
+    let attacked: BTreeSet<&str> = ATTACKS.iter().flat_map(|attack| attack.codes).chain(signed).copied().collect();
     let all: BTreeSet<String> = Code::ALL.iter().map(|code| code.word()).collect();
     assert_eq!(attacked, all.iter().map(String::as_str).collect());
     for family in Family::ALL {

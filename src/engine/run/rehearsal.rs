@@ -9,6 +9,7 @@ use crate::engine::run::scenario;
 use crate::engine::run::sealing;
 use crate::engine::run::turns::Turns;
 use crate::engine::{House, Keep, Library, Look, Missing, Pause, missing};
+use crate::evidence::attest::MachineKey;
 use crate::evidence::{Bundle, Journal, Observer, Redactor};
 use crate::model::{Body, FaultSpec, RunRecord, Scenario, States, Token, Verdict};
 use crate::process::Executable;
@@ -112,6 +113,7 @@ pub struct Rehearsal {
     options: Options,
     observer: Option<Observer>,
     pause: Option<Pause>,
+    key: Option<MachineKey>,
 }
 
 impl Rehearsal {
@@ -121,7 +123,7 @@ impl Rehearsal {
     /// The base directory cannot be used.
     pub fn open(registry: Registry, executable: Executable, options: Options) -> Result<Rehearsal> {
         let house = House::open(executable, options.server.clone())?;
-        Ok(Rehearsal { registry, house, options, observer: None, pause: None })
+        Ok(Rehearsal { registry, house, options, observer: None, pause: None, key: None })
     }
 
     /// Somebody who sees each event once it is on file.
@@ -135,6 +137,13 @@ impl Rehearsal {
     #[must_use]
     pub fn paused_by(mut self, pause: Pause) -> Rehearsal {
         self.pause = Some(pause);
+        self
+    }
+
+    /// Signs what is sealed.
+    #[must_use]
+    pub fn signed_by(mut self, key: MachineKey) -> Rehearsal {
+        self.key = Some(key);
         self
     }
 
@@ -219,7 +228,7 @@ impl Rehearsal {
             }
         };
         let kept = run.keeper.settle(&run).await?;
-        sealing::seal(run, asked, kept)
+        sealing::seal(run, asked, kept, self.key.as_ref())
     }
 }
 

@@ -2,17 +2,23 @@
 
 use crate::engine::run::context::Run;
 use crate::engine::{Finished, House, Look, Options, SOURCE_SHA256, git};
+use crate::evidence::attest::{Envelope, MachineKey, Slot, test_result};
 use crate::evidence::outcome_sha256;
-use crate::model::{Address, Body, EnvironmentFile, PlanFile, Scenario, ScenarioRecord, ServerFile, Verdict};
+use crate::model::{
+    Address, Body, EnvironmentFile, PlanFile, Scenario, ScenarioRecord, ServerFile, Verdict, canonical,
+};
 use crate::target::Cluster;
 use crate::{Result, check};
 use std::collections::BTreeSet;
 use std::path::Path;
 
+const PLAN: &str = "plan.json";
+const ENVIRONMENT: &str = "environment.json";
+
 /// Writes down what is to be done, and on what, before anything is.
 pub(in crate::engine) fn freeze(run: &Run, root: &Path, scenarios: &[Scenario], options: &Options) -> Result<()> {
-    run.bundle.write_json("plan.json", &plan(run, scenarios, options))?;
-    run.bundle.write_json("environment.json", &environment(root, &run.house))
+    run.bundle.write_json(PLAN, &plan(run, scenarios, options))?;
+    run.bundle.write_json(ENVIRONMENT, &environment(root, &run.house))
 }
 
 fn plan(run: &Run, scenarios: &[Scenario], options: &Options) -> PlanFile {
@@ -56,8 +62,10 @@ fn server(cluster: &Cluster, house: &House) -> Option<ServerFile> {
     Some(ServerFile { provider, server_version, sha256: binaries.sha256.clone() })
 }
 
-/// Ends a run. `asked`: how many scenarios had to be rehearsed. One that is missing is unknown, and so is none at all.
-pub(in crate::engine) fn seal(run: Run, asked: usize, kept: Vec<Look>) -> Result<Finished> {
+/// Ends a run, and signs it where there is a key.
+///
+/// `asked`: how many scenarios had to be rehearsed. One that is missing is unknown, and so is none at all.
+pub(in crate::engine) fn seal(run: Run, asked: usize, kept: Vec<Look>, key: Option<&MachineKey>) -> Result<Finished> {
     let states = run.states();
     let hidden = hide_secrets(&run)?;
     let record = run.journal.record();
@@ -71,7 +79,12 @@ pub(in crate::engine) fn seal(run: Run, asked: usize, kept: Vec<Look>) -> Result
         run.bundle.write(report.file(), &report.render(&record, &states))?;
     }
     let bundle = run.bundle.root().to_owned();
-    run.bundle.seal()?;
+    let frozen = [PLAN, ENVIRONMENT].map(|name| std::fs::read(run.bundle.root().join(name)).unwrap_or_default());
+    let sealed = run.bundle.seal()?;
+    if let Some(key) = key {
+        let statement = test_result(&record, &sealed.root_sha256()?, &frozen[0], &frozen[1]);
+        sealed.attach(Slot::TestResult.file(), &canonical::to_file(&Envelope::seal(&statement, key)?)?)?;
+    }
     Ok(Finished { record, states, bundle, kept })
 }
 
