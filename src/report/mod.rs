@@ -5,18 +5,25 @@
 mod case;
 mod diagnosis;
 mod explanation;
+mod html;
 mod json;
 mod junit;
 mod live;
+mod markdown;
+mod markup;
+mod matrix;
 mod plan;
 mod tally;
 mod terminal;
+mod timeline;
 mod way_back;
 mod words;
 
+pub use html::Html;
 pub use json::Json;
 pub use junit::Junit;
 pub use live::Live;
+pub use markdown::Markdown;
 pub use plan::plan;
 pub use tally::{CheckTally, KindTally, ParityTally, Tally};
 pub use terminal::summary;
@@ -34,4 +41,4 @@ pub trait Report: Sync {
 }
 
 /// Every format, in the order in which they are written.
-pub static REPORTS: &[&dyn Report] = &[&Json, &Junit];
+pub static REPORTS: &[&dyn Report] = &[&Json, &Junit, &Markdown, &Html];

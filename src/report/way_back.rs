@@ -22,7 +22,8 @@ fn line(way: &WayBack) -> String {
     wrap(&head, &format!("{}: {}", way.kind, plain(&why(way))), MARGIN, WIDTH)
 }
 
-fn why(way: &WayBack) -> String {
+/// Why it is so, in words.
+pub(super) fn why(way: &WayBack) -> String {
     let by = way.by.as_deref().unwrap_or_default();
     let took = way.duration_us.map_or(String::new(), |us| format!(" in {}", duration(us)));
     match (way.kind, &way.by) {

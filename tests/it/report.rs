@@ -1,6 +1,7 @@
 //! What the reports say of runs that were made by hand.
 #![allow(clippy::unwrap_used)] // the helpers of tests are tests
 
+mod page;
 mod script;
 
 use rehearsal::model::{Body, Outcome, RunRecord, Verdict};
@@ -264,5 +265,8 @@ fn several_scenarios_under_way_are_one_line_with_their_cases_together() {
 #[test]
 fn every_format_has_its_own_name_and_file() {
     let names: Vec<(&str, &str)> = REPORTS.iter().map(|report| (report.name(), report.file())).collect();
-    assert_eq!(names, [("json", "report.json"), ("junit", "junit.xml")]);
+    assert_eq!(
+        names,
+        [("json", "report.json"), ("junit", "junit.xml"), ("markdown", "summary.md"), ("html", "report.html")]
+    );
 }

@@ -65,7 +65,20 @@ fn each_part_of_an_open_set_has_one_name_and_one_file_and_is_registered() {
     named_as_their_files("fault", FAULTS.iter().map(|fault| fault.name()), &["terms", "visits"]);
     named_as_their_files("check", CHECKS.iter().map(|check| check.name()), &["canary", "outcome"]);
     named_as_their_files("flow", FLOWS.iter().map(|flow| flow.name()), &[]);
-    let rest = ["case", "diagnosis", "explanation", "live", "plan", "tally", "terminal", "way_back", "words"];
+    let rest = [
+        "case",
+        "diagnosis",
+        "explanation",
+        "live",
+        "markup",
+        "matrix",
+        "plan",
+        "tally",
+        "terminal",
+        "timeline",
+        "way_back",
+        "words",
+    ];
     named_as_their_files("report", REPORTS.iter().map(|report| report.name()), &rest);
 }
 

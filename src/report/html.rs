@@ -1,0 +1,329 @@
+//! `report.html`: what a release manager reads, and below it what an engineer needs.
+//!
+//! One file, no script, nothing from the network; real tables and SVG with presentation attributes, so that it is legible
+//! also where style sheets are forbidden. Absent on purpose: approvals, and the digest of the bundle, which names this
+//! file.
+
+use super::case::{log, next_command, short_name, word};
+use super::diagnosis::diagnosis;
+use super::markup::{STYLE, anchor, badge, escape, table};
+use super::matrix::{Cell, Matrix};
+use super::tally::{CheckTally, ParityTally};
+use super::timeline::timeline;
+use super::words::{count, duration, plural};
+use super::{Report, Tally, way_back};
+use crate::model::{CaseRecord, RunRecord, ScenarioRecord, States, Verdict};
+use std::collections::BTreeMap;
+
+const MAX_BLOCKING: usize = 6;
+const MAX_RED_CASES: usize = 100;
+const MAX_LOG_LINES: usize = 40;
+
+/// Writes `report.html`.
+pub struct Html;
+
+impl Report for Html {
+    fn name(&self) -> &'static str {
+        "html"
+    }
+
+    fn file(&self) -> &'static str {
+        "report.html"
+    }
+
+    fn render(&self, record: &RunRecord, states: &States) -> Vec<u8> {
+        let tally = Tally::of(record, states);
+        let matrix = Matrix::of(record);
+        let title = format!("{} \u{2014} rehearsal {}", tally.verdict.headline(), record.run);
+        let body = [
+            head(record, &tally),
+            blocking(record),
+            facts(record, &tally, &matrix),
+            faults(&matrix),
+            checks(record),
+            scenarios(record),
+            ways_back(record),
+            red_cases(record, states),
+            format!("<h2 id=\"time\">Time</h2>\n{}", timeline(record)),
+            all_cases(record),
+            by_hand(record),
+        ];
+        format!(
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+             <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
+             <title>{}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n{}</main>\n</body>\n</html>\n",
+            escape(&title),
+            body.concat()
+        )
+        .into_bytes()
+    }
+}
+
+fn head(record: &RunRecord, tally: &Tally) -> String {
+    let notes: String = record.notes.iter().map(|note| format!("<p>Note: {}</p>\n", escape(note))).collect();
+    let cut_off = match record.verdict {
+        None => "<p>The run did not finish: what was not reached is unknown.</p>\n",
+        Some(_) => "",
+    };
+    format!(
+        "<div class=\"head\"><h1>{}</h1><div>Rehearsal <b>{}</b><br><span class=\"dim\">began {}, took {}, tier {}, \
+         version {}</span></div></div>\n{cut_off}{notes}",
+        badge(tally.verdict, tally.verdict.headline()),
+        escape(&record.run),
+        escape(record.started.get(..19).unwrap_or_default()),
+        duration(record.duration_us),
+        escape(&record.tier),
+        escape(&record.version),
+    )
+}
+
+/// Why it is not green, as links.
+fn blocking(record: &RunRecord) -> String {
+    let red: Vec<&ScenarioRecord> = record.scenarios.iter().filter(|s| s.verdict != Some(Verdict::Pass)).collect();
+    if red.is_empty() {
+        return String::new();
+    }
+    let line = |scenario: &&ScenarioRecord| {
+        let verdict = scenario.verdict.unwrap_or(Verdict::Unknown);
+        let cases = shown(scenario).filter(|case| case.verdict() == verdict).count() as u64;
+        let why = match (scenario.why.lines().next(), cases) {
+            (Some(why), _) => escape(why),
+            (None, 0) => "it did not finish".to_owned(),
+            (None, cases) => plural(cases, "case"),
+        };
+        let name = escape(&scenario.scenario);
+        format!(
+            "<li>{} <a href=\"#{}\">{name}</a>: {why}</li>\n",
+            badge(verdict, &verdict.to_string()),
+            anchor(&scenario.scenario)
+        )
+    };
+    let lines: String = red.iter().take(MAX_BLOCKING).map(line).collect();
+    let rest = match red.len().saturating_sub(MAX_BLOCKING) as u64 {
+        0 => String::new(),
+        more => format!("<li>and {} more</li>\n", count(more)),
+    };
+    format!("<h2 id=\"blocking\">What stands against it</h2>\n<ul>\n{lines}{rest}</ul>\n")
+}
+
+fn facts(record: &RunRecord, tally: &Tally, matrix: &Matrix) -> String {
+    let green = record.scenarios.iter().filter(|scenario| scenario.verdict == Some(Verdict::Pass)).count();
+    let (passed, planned) = matrix.total();
+    let share = |green: u64, all: u64| format!("{}/{}", count(green), count(all));
+    let (parity, over) = tally.parity.as_ref().map_or(("not asked".to_owned(), String::new()), parity);
+    let planted = match tally.mutations {
+        (_, 0) => "no change was planted".to_owned(),
+        (seen, all) => format!("{} planted changes were seen", share(seen, all)),
+    };
+    let canaries = format!("{} canaries as planned", share(tally.canaries.0, tally.canaries.1));
+    let facts = [
+        (share(green as u64, record.scenarios.len() as u64), "scenarios green", canaries),
+        (share(passed, planned), "faults survived", sampled(tally)),
+        (parity, "differing rows and objects", over),
+        (rollback(tally.rollback.as_ref()), "rollback", planted),
+    ];
+    let fact = |(number, what, aside): &(String, &str, String)| {
+        format!("<div class=\"fact\"><b>{number}</b>{what}<br><span class=\"dim\">{aside}</span></div>\n")
+    };
+    format!("<div class=\"facts\">\n{}</div>\n", facts.iter().map(fact).collect::<String>())
+}
+
+fn sampled(tally: &Tally) -> String {
+    let sum = |number: fn(&super::KindTally) -> u64| tally.kinds.values().map(number).fold(0, u64::saturating_add);
+    let (visited, classes) = (sum(|kind| kind.visited), sum(|kind| kind.classes));
+    match visited < classes {
+        true => format!("sampled: {} of {} classes of points", count(visited), count(classes)),
+        false => format!("all {} classes of points", count(classes)),
+    }
+}
+
+fn parity(parity: &ParityTally) -> (String, String) {
+    let over = format!("in {}, {}", plural(parity.tables, "table"), plural(parity.rows, "row"));
+    match parity.check {
+        CheckTally { failed: 0, unknown: 0, .. } => ("0".to_owned(), over),
+        CheckTally { failed: 0, unknown, .. } => (format!("? in {}", plural(unknown, "case")), over),
+        CheckTally { findings, .. } => (count(findings), over),
+    }
+}
+
+fn rollback(tally: Option<&CheckTally>) -> String {
+    match tally {
+        None => "not asked".to_owned(),
+        Some(CheckTally { failed: 0, unknown: 0, .. }) => "exact".to_owned(),
+        Some(CheckTally { failed: 0, .. }) => "unknown".to_owned(),
+        Some(CheckTally { .. }) => "inexact".to_owned(),
+    }
+}
+
+fn faults(matrix: &Matrix) -> String {
+    if matrix.kinds.is_empty() {
+        return String::new();
+    }
+    let heads: Vec<&str> = ["scenario", "step"].into_iter().chain(matrix.kinds.iter().map(String::as_str)).collect();
+    let rows = matrix.rows.iter().map(|row| {
+        let link = format!("<a href=\"#{}\">{}</a>", anchor(&row.scenario), escape(&row.scenario));
+        let cells =
+            matrix.kinds.iter().map(|kind| row.cells.get(kind).map_or(String::new(), |c| cell(&row.scenario, c)));
+        [link, escape(&row.during)].into_iter().chain(cells).collect()
+    });
+    let caption = "Cases survived, by step and fault";
+    format!("<h2 id=\"faults\">Faults</h2>\n{}", table(caption, &heads, rows))
+}
+
+fn cell(scenario: &str, cell: &Cell) -> String {
+    let badge = badge(cell.verdict(), &format!("{}/{}", count(cell.passed), count(cell.planned)));
+    match &cell.red {
+        Some(case) => format!("<a href=\"#{}\">{badge}</a>", anchor(&format!("{scenario}/{case}"))),
+        None => badge,
+    }
+}
+
+/// Every question that was asked, over all cases of scenarios that must be green.
+fn checks(record: &RunRecord) -> String {
+    let mut tally: BTreeMap<&str, [u64; 3]> = BTreeMap::new();
+    let plain = record.cases().filter(|(scenario, _)| scenario.expect.is_none());
+    for check in plain.flat_map(|(_, case)| &case.checks) {
+        tally.entry(&check.check).or_default()[check.verdict as usize] += 1;
+    }
+    let rows = tally.into_iter().map(|(name, [passed, unknown, failed])| {
+        let verdict = if failed > 0 {
+            Verdict::Fail
+        } else if unknown > 0 {
+            Verdict::Unknown
+        } else {
+            Verdict::Pass
+        };
+        let numbers = [passed + unknown + failed, passed, unknown, failed].map(count);
+        [badge(verdict, &verdict.to_string()), escape(name)].into_iter().chain(numbers).collect()
+    });
+    let heads = ["", "check", "asked", "pass", "unknown", "fail"];
+    format!("<h2 id=\"checks\">Checks</h2>\n{}", table("What was asked of every case", &heads, rows))
+}
+
+fn scenarios(record: &RunRecord) -> String {
+    let rows = record.scenarios.iter().map(|scenario| {
+        let verdict = scenario.verdict.unwrap_or(Verdict::Unknown);
+        let canary = if scenario.expect.is_some() { " (a canary: it must turn red)" } else { "" };
+        let digests = format!(
+            "{}, seed {}<br><code>data {} tool {}</code>",
+            escape(&scenario.dataset),
+            scenario.seed,
+            escape(scenario.dataset_sha256.get(..12).unwrap_or_default()),
+            escape(scenario.tool_sha256.get(..12).unwrap_or_default())
+        );
+        vec![
+            badge(verdict, &verdict.to_string()),
+            format!("<span id=\"{}\">{}</span>", anchor(&scenario.scenario), escape(&scenario.scenario)),
+            escape(&scenario.about) + canary + &why(scenario),
+            digests,
+            count(scenario.cases.len() as u64),
+            scenario.verdict.map_or("not finished".to_owned(), |_| duration(scenario.duration_us)),
+        ]
+    });
+    let heads = ["", "scenario", "what it shows", "data and tool", "cases", "time"];
+    format!("<h2 id=\"scenarios\">Scenarios</h2>\n{}", table("Rehearsed scenarios", &heads, rows))
+}
+
+fn why(scenario: &ScenarioRecord) -> String {
+    match scenario.why.is_empty() {
+        true => String::new(),
+        false => format!("<pre>{}</pre>", escape(&scenario.why)),
+    }
+}
+
+/// From where one can still go back.
+fn ways_back(record: &RunRecord) -> String {
+    let rows: Vec<Vec<String>> = record
+        .scenarios
+        .iter()
+        .filter(|scenario| scenario.expect.is_none())
+        .flat_map(|scenario| scenario.ways_back().into_iter().map(move |way| (scenario, way)))
+        .filter(|(_, way)| way.by.is_some())
+        .map(|(scenario, way)| {
+            vec![
+                escape(&scenario.scenario),
+                escape(&way.after),
+                format!("<b>{}</b>", way.kind),
+                escape(&way_back::why(&way)),
+            ]
+        })
+        .collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let heads = ["scenario", "after", "going back is", "why"];
+    format!("<h2 id=\"back\">The way back</h2>\n{}", table("What going back costs after each step", &heads, rows))
+}
+
+/// Cases that are not green and were not planned to be red.
+fn shown(scenario: &ScenarioRecord) -> impl Iterator<Item = &CaseRecord> {
+    let planned = scenario.expect.is_some();
+    scenario.cases.values().filter(move |case| !planned && case.verdict() != Verdict::Pass)
+}
+
+fn red_cases(record: &RunRecord, states: &States) -> String {
+    let of = |scenario| shown(scenario).map(move |case| (scenario, case));
+    let mut red: Vec<(&ScenarioRecord, &CaseRecord)> = record.scenarios.iter().flat_map(of).collect();
+    red.sort_by_key(|(_, case)| std::cmp::Reverse(case.verdict()));
+    if red.is_empty() {
+        return String::new();
+    }
+    let cases: String =
+        red.iter().take(MAX_RED_CASES).map(|(scenario, case)| red_case(scenario, case, states)).collect();
+    let rest = match red.len().saturating_sub(MAX_RED_CASES) as u64 {
+        0 => String::new(),
+        more => format!("<p>and {} more, in report.json</p>\n", count(more)),
+    };
+    format!("<h2 id=\"red\">Cases that are not green</h2>\n{cases}{rest}")
+}
+
+fn red_case(scenario: &ScenarioRecord, case: &CaseRecord, states: &States) -> String {
+    let place = case.address.as_ref().map_or_else(|| short_name(case).to_owned(), ToString::to_string);
+    let mut lines = log(case);
+    let left_out = lines.len().saturating_sub(MAX_LOG_LINES);
+    lines.drain(..left_out);
+    format!(
+        "<h3 id=\"{}\">{} {} <code>{}</code></h3>\n<pre>{}</pre>\n<p>Repeat it: <code>{}</code></p>\n\
+         <details><summary>What happened</summary><pre>{}</pre><p>Logs: <code>cases/{}/</code></p></details>\n",
+        anchor(&case.case),
+        badge(case.verdict(), word(case).0),
+        escape(&scenario.scenario),
+        escape(&place),
+        escape(diagnosis(scenario, case, states, "").trim_end()),
+        escape(&next_command(scenario, case)),
+        escape(&lines.join("\n")),
+        escape(&case.case),
+    )
+}
+
+fn all_cases(record: &RunRecord) -> String {
+    let of = |scenario: &ScenarioRecord| {
+        let rows = scenario.cases.values().map(|case| {
+            let place = case.address.as_ref().map_or_else(|| short_name(case).to_owned(), ToString::to_string);
+            vec![
+                badge(case.verdict(), word(case).0),
+                format!("<code>{}</code>", escape(&place)),
+                case.outcome.map_or("not finished".to_owned(), |_| duration(case.duration_us)),
+            ]
+        });
+        let name = escape(&scenario.scenario);
+        let table = table(&scenario.scenario, &["", "where", "time"], rows);
+        format!(
+            "<details><summary>{name}: {}</summary>\n{table}</details>\n",
+            plural(scenario.cases.len() as u64, "case")
+        )
+    };
+    format!("<h2 id=\"cases\">All cases</h2>\n{}", record.scenarios.iter().map(of).collect::<String>())
+}
+
+fn by_hand(record: &RunRecord) -> String {
+    format!(
+        "<h2 id=\"verify\">Verify it</h2>\n<p>Without our code, in the directory of this file: \
+         <code>sha256sum -c --strict SHA256SUMS</code>; more in <code>README.txt</code>. With it: \
+         <code>rehearse verify .</code> derives this page again from <code>events.jsonl</code>, byte for byte.</p>\n\
+         <p class=\"dim\">Outcome, on which two people with the same files and seed must agree: <code>{}</code>. Data is \
+         made from a seed; it is no evidence about the content of production.</p>\n",
+        escape(&record.outcome_sha256)
+    )
+}

@@ -1,0 +1,109 @@
+//! `summary.md`: the run for the page of a CI job and for a pull request; at most 900 KiB.
+
+use super::case::{next_command, short_name, word};
+use super::markup::sign;
+use super::matrix::Matrix;
+use super::words::{count, duration, plain};
+use super::{Report, Tally};
+use crate::model::{CaseRecord, RunRecord, ScenarioRecord, States, Verdict};
+
+const MAX_BYTES: usize = 900 * 1024;
+const MAX_RED_CASES: usize = 50;
+
+/// Writes `summary.md`.
+pub struct Markdown;
+
+impl Report for Markdown {
+    fn name(&self) -> &'static str {
+        "markdown"
+    }
+
+    fn file(&self) -> &'static str {
+        "summary.md"
+    }
+
+    fn render(&self, record: &RunRecord, states: &States) -> Vec<u8> {
+        let tally = Tally::of(record, states);
+        let head = format!(
+            "# {} {}\n\nRehearsal `{}`, tier {}, took {}.\n\n",
+            sign(tally.verdict),
+            tally.verdict.headline(),
+            record.run,
+            record.tier,
+            duration(record.duration_us)
+        );
+        let notes: String = record.notes.iter().map(|note| format!("> {}\n\n", cell(note))).collect();
+        bounded(head + &notes + &scenarios(record) + &faults(record) + &red_cases(record)).into_bytes()
+    }
+}
+
+fn scenarios(record: &RunRecord) -> String {
+    let row = |scenario: &ScenarioRecord| {
+        let verdict = scenario.verdict.unwrap_or(Verdict::Unknown);
+        let time = scenario.verdict.map_or("not finished".to_owned(), |_| duration(scenario.duration_us));
+        let (name, why) = (cell(&scenario.scenario), cell(scenario.why.lines().next().unwrap_or_default()));
+        format!("| {} {verdict} | {name} | {} | {time} | {why} |\n", sign(verdict), scenario.cases.len())
+    };
+    let rows: String = record.scenarios.iter().map(row).collect();
+    format!("| | scenario | cases | time | why |\n|---|---|---|---|---|\n{rows}\n")
+}
+
+fn faults(record: &RunRecord) -> String {
+    let matrix = Matrix::of(record);
+    if matrix.kinds.is_empty() {
+        return String::new();
+    }
+    let heads: String = matrix.kinds.iter().map(|kind| format!(" {} |", cell(kind))).collect();
+    let rule = "---|".repeat(matrix.kinds.len() + 2);
+    let rows = matrix.rows.iter().map(|row| {
+        let cells = matrix.kinds.iter().map(|kind| match row.cells.get(kind) {
+            Some(cell) => format!(" {} {}/{} |", sign(cell.verdict()), count(cell.passed), count(cell.planned)),
+            None => " |".to_owned(),
+        });
+        format!("| {} | {} |{}\n", cell(&row.scenario), cell(&row.during), cells.collect::<String>())
+    });
+    format!("## Faults survived\n\n| scenario | step |{heads}\n|{rule}\n{}\n", rows.collect::<String>())
+}
+
+fn red_cases(record: &RunRecord) -> String {
+    let red = record.cases().filter(|(scenario, case)| scenario.expect.is_none() && case.verdict() != Verdict::Pass);
+    let mut red: Vec<(&ScenarioRecord, &CaseRecord)> = red.collect();
+    red.sort_by_key(|(_, case)| std::cmp::Reverse(case.verdict()));
+    if red.is_empty() {
+        return String::new();
+    }
+    let line = |(scenario, case): &(&ScenarioRecord, &CaseRecord)| {
+        let place = case.address.as_ref().map_or_else(|| short_name(case).to_owned(), ToString::to_string);
+        let (word, meaning) = word(case);
+        let command = next_command(scenario, case);
+        format!("- **{word}** {} `{place}`: {meaning}\n\n  ```sh\n  {command}\n  ```\n", cell(&scenario.scenario))
+    };
+    let lines: String = red.iter().take(MAX_RED_CASES).map(line).collect();
+    let rest = match red.len().saturating_sub(MAX_RED_CASES) as u64 {
+        0 => String::new(),
+        more => format!("\nand {} more, in `report.json`\n", count(more)),
+    };
+    format!("## Not green\n\n{lines}{rest}")
+}
+
+/// Text of unknown origin inside of a table: one line, and nothing that Markdown or HTML would obey.
+fn cell(text: &str) -> String {
+    let escape = |c: char| match c {
+        '&' => "&amp;".to_owned(),
+        '<' => "&lt;".to_owned(),
+        '>' => "&gt;".to_owned(),
+        '|' | '`' | '*' | '_' | '[' | ']' | '\\' | '!' | '#' | '~' => format!("\\{c}"),
+        c => c.to_string(),
+    };
+    plain(text).chars().map(escape).collect()
+}
+
+fn bounded(text: String) -> String {
+    const CUT: &str = "\n\ncut at 900 KiB, the rest is in `report.json`\n";
+    if text.len() <= MAX_BYTES {
+        return text;
+    }
+    let head = &text[..text.floor_char_boundary(MAX_BYTES - CUT.len())];
+    let end = head.rfind('\n').unwrap_or(head.len());
+    format!("{}{CUT}", &head[..end])
+}

@@ -1,0 +1,126 @@
+//! The page for people, and the summary for a CI job: safe, complete, legible, and not too long.
+
+use super::script::{Case, KILL, Script, address, killed, runs};
+use super::{render, with_note};
+use rehearsal::model::{Outcome, Verdict};
+use std::collections::{BTreeMap, BTreeSet};
+
+const HOSTILE: &str = "<script>alert(1)</script> <img src=x onerror=alert(1)> \u{202e}\u{0}";
+
+#[test]
+fn the_page_has_no_script_and_asks_the_network_for_nothing() {
+    let all = runs().into_iter().map(|(_, record)| record).chain([with_note(HOSTILE)]);
+    for record in all {
+        let page = render("html", &record);
+        for word in ["<script", "<img", "<link", "<iframe", " src=\"", "url(", "@import", "http://", "https://"] {
+            assert_eq!(page.find(word), None, "{word}");
+        }
+        assert!(!page.contains(['\u{202e}', '\u{0}']), "something turns the text around");
+    }
+}
+
+#[test]
+fn every_element_that_is_opened_is_closed_and_every_link_leads_somewhere() {
+    for (name, record) in runs() {
+        let page = render("html", &record);
+        assert_balanced(&page);
+        let ids: Vec<&str> = values(&page, "id=\"");
+        assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "{name}: an id twice in {ids:?}");
+        for link in values(&page, "href=\"#") {
+            assert!(ids.contains(&link), "{name}: #{link} leads nowhere");
+        }
+    }
+}
+
+#[test]
+fn the_page_and_the_summary_name_what_is_red_and_how_to_repeat_it() {
+    let (_, red) = runs().into_iter().find(|(name, _)| *name == "red").unwrap();
+    for (report, record) in [("html", &red), ("markdown", &red)] {
+        let text = render(report, record);
+        for part in ["NO-GO", "LIED", "STUCK", "NOT-FIRED", "rehearse replay r1:", "1/4", "reset"] {
+            assert!(text.contains(part), "{part} is not in {report}");
+        }
+    }
+    let page = render("html", &red);
+    for part in ["What stands against it", "expected 1020 rows", "postgres 17 was not found", "&lt;&amp;&gt;"] {
+        assert!(page.contains(part), "{part} is not in the page");
+    }
+}
+
+#[test]
+fn a_run_that_was_cut_off_is_not_green_for_anybody() {
+    let (_, record) = runs().into_iter().find(|(name, _)| *name == "broken_off").unwrap();
+    assert!(render("html", &record).contains("The run did not finish"));
+    assert!(render("html", &record).contains("<title>INCONCLUSIVE"));
+    assert!(render("markdown", &record).starts_with("# ? INCONCLUSIVE"));
+}
+
+#[test]
+fn two_thousand_cases_fit_into_five_megabytes_and_a_summary_into_the_limit_of_a_ci_job() {
+    let mut script = Script::run();
+    script.scenario(KILL, None).planned(KILL, "proc.kill", 2000, 2000);
+    for nth in 1..=2000 {
+        let (name, address) = (format!("{nth:04}-9c1e03"), address(nth));
+        script.case(&Case { outcome: Outcome::Lied, ..killed(KILL, &name, &address) });
+    }
+    let record = script.end(KILL, Verdict::Fail, "").finish(Verdict::Fail);
+    let (page, summary) = (render("html", &record), render("markdown", &record));
+    assert!(page.len() < 5 << 20, "{} bytes", page.len());
+    assert!(summary.len() <= 900 << 10, "{} bytes", summary.len());
+    assert_balanced(&page);
+}
+
+#[test]
+fn all_colours_can_be_told_from_their_ground_in_light_and_dark() {
+    let page = render("html", &runs()[0].1);
+    let (light, dark) = (colours(&page, ":root{color-scheme"), colours(&page, "dark){:root{"));
+    for (theme, colours) in [("light", light), ("dark", dark)] {
+        for ink in ["ink", "dim", "link", "pass", "fail", "unknown"] {
+            for ground in ["ground", "soft"] {
+                let contrast = contrast(&colours[ink], &colours[ground]);
+                assert!(contrast >= 4.5, "{theme}: {ink} on {ground} is {contrast:.2}");
+            }
+        }
+    }
+}
+
+fn assert_balanced(page: &str) {
+    const EMPTY: [&str; 6] = ["meta", "br", "wbr", "rect", "line", "!DOCTYPE"];
+    let mut open: Vec<&str> = Vec::new();
+    for tag in page.split('<').skip(1) {
+        let name: &str = tag.split([' ', '>', '/', '\n']).next().unwrap();
+        match tag.strip_prefix('/') {
+            Some(rest) => assert_eq!(open.pop(), rest.split('>').next(), "near {tag}"),
+            None if EMPTY.contains(&name) => {}
+            None => open.push(name),
+        }
+    }
+    assert_eq!(open, [""; 0]);
+}
+
+fn values<'a>(page: &'a str, before: &str) -> Vec<&'a str> {
+    let after = page.match_indices(before).map(|(at, found)| &page[at + found.len()..]);
+    after.filter_map(|rest| rest.split('"').next()).collect()
+}
+
+fn colours(page: &str, after: &str) -> BTreeMap<String, Vec<f64>> {
+    let block = page.split_once(after).unwrap().1.split('}').next().unwrap();
+    let colour = |part: &str| {
+        let (name, hex) = part.trim().strip_prefix("--")?.split_once(":#")?;
+        let wide: String = if hex.len() == 3 { hex.chars().flat_map(|c| [c, c]).collect() } else { hex.to_owned() };
+        let channel = |at: usize| f64::from(u8::from_str_radix(&wide[at..at + 2], 16).unwrap()) / 255.0;
+        Some((name.to_owned(), [0, 2, 4].map(channel).to_vec()))
+    };
+    block.split(';').filter_map(colour).collect()
+}
+
+/// As WCAG 2 defines it.
+fn contrast(one: &[f64], other: &[f64]) -> f64 {
+    let linear = |c: &f64| if *c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) };
+    let light = |colour: &[f64]| {
+        let parts: Vec<f64> = colour.iter().map(linear).collect();
+        0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+    };
+    let (a, b) = (light(one), light(other));
+    (a.max(b) + 0.05) / (a.min(b) + 0.05)
+}
