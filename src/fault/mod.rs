@@ -20,6 +20,7 @@ mod net_orphan;
 mod net_reset;
 mod net_slow;
 mod net_stall;
+mod power_loss;
 mod proc_kill;
 mod proc_torn;
 mod sql_error;
@@ -56,6 +57,7 @@ pub static FAULTS: &[&dyn Fault] = &[
     &net_reset::NetReset,
     &net_slow::NetSlow,
     &net_stall::NetStall,
+    &power_loss::PowerLoss,
     &proc_kill::ProcKill,
     &proc_torn::ProcTorn,
     &sql_error::SqlError,
@@ -106,6 +108,8 @@ pub enum Hazard {
     KillTool,
     /// Let a file operation of the tool end badly.
     InjureFile(FileHarm),
+    /// Begin where a loss of power would have left the files, in place of the step.
+    LosePower,
     /// Reset the connection that reached the point.
     ResetConnection,
     /// Close that connection in an orderly way, towards both sides.

@@ -76,6 +76,11 @@ const THEN: &str = "then = { kind = \"net.reset\", during = \"look\", at = \"swe
 #[case::size(&GREEN.replace("notes-small", "notes-smal"), "there is no size `smal`")]
 #[case::database(&GREEN.replace("sqlite = \"new\"", "sqlite = \"knew\""), "knew")]
 #[case::endpoint(&STUCK.replace("pg.target:", "pg.taget:"), "pg.taget")]
+#[case::axis_of_files_on_a_server(&STUCK.replace("pg.target:commit", "pg.target:unlink"), "pg.target:unlink.1")]
+#[case::loss_of_power_on_a_server(
+    &STUCK.replace("proc.kill", "power.loss").replace("pg.target:commit.1", "sweep"),
+    "every database is a file"
+)]
 #[case::step_of_the_way_out(&STUCK.replace("[[fault]]", LOOK).replace("[rerun]", THEN), "`look` is on no way out of `copy`")]
 fn an_unknown_name_is_bad_configuration(#[case] scenario: &str, #[case] answer: &str) {
     let scratch = Scratch::with("wrong", scenario);

@@ -25,6 +25,7 @@ pub(in crate::engine) use input::misled;
 pub(in crate::engine) use news::News;
 pub(in crate::engine) use undo::Undo;
 
+use crate::engine::case::power::Loss;
 use crate::engine::case::stage::Stage;
 use crate::engine::proxy::{Act, Strike};
 use crate::engine::run::context::CaseLog;
@@ -32,12 +33,15 @@ use crate::fault::{Hazard, Input, Setting};
 use crate::model::{Address, Axis, Body, Place, Step};
 use crate::process::{self, Child, Signal};
 use crate::{Error, Result};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What waits for a step.
 pub(in crate::engine) struct Injury {
     pub(in crate::engine) address: Address,
     pub(in crate::engine) hazard: Hazard,
+    /// Where a loss of power begins.
+    pub(in crate::engine) loss: Option<Arc<Loss>>,
 }
 
 /// Says that a fault is about to be armed, and arms it; what strikes when the step begins strikes now. Returns the news
@@ -152,6 +156,7 @@ fn act(hazard: Hazard) -> Act {
         | Hazard::WriteSource(_)
         | Hazard::HoldLock { .. }
         | Hazard::InjureFile(_)
+        | Hazard::LosePower
         | Hazard::Configure(_)
         | Hazard::Mislead(_) => Act::Hold,
     }

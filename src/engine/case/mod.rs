@@ -10,6 +10,8 @@
 //! way_out     the way out, taken, and injured itself
 //! way_back    what a rollback loses; runs that go back earlier than the plan
 //! ask         guards, and checks of the scenario's own
+//! power       the files as a loss of power left them, and what is said of it
+//! relocate    files that name the directory that they lay in
 //! quiet       what the servers are still busy with after a step
 //! self_check  whether what was recorded of files is all that was done to them
 //! report_age  how old a step's report is
@@ -21,8 +23,10 @@ pub(in crate::engine) mod checkpoint;
 pub(in crate::engine) mod hazard;
 pub(in crate::engine) mod launch;
 pub(in crate::engine) mod pause;
+pub(in crate::engine) mod power;
 pub(in crate::engine) mod quiet;
 pub(in crate::engine) mod recovery;
+pub(in crate::engine) mod relocate;
 pub(in crate::engine) mod report_age;
 pub(in crate::engine) mod self_check;
 pub(in crate::engine) mod stage;
@@ -33,6 +37,7 @@ pub(in crate::engine) mod way_out;
 use crate::clock::Stopwatch;
 use crate::engine::Traces;
 use crate::engine::case::checkpoint::Checkpoint;
+use crate::engine::case::power::Story;
 use crate::engine::case::recovery::Course;
 use crate::engine::case::stage::Stage;
 use crate::engine::case::way_out::{Injured, Injuries, Taken};
@@ -58,6 +63,8 @@ pub(in crate::engine) struct Recording {
     pub(in crate::engine) leaves_files: BTreeSet<String>,
     /// What the databases held before a step.
     pub(in crate::engine) checkpoints: BTreeMap<String, Checkpoint>,
+    /// What a step that power is lost in did to files.
+    pub(in crate::engine) stories: BTreeMap<String, Story>,
 }
 
 /// The uninterrupted run: every step of the plan, every database looked at after each.
@@ -92,9 +99,12 @@ pub(in crate::engine) async fn golden(
         }
         recording.durations.insert(planned.name.clone(), watch.elapsed());
         let ops = stage.take_file_ops()?;
-        self_check::files(stage, log, &planned.name, &ops)?;
+        let before = self_check::files(stage, log, &planned.name, &ops)?;
         let mut traces = stage.take_traces()?;
         traces.extend(stage.file_traces(&ops));
+        if let Some(before) = before.filter(|_| stage.context.loses_power(&planned.name)) {
+            recording.stories.insert(planned.name.clone(), stage.story(before, ops));
+        }
         facts::traffic(log, &planned.name, &traces)?;
         recording.traces.insert(planned.name.clone(), traces);
         let after = Moment::after(Phase::Plan, &planned.name);

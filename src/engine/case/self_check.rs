@@ -7,12 +7,19 @@ use crate::engine::files::{FileOp, replay};
 use crate::engine::run::context::CaseLog;
 use crate::model::{Body, FileRecord};
 
-/// Checks the record of a golden run's step, and writes down what came of it; nothing where files are not watched.
-pub(in crate::engine) fn files(stage: &Stage<'_>, log: &mut CaseLog<'_>, step: &str, ops: &[FileOp]) -> Result<()> {
-    let Some(states) = stage.take_file_states()? else { return Ok(()) };
+/// Checks the record of a golden run's step, and writes down what came of it. Answers with the files from before; nothing
+/// where files are not watched.
+pub(in crate::engine) fn files(
+    stage: &Stage<'_>,
+    log: &mut CaseLog<'_>,
+    step: &str,
+    ops: &[FileOp],
+) -> Result<Option<replay::Files>> {
+    let Some(states) = stage.take_file_states()? else { return Ok(None) };
     let replayed = replay::replay(&states.before, ops);
     let missed = replay::missed(&replayed, &states.after);
     let (case, step) = (log.case(), step.to_owned());
     let (operations, watched) = (ops.len() as u64, states.programs > 0);
-    log.record(Body::Files(FileRecord { case, step, operations, watched, missed }))
+    log.record(Body::Files(FileRecord { case, step, operations, watched, missed }))?;
+    Ok(Some(states.before))
 }

@@ -80,7 +80,7 @@ impl<'a> Stage<'a> {
     async fn build(context: &'a Rehearsed<'a>, from: Option<&Checkpoint>, is_alone: bool) -> Result<Stage<'a>> {
         let house = &context.run.house;
         let number = house.next_case();
-        let dir = house.session.dir().join("cases").join(number.to_string());
+        let dir = house.session.dir().join("cases").join(format!("{number:06}"));
         for part in ["work", "home", "tmp", "files", "logs"] {
             let path = dir.join(part);
             fs::create_dir_all(&path).map_err(|error| Error::io("create", &path, error))?;

@@ -4,11 +4,13 @@ use crate::Result;
 use crate::engine::Traces;
 use crate::engine::case::find;
 use crate::engine::case::hazard::Injury;
+use crate::engine::case::power;
 use crate::engine::case::recovery::{self, Struck};
 use crate::engine::case::stage::Stage;
 use crate::engine::case::step;
 use crate::engine::observe::{self, Which};
 use crate::engine::run::context::CaseLog;
+use crate::fault::Hazard;
 use crate::model::{Moment, Phase, StepEnd};
 
 /// What strikes in a case.
@@ -55,6 +57,9 @@ pub(in crate::engine) async fn injure(
     phase: Phase,
     injury: &Injury,
 ) -> Result<Injured> {
+    if injury.hazard == Hazard::LosePower {
+        return power::lose(stage, log, find(stage, name)?, injury).await;
+    }
     stage.take_traces()?;
     let end = step::run(stage, log, find(stage, name)?, phase, Some(injury)).await?;
     let reached = stage.take_traces()?;

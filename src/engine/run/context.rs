@@ -6,8 +6,10 @@ use crate::engine::case::pause::Pause;
 use crate::engine::run::keep::Keeper;
 use crate::engine::run::turns::Turns;
 use crate::evidence::{Bundle, Journal, Open, Redactor};
+use crate::fault::{Fault, Hazard};
 use crate::model::{
-    Body, CaseEvents, CheckResult, DatabaseState, History, Outcome, Plan, Scenario, States, Verdict, canonical,
+    Body, CaseEvents, CheckResult, DatabaseState, FaultSpec, History, Outcome, Plan, Scenario, States, Verdict,
+    canonical,
 };
 use crate::registry::Registry;
 use crate::{Result, check};
@@ -70,10 +72,21 @@ pub(in crate::engine) struct Rehearsed<'a> {
 }
 
 impl Rehearsed<'_> {
+    /// Whether a fault of the scenario is a loss of power during this step.
+    pub(in crate::engine) fn loses_power(&self, step: &str) -> bool {
+        let loses = |fault: &FaultSpec| self.run.registry.fault(&fault.kind).is_some_and(loses_power);
+        self.scenario.faults.iter().any(|fault| fault.during == step && loses(fault))
+    }
+
     /// Whether values of rows may stand in evidence.
     pub(in crate::engine) fn may_show_rows(&self) -> bool {
         self.dataset.classification == Classification::Synthetic
     }
+}
+
+/// Whether a kind is a loss of power.
+pub(in crate::engine) fn loses_power(kind: &dyn Fault) -> bool {
+    kind.hazard(None) == Ok(Hazard::LosePower)
 }
 
 /// How the harness came to the end of a case.

@@ -6,6 +6,8 @@
 //! sealing      the beginning and the end of a bundle
 //! scenario     golden run twice, points, cases in parallel, verdict
 //! golden       the uninjured runs
+//! losses       the cases of a loss of power
+//! recovered    what databases recover to after one
 //! planning     from a scenario to its data and its plan
 //! context      what everything in a scenario may look up
 //! house        what all cases share: session, servers, templates
@@ -18,8 +20,10 @@ pub(in crate::engine) mod context;
 pub(in crate::engine) mod golden;
 pub(in crate::engine) mod house;
 pub(in crate::engine) mod keep;
+mod losses;
 mod need;
 pub(in crate::engine) mod planning;
+mod recovered;
 pub(in crate::engine) mod rehearsal;
 mod scenario;
 mod sealing;

@@ -3,6 +3,7 @@
 use crate::dataset::Dataset;
 use crate::engine::Library;
 use crate::engine::points::pairs;
+use crate::engine::run::context::loses_power;
 use crate::model::{Engine, FaultSpec, Landmark, Place, Plan, Recovery, Scenario, Then};
 use crate::registry::Registry;
 use crate::{Error, Result, flow};
@@ -50,6 +51,7 @@ fn known_databases(dataset: &Dataset, plan: &Plan) -> Result<()> {
 fn known_places(registry: &Registry, scenario: &Scenario, plan: &Plan) -> Result<()> {
     for fault in &scenario.faults {
         known_argument(registry, &fault.kind, fault.arg.as_deref())?;
+        known_loss(registry, fault, plan)?;
         if let Some(then) = &fault.then {
             known_argument(registry, &then.kind, then.arg.as_deref())?;
             leads_out(scenario, fault, then)?;
@@ -77,6 +79,23 @@ fn leads_out(scenario: &Scenario, fault: &FaultSpec, then: &Then) -> Result<()> 
     let list: Vec<String> = steps.into_iter().map(|step| format!("`{step}`")).collect();
     let text = format!("then: `{during}` is on no way out of `{}`; there are: {}", fault.during, list.join(", "));
     Err(Error::environment(text))
+}
+
+/// A loss of power is made of what was done to files: it knows nothing of a server, and strikes no way out.
+fn known_loss(registry: &Registry, fault: &FaultSpec, plan: &Plan) -> Result<()> {
+    let loses = |name: &str| registry.fault(name).is_some_and(loses_power);
+    if let Some(then) = fault.then.as_ref().filter(|then| loses(&then.kind)) {
+        let text = format!("{} cannot strike the way out of another fault; let it be the first", then.kind);
+        return Err(Error::environment(text));
+    }
+    match plan.targets.iter().find(|target| loses(&fault.kind) && target.engine != Engine::Sqlite) {
+        None => Ok(()),
+        Some(target) => {
+            let text =
+                format!("{} needs that every database is a file, and `{}` is on a server", fault.kind, target.name);
+            Err(Error::environment(text))
+        }
+    }
 }
 
 fn known_argument(registry: &Registry, kind: &str, arg: Option<&str>) -> Result<()> {

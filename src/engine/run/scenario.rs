@@ -3,6 +3,7 @@
 use crate::engine::case;
 use crate::engine::case::checkpoint;
 use crate::engine::case::hazard::Injury;
+use crate::engine::case::power::Loss;
 use crate::engine::case::recovery::course;
 use crate::engine::case::stage::Stage;
 use crate::engine::case::way_back;
@@ -14,8 +15,9 @@ use crate::engine::points::epochs;
 use crate::engine::points::pairs::{self, Single};
 use crate::engine::points::select;
 use crate::engine::points::{self, Points, Recorded};
-use crate::engine::run::context::{CaseLog, Ending, Rehearsed, Run};
+use crate::engine::run::context::{CaseLog, Ending, Rehearsed, Run, loses_power};
 use crate::engine::run::golden::{self, Golden};
+use crate::engine::run::losses;
 use crate::engine::run::planning::{self, Prepared};
 use crate::engine::run::tool_digest::tool_sha256;
 use crate::engine::{Library, Options, Tier};
@@ -26,6 +28,7 @@ use crate::model::{
 use crate::{Error, Result, check};
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// A case that is to be run.
 struct Planned<'a> {
@@ -34,6 +37,7 @@ struct Planned<'a> {
     label: String,
     trace: String,
     ordinal: usize,
+    loss: Option<Arc<Loss>>,
 }
 
 /// Rehearses a scenario and writes down everything about it.
@@ -117,6 +121,15 @@ fn plan_cases<'a>(context: &Rehearsed<'a>, golden: &Golden, options: &Options) -
             let text = format!("{}, `{}`: {text}", scenario.name, fault.during);
             context.run.journal.append(Body::Note { case: None, text })?;
         }
+        if loses_power(kind_of(context, &fault.kind)?) {
+            let (coverage, visited) = losses::plan(context, golden, fault, options)?;
+            said(context, fault.name(), &fault.during, coverage)?;
+            let label = |loss: &Option<Arc<Loss>>| loss.as_ref().map_or(String::new(), |loss| loss.label.clone());
+            let visited =
+                visited.into_iter().map(|(address, loss)| (fault, address, label(&loss), recorded.digest(), loss));
+            planned.extend(visited);
+            continue;
+        }
         let points = points_of(context, &recorded, fault, options.tier)?;
         let visited = match select::named(options, &scenario.name, &recorded, fault) {
             Some(named) => {
@@ -131,9 +144,12 @@ fn plan_cases<'a>(context: &Rehearsed<'a>, golden: &Golden, options: &Options) -
             }
         };
         let trace = recorded.digest();
-        planned.extend(visited.into_iter().map(|(address, label)| (fault, address, label, trace.clone())));
+        planned.extend(visited.into_iter().map(|(address, label)| (fault, address, label, trace.clone(), None)));
     }
-    let number = |(index, (fault, address, label, trace))| Planned { fault, address, label, trace, ordinal: index + 1 };
+    let number = |(index, (fault, address, label, trace, loss))| {
+        let ordinal = index + 1;
+        Planned { fault, address, label, trace, ordinal, loss }
+    };
     Ok(planned.into_iter().enumerate().map(number).collect())
 }
 
@@ -230,8 +246,14 @@ fn plan_pairs<'a>(
         said(context, format!("{},{}", fault.kind, then.kind), &fault.during, coverage)?;
         planned.extend(visited.into_iter().map(|(address, label)| (fault, address, label, trace.clone())));
     }
-    let number =
-        |(index, (fault, address, label, trace))| Planned { fault, address, label, trace, ordinal: before + index + 1 };
+    let number = |(index, (fault, address, label, trace))| Planned {
+        fault,
+        address,
+        label,
+        trace,
+        ordinal: before + index + 1,
+        loss: None,
+    };
     Ok(planned.into_iter().enumerate().map(number).collect())
 }
 
@@ -297,7 +319,8 @@ async fn injured<'a>(
     let checkpoint = golden.first.checkpoints.get(&planned.fault.during).filter(|_| !is_alone);
     let stage = if is_alone { Stage::set_alone(context).await? } else { Stage::set(context, checkpoint).await? };
     let mut course = course(context.plan, planned.fault, &context.idle);
-    if checkpoint.is_some() {
+    // A loss of power begins with files that hold what the steps before have done.
+    if checkpoint.is_some() || planned.loss.is_some() {
         course.before.clear();
     }
     let taken = case::injured(&stage, log, &golden.events, &course, &injuries).await?;
@@ -308,12 +331,13 @@ async fn injured<'a>(
 fn injuries(context: &Rehearsed<'_>, planned: &Planned<'_>) -> Result<Injuries> {
     let injury = |point: &FaultPoint| -> Result<Injury> {
         let hazard = kind_of(context, &point.kind)?.hazard(point.arg.as_deref()).map_err(Error::environment)?;
-        Ok(Injury { address: Address::one(point.clone()), hazard })
+        Ok(Injury { address: Address::one(point.clone()), hazard, loss: None })
     };
     let during = planned.fault.then.as_ref().and_then(|then| then.during.clone());
     let second = planned.address.points().get(1).map(injury).transpose()?;
     let second = second.map(|injury| Second { injury, during });
-    Ok(Injuries { first: injury(planned.address.first())?, second })
+    let first = Injury { loss: planned.loss.clone(), ..injury(planned.address.first())? };
+    Ok(Injuries { first, second })
 }
 
 fn token(context: &Rehearsed<'_>, planned: &Planned<'_>, address: &Address, tool_sha256: &str) -> Token {

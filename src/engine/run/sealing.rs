@@ -1,5 +1,6 @@
 //! The beginning and the end of a bundle: what was to be done, and on what, before; sums, reports and the verdict after.
 
+use crate::engine::files::power::MODEL;
 use crate::engine::run::context::Run;
 use crate::engine::{Finished, House, Look, Options, SOURCE_SHA256, git};
 use crate::evidence::attest::{Envelope, MachineKey, Slot, test_result};
@@ -41,8 +42,11 @@ fn plan(run: &Run, scenarios: &[Scenario], options: &Options) -> PlanFile {
 /// Nothing here is part of the outcome.
 fn environment(root: &Path, house: &House) -> EnvironmentFile {
     let altered = [
-        "connections of the tool go through a proxy on 127.0.0.1, without TLS",
-        "the server runs with fsync, full_page_writes, autovacuum and jit off",
+        "connections of the tool go through a proxy on 127.0.0.1, without TLS".to_owned(),
+        "the server runs with fsync, full_page_writes, autovacuum and jit off".to_owned(),
+        "where a database is a file, a library is preloaded into the tool, which records and refuses operations"
+            .to_owned(),
+        format!("what a loss of power may leave follows persistence model {MODEL} of docs/power-loss.md"),
     ];
     EnvironmentFile {
         format: 1,
@@ -51,7 +55,7 @@ fn environment(root: &Path, house: &House) -> EnvironmentFile {
         os: std::env::consts::OS.to_owned(),
         arch: std::env::consts::ARCH.to_owned(),
         postgres: house.cluster().and_then(|cluster| server(cluster, house)),
-        altered: altered.map(str::to_owned).to_vec(),
+        altered: altered.to_vec(),
         checkout: git::checkout(root),
     }
 }

@@ -8,6 +8,7 @@ mod cluster;
 mod compare;
 mod copy;
 mod faults;
+mod files;
 mod ground;
 mod line;
 mod proxy;
@@ -23,13 +24,14 @@ use std::process::ExitCode;
 
 type Group = (&'static str, fn(&Ground) -> Result<Vec<Line>>);
 
-const GROUPS: [Group; 6] = [
+const GROUPS: [Group; 7] = [
     ("cluster", cluster::lines),
     ("copy", copy::lines),
     ("compare", compare::lines),
     ("sqlite", sqlite::lines),
     ("proxy", proxy::lines),
     ("faults", faults::lines),
+    ("files", files::lines),
 ];
 
 /// A goal that is missed by more is a failure.

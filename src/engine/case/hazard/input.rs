@@ -108,7 +108,7 @@ mod tests {
         };
         let point: FaultPoint = point.parse().unwrap();
         let hazard = crate::fault::find(&point.kind).unwrap().hazard(None).unwrap();
-        let injury = Injury { address: crate::model::Address::one(point), hazard };
+        let injury = Injury { address: crate::model::Address::one(point), hazard, loss: None };
         let letter = |name: &str| name.replace("source.", "").replace("source", "a").replace("target", "t");
         let mut values = names.iter().map(|name| ((*name).to_owned(), letter(name))).collect();
         misled(&mut values, &plan, &injury);

@@ -1,11 +1,14 @@
 //! The file shim of a case: it watches the directories of the case where one of its databases is a file.
 
 use super::{Holding, Place, Stage};
-use crate::Result;
 use crate::engine::Traces;
+use crate::engine::case::power::Story;
+use crate::engine::case::relocate;
 use crate::engine::files::{self, Detail, FileOp, Shim, replay};
+use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fs;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -77,6 +80,28 @@ impl Stage<'_> {
         let Some(before) = before else { return Ok(None) };
         let (after, programs) = (replay::read(&self.dir, &PARTS)?, watch.shim.attached()?);
         Ok(Some(FileStates { before, after, programs }))
+    }
+
+    /// What a step did to files, as something to make losses of power from.
+    pub(in crate::engine) fn story(&self, before: replay::Files, ops: Vec<FileOp>) -> Story {
+        let files = self.watch.as_ref().map(|watch| watch.files.clone()).unwrap_or_default();
+        Story { root: self.dir.clone(), files, before, ops }
+    }
+
+    /// The tool's directories hold `files` and nothing else; they lay below `root` before.
+    pub(in crate::engine) fn hold_files(&self, root: &Path, files: &replay::Files) -> Result<()> {
+        for part in PARTS.map(|part| self.dir.join(part)) {
+            fs::remove_dir_all(&part).map_err(|error| Error::io("remove", &part, error))?;
+            fs::create_dir_all(&part).map_err(|error| Error::io("create", &part, error))?;
+        }
+        for (name, bytes) in files {
+            let path = self.dir.join(name);
+            let folder = path.parent().unwrap_or(&path);
+            fs::create_dir_all(folder).map_err(|error| Error::io("create", folder, error))?;
+            let bytes = relocate::moved(name, bytes, root, &self.dir);
+            fs::write(&path, bytes).map_err(|error| Error::io("write", &path, error))?;
+        }
+        Ok(())
     }
 
     /// No file fault strikes any more.

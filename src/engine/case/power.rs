@@ -1,0 +1,83 @@
+//! A loss of power in a case: it begins with the files that a loss would have left, and the step that was under way, or had
+//! just ended, is written down as that.
+
+use crate::Result;
+use crate::engine::Traces;
+use crate::engine::case::hazard::Injury;
+use crate::engine::case::stage::Stage;
+use crate::engine::case::way_out::Injured;
+use crate::engine::files::{FileOp, replay::Files};
+use crate::engine::observe::{self, Which};
+use crate::engine::run::context::CaseLog;
+use crate::model::{Body, Claims, Moment, Phase, Place, Step, StepEnd};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// What a step of a golden run did to files.
+pub(in crate::engine) struct Story {
+    /// The directory of its case.
+    pub(in crate::engine) root: PathBuf,
+    /// The path of each endpoint below it.
+    pub(in crate::engine) files: BTreeMap<String, String>,
+    /// The files when the step began.
+    pub(in crate::engine) before: Files,
+    /// What it did, in order, with content.
+    pub(in crate::engine) ops: Vec<FileOp>,
+}
+
+/// One state that a loss of power may leave.
+#[derive(Clone)]
+pub(in crate::engine) struct Loss {
+    /// Where it is, with the fingerprint of `label`.
+    pub(in crate::engine) place: Place,
+    /// After what, and what of the rest is there.
+    pub(in crate::engine) label: String,
+    /// Whether the step had ended well before.
+    pub(in crate::engine) has_ended: bool,
+    /// The directory in which the files lay.
+    pub(in crate::engine) root: PathBuf,
+    /// The files.
+    pub(in crate::engine) files: Files,
+}
+
+/// Puts the files there in place of running the step, and looks at the targets. Without a state at the place nothing
+/// strikes, and nothing follows.
+pub(in crate::engine) async fn lose(
+    stage: &Stage<'_>,
+    log: &mut CaseLog<'_>,
+    step: &Step,
+    injury: &Injury,
+) -> Result<Injured> {
+    let (case, name, phase) = (log.case(), step.name.clone(), Phase::Injured);
+    log.record(Body::FaultArmed { case: case.clone(), address: injury.address.clone() })?;
+    let Some(loss) = &injury.loss else {
+        let end = StepEnd { step: name, phase, exit: None, signal: None, success: false, timed_out: true };
+        return Ok(Injured { end, reached: Traces::new() });
+    };
+    log.record(Body::StepStarted {
+        case: case.clone(),
+        step: name.clone(),
+        role: step.role,
+        phase,
+        argv: step.argv.clone(),
+    })?;
+    stage.hold_files(&loss.root, &loss.files)?;
+    log.record(Body::FaultFired { case, address: injury.address.clone(), what: loss.label.clone() })?;
+    let end = ended(log, step, loss)?;
+    observe::probe(stage, log, &Moment::after(phase, &name), Which::Targets).await?;
+    Ok(Injured { end, reached: Traces::new() })
+}
+
+/// Writes down how the step ended: by the loss, or well before it.
+fn ended(log: &mut CaseLog<'_>, step: &Step, loss: &Loss) -> Result<StepEnd> {
+    let (phase, success) = (Phase::Injured, loss.has_ended);
+    let exit = step.exit.first().copied().filter(|_| success);
+    let (case, name) = (log.case(), step.name.clone());
+    let (signal, timed_out, duration_us) = (None, false, 0);
+    log.record(Body::StepFinished { case, step: name, phase, exit, signal, success, timed_out, duration_us })?;
+    if success && step.claims != Claims::None {
+        let note = "as in the golden run, before the power went".to_owned();
+        log.record(Body::Claim { case: log.case(), step: step.name.clone(), phase, ok: Some(true), note })?;
+    }
+    Ok(StepEnd { step: step.name.clone(), phase, exit, signal, success, timed_out })
+}

@@ -1,0 +1,98 @@
+//! The file shim in front of a program that writes SQLite files, and what losses of power are made from its record.
+
+use super::ground::Ground;
+use super::line::Line;
+use rehearsal::clock::Stopwatch;
+use rehearsal::engine::files::power::each_image;
+use rehearsal::engine::files::{Detail, Shim, replay};
+use rehearsal::{Error, Result};
+use std::hint::black_box;
+use std::path::{Path, PathBuf};
+
+/// Few rows to a transaction: many writes and locks to the second, as a migration in batches has them.
+const BATCHES: &str = "rm -f target.db; { echo 'pragma synchronous = off; create table t (a, b);'; \
+    i=0; while [ $i -lt 2000 ]; do i=$((i + 1)); echo \"begin; insert into t select value, hex(randomblob(100)) \
+    from generate_series(1, 50); commit;\"; done; } | sqlite3 target.db > /dev/null";
+/// A few large transactions, which a loss of power may cut anywhere.
+const MERGE: &str = "rm -f target.db; sqlite3 target.db 'create table t (a, b); create table u (a, b); \
+    begin; insert into t select value, hex(value) from generate_series(1, 2000); commit; \
+    begin; insert into u select * from t; delete from t; commit' > /dev/null";
+const IMAGES_PER_MINUTE: f64 = 10_000.0;
+
+pub(crate) fn lines(ground: &Ground) -> Result<Vec<Line>> {
+    let counting = ("", "a program under the file shim, counted", "the same program alone", 1.05);
+    let recording = ("", "the same, recorded with content", "the same program alone", 1.4);
+    let images = ("", "minutes per state that a loss of power may leave", "1/10,000 of a minute", 1.0);
+    let program = "sqlite3";
+    if !ground.has(program) || !Shim::is_there() {
+        return Ok([counting, recording, images].map(|what| Line::missing(what, program)).into());
+    }
+    let watched = Watched::below(&folder(ground, "watched")?)?;
+    let alone = folder(ground, "alone")?;
+    let run =
+        |folder: &Path, env: &[(&str, &str)]| ground.sh(&format!("cd {} && {BATCHES}", folder.display()), env, &[0]);
+    let under = |detail: Option<Detail>| {
+        watched.begin(detail)?;
+        run(&watched.work, &watched.env())
+    };
+    Ok(vec![
+        Line::paired(counting, ground.rounds, || under(None), || run(&alone, &[]))?,
+        Line::paired(recording, ground.rounds, || under(Some(Detail::Content)), || run(&alone, &[]))?,
+        Line::paired(images, ground.rounds, || made(ground, &watched), || Ok(1.0 / IMAGES_PER_MINUTE))?,
+    ])
+}
+
+/// Minutes per state.
+fn made(ground: &Ground, watched: &Watched) -> Result<f64> {
+    watched.begin(Some(Detail::Content))?;
+    ground.sh(&format!("cd {} && {MERGE}", watched.work.display()), &watched.env(), &[0])?;
+    let ops = watched.shim.take()?;
+    let (mut made, watch) = (0_u32, Stopwatch::start());
+    each_image(
+        &replay::Files::new(),
+        &ops,
+        |_| true,
+        |image| {
+            black_box(image);
+            made += 1;
+        },
+    );
+    match made {
+        0 => Err(Error::environment("nothing was recorded")),
+        made => Ok(watch.elapsed().as_secs_f64() / 60.0 / f64::from(made)),
+    }
+}
+
+struct Watched {
+    shim: Shim,
+    work: PathBuf,
+    env: Vec<(String, String)>,
+}
+
+impl Watched {
+    fn below(root: &Path) -> Result<Watched> {
+        let (shim, work) = (Shim::install(root)?, root.join("work"));
+        std::fs::create_dir_all(&work).map_err(|error| Error::io("create", &work, error))?;
+        let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+        let env = shim.environment().map(|(name, value)| (text(name), text(value))).into();
+        Ok(Watched { shim, work, env })
+    }
+
+    fn begin(&self, detail: Option<Detail>) -> Result<()> {
+        self.shim.take()?;
+        match detail {
+            Some(detail) => self.shim.record(detail),
+            None => self.shim.disarm(),
+        }
+    }
+
+    fn env(&self) -> Vec<(&str, &str)> {
+        self.env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+    }
+}
+
+fn folder(ground: &Ground, name: &str) -> Result<PathBuf> {
+    let folder = ground.dir.path().join(name);
+    std::fs::create_dir_all(&folder).map_err(|error| Error::io("create", &folder, error))?;
+    Ok(folder)
+}
