@@ -1,6 +1,8 @@
 //! `rehearse tool`: the reference migrators, with the commands and flags of their runbooks.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // only the command line prints
 
+mod consolidate;
+
 use crate::tool::one_db::{self, Action, Options, Outcome, Report, Status, TableResult, TableStatus};
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -22,6 +24,8 @@ enum Flow {
         #[command(subcommand)]
         command: OneDb,
     },
+    /// Many SQLite files into few.
+    Consolidate(consolidate::ConsolidateArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -102,7 +106,10 @@ fn source(text: &str) -> Result<(String, String), String> {
 impl ToolArgs {
     /// Runs the migrator and prints what came of it.
     pub(super) async fn run(self) -> ExitCode {
-        let Flow::OneDb { command } = self.flow;
+        let command = match self.flow {
+            Flow::OneDb { command } => command,
+            Flow::Consolidate(args) => return args.run(),
+        };
         let (action, dry_run, confirm, args) = match command {
             OneDb::Plan(args) => (Action::Plan, false, None, args),
             OneDb::Migrate { dry_run, args } => (Action::Migrate, dry_run, None, args),

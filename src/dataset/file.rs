@@ -1,7 +1,7 @@
 //! `dataset.toml` as it is written, and what may be wrong with it.
 
 use super::generator::{Column, Generator, Key};
-use super::{Database, Dataset, Table, rows};
+use super::{Database, Dataset, Journal, Side, Table, rows};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -60,6 +60,12 @@ struct DatabaseFile {
     content: Option<String>,
     #[serde(default = "one")]
     weight: u32,
+    #[serde(default)]
+    journal: Journal,
+    #[serde(default)]
+    unmerged: Vec<String>,
+    #[serde(default)]
+    stale_wal: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -89,7 +95,7 @@ pub(super) fn read(folder: &Path) -> Result<Read> {
     let file: DatasetFile = toml::from_str(&toml).map_err(|error| Error::environment(format!("{NAME}:\n{error}")))?;
     let mut files = BTreeMap::from([(NAME.to_owned(), toml)]);
     let mut problems = file.problems();
-    for name in file.database.values().flat_map(|database| &database.schema) {
+    for name in file.database.values().flat_map(|database| database.schema.iter().chain(&database.unmerged)) {
         match text(name) {
             Ok(sql) => drop(files.insert(name.clone(), sql)),
             Err(error) => problems.push(error.to_string()),
@@ -129,6 +135,10 @@ impl DatasetFile {
         }
         if database.weight == 0 {
             problems.push(format!("database {name}: a weight is at least 1"));
+        }
+        let has_side = database.journal == Journal::Wal || database.stale_wal || !database.unmerged.is_empty();
+        if has_side && self.engine == Engine::Postgres {
+            problems.push(format!("database {name}: `journal`, `unmerged` and `stale_wal` are of SQLite files"));
         }
         problems
     }
@@ -181,6 +191,11 @@ impl Read {
             engine: self.file.engine,
             schema: database.schema.iter().map(|file| (file.clone(), self.files[file].clone())).collect(),
             tables: self.content(database).map_or(Vec::new(), |tables| filled(name, tables, &rows, seed)),
+            side: Side {
+                journal: database.journal,
+                unmerged: database.unmerged.iter().map(|file| (file.clone(), self.files[file].clone())).collect(),
+                stale_wal: database.stale_wal,
+            },
         });
         let databases = databases.collect();
         Ok(Dataset {

@@ -65,7 +65,8 @@ pub fn load_sqlite(path: &Path, database: &Database) -> Result<()> {
         insert(&transaction, table).map_err(|error| place(&format!("table {}", table.name), error))?;
     }
     transaction.commit().map_err(|error| place("commit", error))?;
-    connection.close().map_err(|(_, error)| place("close", error))
+    connection.close().map_err(|(_, error)| place("close", error))?;
+    super::side::leave(path, &database.side).map_err(|(what, error)| place(&what, error))
 }
 
 /// Nothing to lose yet; and a row may refer to a later one of its own table.

@@ -9,6 +9,7 @@ mod file;
 mod generator;
 mod load;
 mod rows;
+mod side;
 mod words;
 
 pub use cell::Cell;
@@ -16,6 +17,7 @@ pub use cut::{Cut, Generated, apply_cut, generated};
 pub use file::{Classification, Engine};
 pub use load::{load_postgres, load_sqlite};
 pub use rows::CopyBlocks;
+pub use side::{Journal, Side};
 
 use crate::error::{Error, Result};
 use generator::Column;
@@ -50,6 +52,8 @@ pub struct Database {
     pub schema: Vec<(String, String)>,
     /// The generated tables, so ordered that a table comes after those it refers to.
     pub tables: Vec<Table>,
+    /// How a SQLite file was left by whoever used it last.
+    pub side: Side,
 }
 
 /// One generated table.
@@ -138,7 +142,8 @@ impl Database {
     pub fn digest(&self) -> String {
         let schema = self.schema.iter().map(|(_, sql)| sql.clone());
         let tables = self.tables.iter().map(|table| format!("{table:?}"));
-        let parts: Vec<String> = schema.chain(tables).collect();
+        let side = (self.side != Side::default()).then(|| format!("{:?}", self.side));
+        let parts: Vec<String> = schema.chain(tables).chain(side).collect();
         digest(parts.iter().map(String::as_str))
     }
 }

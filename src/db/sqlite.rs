@@ -80,7 +80,7 @@ pub fn sqlite_query_digest(connection: &Connection, sql: &str) -> Result<TableDi
     digest_of(connection, sql).map_err(|error| failed("cannot run the query", error))
 }
 
-/// The first row of `query`, columns apart by tabs; nothing where there is no row.
+/// The first row of `query`, columns apart by tabs; nothing where there is no row. Read as in [`sqlite_state`].
 ///
 /// # Errors
 /// No such file, or SQLite's words.
@@ -96,7 +96,8 @@ pub fn first_row(path: &Path, query: &str) -> Result<Option<String>> {
     untouched(path, |connection| ask(connection).map_err(|error| failed("SQLite says", error)))
 }
 
-/// For each key that `query` gives, its rows as text. Several rows of one key are taken together.
+/// For each key that `query` gives, its rows as text. Several rows of one key are taken together. Read as in
+/// [`sqlite_state`].
 ///
 /// # Errors
 /// No such file, SQLite's words, or a column of the key that is not there.
@@ -189,19 +190,21 @@ fn copy_file(from: &Path, to: &Path) -> Result<()> {
 }
 
 fn open_immutable(path: &Path) -> Result<Connection> {
-    let escaped: String = path
-        .as_os_str()
-        .as_encoded_bytes()
-        .iter()
-        .map(|byte| match byte {
-            b'/' | b'.' | b'-' | b'_' => char::from(*byte).to_string(),
-            byte if byte.is_ascii_alphanumeric() => char::from(*byte).to_string(),
-            byte => format!("%{byte:02x}"),
-        })
-        .collect();
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags)
-        .map_err(|error| failed("cannot open it", error))
+    Connection::open_with_flags(immutable_uri(path), flags).map_err(|error| failed("cannot open it", error))
+}
+
+/// The name by which SQLite opens a file that nobody changes: without a lock, without a log, without a trace.
+pub(crate) fn immutable_uri(path: &Path) -> String {
+    let mut uri = "file:".to_owned();
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' => uri.push(char::from(*byte)),
+            byte if byte.is_ascii_alphanumeric() => uri.push(char::from(*byte)),
+            byte => uri.push_str(&format!("%{byte:02x}")),
+        }
+    }
+    uri + "?immutable=1"
 }
 
 fn failed(what: &str, error: rusqlite::Error) -> Error {

@@ -1,5 +1,6 @@
 //! Flows: the plan of steps with roles. One file each, one line each to register.
 
+mod consolidate;
 mod one_db;
 
 use crate::model::{Parity, Plan, Scenario, TargetSpec, Tool};
@@ -24,7 +25,7 @@ pub trait Flow: Sync {
 }
 
 /// The built-in flows, in the order of the documentation.
-pub static FLOWS: &[&dyn Flow] = &[&one_db::OneDb];
+pub static FLOWS: &[&dyn Flow] = &[&one_db::OneDb, &consolidate::Consolidate];
 
 /// The plan of a scenario: that of its flow, with the scenario's own databases and steps in place of the flow's.
 ///
@@ -58,7 +59,7 @@ pub fn plan(flows: &[&dyn Flow], scenario: &Scenario, profile: Option<&str>) -> 
         plan.guards.clear();
     }
     plan.guards.extend(scenario.guards.iter().cloned());
-    plan.parity.maps = scenario.maps.clone();
+    plan.parity.maps.extend(scenario.maps.iter().cloned());
     Ok(plan)
 }
 

@@ -41,8 +41,8 @@ pub use problem::{Problem, render};
 pub use question::{Ask, Guard, OwnCheck, matches};
 pub use record::{CaseRecord, RunRecord, ScenarioRecord};
 pub use scenario::{
-    At, Claims, Condition, Engine, Expect, FaultSpec, Landmark, Map, Recovery, Rerun, Role, Scenario, Step, TargetSpec,
-    Then, Tool, Volatile,
+    At, Claims, Condition, Engine, Expect, FaultSpec, Landmark, Map, Recovery, Rerun, Role, Scenario, Service, Step,
+    TargetSpec, Then, Tool, Volatile,
 };
 pub use scenario_file::{Known, KnownFlow};
 pub use sqlstate::SqlState;

@@ -40,6 +40,8 @@ pub struct Scenario {
     pub maps: Vec<Map>,
     /// Columns that may differ from run to run.
     pub volatile: Vec<Volatile>,
+    /// What runs beside the steps.
+    pub services: Vec<Service>,
     /// Commands that must refuse.
     pub guards: Vec<Guard>,
     /// Checks of its own.
@@ -325,8 +327,23 @@ pub struct Map {
     pub source: String,
     /// A query over the target.
     pub target: String,
+    /// The target that it reads, such as `target.core`; `None`: the first one.
+    pub into: Option<String>,
     /// The columns that identify a row; empty: rows are compared as a multiset.
     pub key: Vec<String>,
+}
+
+/// A program that runs beside the steps, such as the application in front of the data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// Its command line and variables; its name is that of the service.
+    pub command: Step,
+    /// The page that answers 200 once it is ready, such as `http://{service.app}/readyz`.
+    pub ready: String,
+    /// The step before which it is started.
+    pub from: String,
+    /// The step before which it is ended; `None`: it runs to the end of the case.
+    pub until: Option<String>,
 }
 
 /// Columns that may differ from run to run, with the reason.

@@ -76,6 +76,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) volatile: Vec<VolatileFile>,
     #[serde(default)]
+    pub(super) service: Vec<ServiceFile>,
+    #[serde(default)]
     pub(super) guard: Vec<GuardFile>,
     #[serde(default)]
     pub(super) check: Vec<CheckFile>,
@@ -147,6 +149,7 @@ pub(super) struct MapFile {
     pub(super) on: Option<Spanned<String>>,
     pub(super) source: Spanned<String>,
     pub(super) target: String,
+    pub(super) into: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) key: Vec<String>,
 }
@@ -157,6 +160,19 @@ pub(super) struct VolatileFile {
     pub(super) table: Spanned<String>,
     pub(super) columns: Vec<String>,
     pub(super) reason: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ServiceFile {
+    pub(super) name: Spanned<String>,
+    pub(super) argv: Spanned<Vec<String>>,
+    #[serde(default)]
+    pub(super) env: BTreeMap<String, String>,
+    pub(super) ready: Spanned<String>,
+    pub(super) from: Spanned<String>,
+    pub(super) until: Option<Spanned<String>>,
+    pub(super) timeout: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]

@@ -2,6 +2,7 @@
 
 mod fault;
 mod question;
+mod service;
 mod step;
 mod target;
 
@@ -57,6 +58,7 @@ impl Lowering<'_> {
             recovery: file.recovery.into_iter().map(|recovery| self.recovery(recovery)).collect(),
             rerun: file.rerun.map_or(Rerun::default(), |rerun| self.rerun(&rerun.expect)),
             volatile: file.volatile.into_iter().map(|volatile| self.volatile(volatile)).collect(),
+            services: self.services(file.service),
             guards: self.guards(file.guard),
             checks: self.own_checks(file.check, &targets),
             may_change: file.catalog.may_change,
@@ -115,7 +117,11 @@ impl Lowering<'_> {
                 String::new()
             }
         };
-        Map { on, source: file.source.into_inner(), target: file.target, key: file.key }
+        if let Some(into) = &file.into {
+            self.known_target(into, targets);
+        }
+        let into = file.into.map(Spanned::into_inner);
+        Map { on, source: file.source.into_inner(), target: file.target, into, key: file.key }
     }
 
     fn volatile(&mut self, file: VolatileFile) -> Volatile {

@@ -15,7 +15,7 @@ pub struct SqliteTemplates {
     dir: PathBuf,
 }
 
-/// A database in one file, without a log beside it; never opened again, only copied.
+/// A database in one file, or with the log beside it that `load` left; never opened again, only copied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SqliteTemplate {
     path: PathBuf,
@@ -67,16 +67,28 @@ impl SqliteTemplate {
                 found.display()
             )));
         }
+        let log = log_of(&self.path);
+        if log.exists() {
+            std::fs::copy(&log, log_of(path)).map_err(|error| Error::io("write", &log_of(path), error))?;
+        }
         std::fs::copy(&self.path, path).map(drop).map_err(|error| Error::io("write", path, error))
     }
 }
 
-// The backup reads what is still in a log, and writes a single file.
+// A log that is left on purpose stays one. Else the backup writes a single file.
 fn make(workshop: &Path, path: &Path, load: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let (loaded, copy) = (workshop.join("loaded"), workshop.join("copy"));
     load(&loaded)?;
+    if log_of(&loaded).exists() {
+        let moved = std::fs::rename(log_of(&loaded), log_of(path)).and_then(|()| std::fs::rename(&loaded, path));
+        return moved.map_err(|error| Error::io("create", path, error));
+    }
     back_up(&loaded, &copy).map_err(|error| Error::environment("cannot copy the template").caused_by(error))?;
     std::fs::rename(&copy, path).map_err(|error| Error::io("create", path, error))
+}
+
+fn log_of(path: &Path) -> PathBuf {
+    PathBuf::from(format!("{}-wal", path.display()))
 }
 
 fn back_up(from: &Path, to: &Path) -> rusqlite::Result<()> {

@@ -7,6 +7,7 @@ mod budget;
 mod checks;
 mod cli;
 mod compare;
+mod consolidate;
 mod dataset;
 mod db;
 mod diagnosis;

@@ -79,7 +79,7 @@ fn environment(
 }
 
 /// Replaces `{name}` where a name is known; other braces stay, for they belong to the tool.
-fn fill(text: &str, values: &BTreeMap<String, String>) -> Result<String> {
+pub(in crate::engine) fn fill(text: &str, values: &BTreeMap<String, String>) -> Result<String> {
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(open) = rest.find('{') {
@@ -107,7 +107,7 @@ fn fill(text: &str, values: &BTreeMap<String, String>) -> Result<String> {
 
 /// `{source.x}` and `{target}` are ours even where they are misspelled.
 fn looks_like_a_target(text: &str) -> bool {
-    ["{source.", "{target}", "{target."].iter().any(|head| text.starts_with(head))
+    ["{source.", "{target}", "{target.", "{service."].iter().any(|head| text.starts_with(head))
 }
 
 /// A stale green report would be a lie: what is there before a step is renamed.

@@ -14,6 +14,7 @@
 //! relocate    files that name the directory that they lay in
 //! quiet       what the servers are still busy with after a step
 //! self_check  whether what was recorded of files is all that was done to them
+//! service     what runs beside the steps
 //! report_age  how old a step's report is
 //! pause       stopping where a fault has struck
 //! ```
@@ -29,6 +30,7 @@ pub(in crate::engine) mod recovery;
 pub(in crate::engine) mod relocate;
 pub(in crate::engine) mod report_age;
 pub(in crate::engine) mod self_check;
+pub(in crate::engine) mod service;
 pub(in crate::engine) mod stage;
 pub(in crate::engine) mod step;
 pub(in crate::engine) mod way_back;

@@ -8,6 +8,7 @@ pub(in crate::engine) use own::seeded_name;
 
 use crate::engine::case::checkpoint::Checkpoint;
 use crate::engine::case::hazard::Undo;
+use crate::engine::case::service::Services;
 use crate::engine::proxy::{Epochs, Proxy, ProxyRules};
 use crate::engine::run::house::Origin;
 use crate::engine::{Rehearsed, Traces};
@@ -36,6 +37,8 @@ pub(in crate::engine) struct Stage<'a> {
     holdings: Vec<Holding>,
     /// Where the case does not share the server of all.
     own: Option<Own>,
+    /// What runs beside the steps.
+    pub(in crate::engine) services: Services,
     /// What faults have left standing.
     standing: std::sync::Mutex<Vec<Undo>>,
     /// Where a database is a file.
@@ -93,7 +96,8 @@ impl<'a> Stage<'a> {
         let holdings = context.plan.targets.iter().map(|target| hold(context, target, whole, number, &dir));
         let holdings = try_join_all(holdings).await?;
         let watch = Watch::over(&dir, &holdings)?;
-        Ok(Stage { context, marker, dir, holdings, own, standing: std::sync::Mutex::default(), watch })
+        let services = Services::of(context.scenario)?;
+        Ok(Stage { context, marker, dir, holdings, own, services, standing: std::sync::Mutex::default(), watch })
     }
 
     pub(in crate::engine) fn folder(&self, part: &str) -> PathBuf {
@@ -114,10 +118,12 @@ impl<'a> Stage<'a> {
             ("fixtures".to_owned(), text(&context.fixtures_dir)),
             ("root".to_owned(), text(&context.root)),
             ("work".to_owned(), text(&self.folder("work"))),
+            ("files".to_owned(), text(&self.folder("files"))),
         ]);
         for holding in &self.holdings {
             values.insert(holding.name.clone(), self.url(holding)?);
         }
+        values.extend(self.services.placeholders());
         Ok(values)
     }
 
@@ -356,7 +362,7 @@ async fn hold(
             return held(target, pool.cluster(), database).await;
         }
         Origin::Sqlite(template) => {
-            let path = dir.join("files").join(format!("{leaf}.sqlite"));
+            let path = dir.join("files").join(format!("{leaf}.db"));
             template.clone_to(&path)?;
             Place::Sqlite { path }
         }

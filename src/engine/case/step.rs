@@ -7,6 +7,7 @@ use crate::engine::case::launch;
 use crate::engine::case::pause;
 use crate::engine::case::quiet;
 use crate::engine::case::report_age;
+use crate::engine::case::service;
 use crate::engine::case::stage::Stage;
 use crate::engine::files::Detail;
 use crate::engine::observe::diagnose;
@@ -30,11 +31,15 @@ pub(in crate::engine) async fn run(
     phase: Phase,
     injury: Option<&Injury>,
 ) -> Result<StepEnd> {
+    let not_ready = service::before(stage, &step.name).await?;
     let spawn = launch::prepare(stage, step, phase, injury)?;
     let began = report_age::began(stage)?;
     stage.begin_file_record(detail(log, phase))?;
     let (case, name) = (log.case(), step.name.clone());
     log.record(Body::StepStarted { case: case.clone(), step: name, role: step.role, phase, argv: step.argv.clone() })?;
+    if let Some(why) = not_ready {
+        return unstarted(stage, log, step, phase, &why);
+    }
     let armed = match injury {
         Some(injury) => hazard::arm(stage, log, injury, step).await?,
         None => None,
@@ -69,6 +74,25 @@ fn detail(log: &CaseLog<'_>, phase: Phase) -> Detail {
         true => Detail::Content,
         false => Detail::Operations,
     }
+}
+
+/// A step whose service is not ready has failed before it began; its log says why.
+fn unstarted(stage: &Stage<'_>, log: &mut CaseLog<'_>, step: &Step, phase: Phase, why: &str) -> Result<StepEnd> {
+    let path = stage.folder("logs").join(format!("{phase}-{}.stderr", step.name));
+    fs::write(&path, why).map_err(|error| crate::Error::io("write", &path, error))?;
+    let (case, name, success, timed_out) = (log.case(), step.name.clone(), false, false);
+    let ended = Body::StepFinished {
+        case,
+        step: name.clone(),
+        phase,
+        exit: None,
+        signal: None,
+        success,
+        timed_out,
+        duration_us: 0,
+    };
+    log.record(ended)?;
+    Ok(StepEnd { step: name, phase, exit: None, signal: None, success, timed_out })
 }
 
 /// The loop: the end of the tool, the fault that strikes, the bound.

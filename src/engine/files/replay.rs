@@ -90,9 +90,22 @@ impl Disk {
             OpKind::Rename => {
                 let moved = self.names.remove(&op.path);
                 self.name(&op.other, moved);
+                self.move_folder(&op.path, &op.other);
             }
             OpKind::Link => self.name(&op.other, self.names.get(&op.path).copied()),
             OpKind::Sync | OpKind::MakeFolder | OpKind::RemoveFolder | OpKind::Lock | OpKind::Map => {}
+        }
+    }
+
+    /// What lies in a folder goes with it.
+    fn move_folder(&mut self, from: &str, to: &str) {
+        let inside = format!("{from}/");
+        let below: Vec<String> = self.names.keys().filter(|name| name.starts_with(&inside)).cloned().collect();
+        for name in below {
+            let inode = self.names.remove(&name);
+            if !to.is_empty() {
+                self.name(&format!("{to}/{}", &name[inside.len()..]), inode);
+            }
         }
     }
 
@@ -136,11 +149,16 @@ mod tests {
             op(OpKind::Create, "x-shm", "", 0, ""),
             op(OpKind::Link, "new", "same", 0, ""),
             op(OpKind::Write, "same", "", 4, "c"),
+            op(OpKind::MakeFolder, "part", "", 0, ""),
+            op(OpKind::Create, "part/in/it", "", 0, ""),
+            op(OpKind::Rename, "part", "whole", 0, ""),
+            op(OpKind::Rename, "whole/in/it", "whole/it", 0, ""),
         ];
         let after = replay(&before, &ops);
-        let both = ["new", "same"].map(|name| (name.to_owned(), b"\0\0abc".to_vec()));
-        assert_eq!(after, Files::from(both));
-        assert_eq!(missed(&after, &before), ["new", "old", "same"]);
+        let same = ["new", "same"].map(|name| (name.to_owned(), b"\0\0abc".to_vec()));
+        let moved = [("whole/it".to_owned(), Vec::new())];
+        assert_eq!(after, same.into_iter().chain(moved).collect::<Files>());
+        assert_eq!(missed(&after, &before), ["new", "old", "same", "whole/it"]);
         assert_eq!(missed(&after, &after), [""; 0]);
     }
 }

@@ -14,10 +14,13 @@ const NAMED: usize = 5;
 /// Records what both sides of each map give. A query that a server refuses has that for an answer: before a migration
 /// is through, its columns need not be there.
 pub(in crate::engine) async fn look(stage: &Stage<'_>, log: &mut CaseLog<'_>, moment: &Moment) -> Result<()> {
-    let target = stage.holdings().iter().find(|holding| !holding.is_source);
     for (index, map) in stage.context.plan.parity.maps.iter().enumerate() {
         let on = |name: &str| stage.holdings().iter().find(|holding| holding.name == name);
-        let (Some(from), Some(to)) = (on(&map.on), target) else { continue };
+        let to = match &map.into {
+            Some(into) => on(into),
+            None => stage.holdings().iter().find(|holding| !holding.is_source),
+        };
+        let (Some(from), Some(to)) = (on(&map.on), to) else { continue };
         let (case, moment, number) = (log.case(), moment.clone(), index as u32 + 1);
         let (source, target) = match (digest(stage, from, &map.source).await?, digest(stage, to, &map.target).await?) {
             (Ok(source), Ok(target)) => (source, target),

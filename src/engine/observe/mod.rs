@@ -112,6 +112,7 @@ fn volatile(stage: &Stage<'_>, holding: &Holding) -> BTreeMap<String, BTreeSet<S
 
 /// Looks for what the tool left, ends it, and records it.
 pub(in crate::engine) async fn leftovers(stage: &Stage<'_>, log: &mut CaseLog<'_>) -> Result<()> {
+    stage.services.end_all().await?; // they are meant to run; what outlives them is not
     let (session, case) = (stage.context.run.house.session.id().to_owned(), stage.marker.clone());
     let mut found: Vec<String> = process::marked(&session, Some(&case)).into_iter().map(process_text).collect();
     if !found.is_empty() {

@@ -35,7 +35,7 @@ impl Lowering<'_> {
         exit.get_ref().clone()
     }
 
-    fn has_program(&mut self, argv: &Spanned<Vec<String>>) {
+    pub(super) fn has_program(&mut self, argv: &Spanned<Vec<String>>) {
         if argv.get_ref().is_empty() {
             self.problem(argv, "a command needs a program: argv = [\"program\", \"argument\"]");
         }
@@ -68,7 +68,7 @@ impl Lowering<'_> {
     }
 
     /// The targets of a flow are known later only.
-    fn known_target(&mut self, on: &Spanned<String>, targets: &[TargetSpec]) {
+    pub(super) fn known_target(&mut self, on: &Spanned<String>, targets: &[TargetSpec]) {
         let names = || targets.iter().map(|target| target.name.as_str());
         if !targets.is_empty() && !names().any(|name| name == on.get_ref()) {
             self.problems.push(Problem::unknown(on.span(), "target", on.get_ref(), names()));

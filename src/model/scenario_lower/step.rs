@@ -49,7 +49,7 @@ impl Lowering<'_> {
         })
     }
 
-    fn duration(&mut self, text: &Spanned<String>) -> Option<Duration> {
+    pub(super) fn duration(&mut self, text: &Spanned<String>) -> Option<Duration> {
         let units = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)];
         let parsed = units.iter().find_map(|(unit, ms)| {
             let number: u64 = text.get_ref().strip_suffix(unit)?.parse().ok()?;

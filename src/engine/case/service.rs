@@ -1,0 +1,119 @@
+//! What runs beside the steps: started before a step once its page says that it is ready, ended before another one.
+
+use crate::engine::case::launch;
+use crate::engine::case::stage::Stage;
+use crate::model::{Scenario, Service};
+use crate::process::{Child, Signal};
+use crate::{Error, Result};
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::Mutex;
+
+/// The services of one case: an address for each, and those that run.
+pub(in crate::engine) struct Services {
+    addresses: BTreeMap<String, String>,
+    running: Mutex<BTreeMap<String, Child>>,
+}
+
+/// Between two questions whether a service is ready.
+const POLL: Duration = Duration::from_millis(5);
+
+/// How long a service may take to end once it is asked to.
+const LEAVING: Duration = Duration::from_secs(10);
+
+impl Services {
+    /// An address for each service: the port is free now.
+    pub(in crate::engine) fn of(scenario: &Scenario) -> Result<Services> {
+        let free = || -> std::io::Result<String> {
+            let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+            Ok(address.to_string())
+        };
+        let failed = |error| Error::environment("no free port for a service").caused_by(error);
+        let address = |service: &Service| Ok((service.command.name.clone(), free().map_err(failed)?));
+        let addresses = scenario.services.iter().map(address).collect::<Result<_>>()?;
+        Ok(Services { addresses, running: Mutex::default() })
+    }
+
+    /// `service.<name>` for each.
+    pub(in crate::engine) fn placeholders(&self) -> impl Iterator<Item = (String, String)> {
+        self.addresses.iter().map(|(name, address)| (format!("service.{name}"), address.clone()))
+    }
+
+    /// Ends all that run.
+    pub(in crate::engine) async fn end_all(&self) -> Result<()> {
+        let running = std::mem::take(&mut *self.running.lock().await);
+        for child in running.into_values() {
+            end(child).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Ends and starts what has to be before `step`; answers with why a service is not ready, if one is not.
+pub(in crate::engine) async fn before(stage: &Stage<'_>, step: &str) -> Result<Option<String>> {
+    let services = &stage.context.scenario.services;
+    let mut running = stage.services.running.lock().await;
+    for service in services.iter().filter(|service| service.until.as_deref() == Some(step)) {
+        if let Some(child) = running.remove(&service.command.name) {
+            end(child).await?;
+        }
+    }
+    for service in services.iter().filter(|service| service.from == step) {
+        let name = &service.command.name;
+        if running.contains_key(name) {
+            continue;
+        }
+        let mut child = launch::prepare_as(stage, &service.command, &format!("service-{name}"), None)?.start()?;
+        let why = wait_ready(stage, service, &mut child).await?;
+        running.insert(name.clone(), child);
+        if why.is_some() {
+            return Ok(why);
+        }
+    }
+    Ok(None)
+}
+
+async fn wait_ready(stage: &Stage<'_>, service: &Service, child: &mut Child) -> Result<Option<String>> {
+    let (name, bound) = (&service.command.name, service.command.timeout.unwrap_or_default());
+    let page = launch::fill(&service.ready, &stage.placeholders()?)?;
+    let ready = async {
+        while status(&page).await != Some(200) {
+            tokio::time::sleep(POLL).await;
+        }
+    };
+    Ok(tokio::select! {
+        biased;
+        exit = child.wait() => Some(format!("service `{name}` ended before it was ready: {}", exit?)),
+        () = ready => None,
+        () = tokio::time::sleep(bound) => {
+            Some(format!("service `{name}` was not ready within {} ms: {page}", bound.as_millis()))
+        }
+    })
+}
+
+/// What a page answers; nothing where nobody does.
+async fn status(page: &str) -> Option<u16> {
+    let address = page.strip_prefix("http://")?;
+    let (host, path) = address.split_at(address.find('/').unwrap_or(address.len()));
+    let path = if path.is_empty() { "/" } else { path };
+    let mut stream = TcpStream::connect(host).await.ok()?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.ok()?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.ok()?;
+    let head = String::from_utf8_lossy(&answer);
+    head.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// As `systemctl stop` would: asked first, killed when it does not listen.
+async fn end(mut child: Child) -> Result<()> {
+    child.kill_group(Signal::TERM)?;
+    if tokio::time::timeout(LEAVING, child.wait()).await.is_err() {
+        child.kill_group(Signal::KILL)?;
+        child.wait().await?;
+    }
+    Ok(())
+}

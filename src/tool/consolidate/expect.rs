@@ -1,0 +1,110 @@
+//! What the rows of a table must be in the target, as SQL over the sources: the same for copying and for comparing.
+
+use super::fit::Move;
+use super::profile::OnConflict;
+use super::shape::{Table, quoted};
+
+/// The name under which a source is attached.
+pub(super) fn alias(source: &str) -> String {
+    quoted(&format!("from {source}"))
+}
+
+/// The rows that a move brings. `earlier`: the moves into the same table that come before it.
+pub(super) fn rows(one: &Move, earlier: &[&Move], table: &Table) -> String {
+    let mine = projected(one);
+    if one.on_conflict != OnConflict::KeepFirst || earlier.is_empty() {
+        return mine;
+    }
+    let conditions: Vec<String> = earlier.iter().flat_map(|other| taken(other, table)).collect();
+    format!("select mine.* from ({mine}) mine where not ({})", conditions.join(" or "))
+}
+
+/// Up to five rows whose key an earlier move brings as well, by that key.
+pub(super) fn conflicts(one: &Move, earlier: &[&Move], table: &Table) -> Vec<String> {
+    let mine = projected(one);
+    let each = table.keys.iter().flat_map(|key| earlier.iter().map(move |other| (key, other)));
+    let ask = |(key, other): (&Vec<String>, &&Move)| {
+        let shown: Vec<String> =
+            key.iter().map(|column| format!("'{column} = ' || quote(mine.{})", quoted(column))).collect();
+        format!("select {} from ({mine}) mine where {} limit 5", shown.join(" || ', ' || "), exists(key, other))
+    };
+    each.filter(|(key, _)| key.iter().all(|column| fills(one, column))).map(ask).collect()
+}
+
+/// All rows of the source, whatever becomes of them.
+pub(super) fn read_count(one: &Move) -> String {
+    format!("select count(*) from {}.{}", alias(&one.source), quoted(&one.table))
+}
+
+/// The columns of the target that are filled.
+pub(super) fn column_list(one: &Move) -> String {
+    one.columns.iter().map(|(name, _)| quoted(name)).collect::<Vec<_>>().join(", ")
+}
+
+fn projected(one: &Move) -> String {
+    let columns: Vec<String> =
+        one.columns.iter().map(|(name, expression)| format!("{expression} as {}", quoted(name))).collect();
+    let condition =
+        one.condition.as_ref().map_or(String::new(), |condition| format!(" where {}", qualified(one, condition)));
+    format!("select {} from {}.{}{condition}", columns.join(", "), alias(&one.source), quoted(&one.table))
+}
+
+/// A name without a schema is looked for in the target first: `from` and `join` mean the source.
+fn qualified(one: &Move, condition: &str) -> String {
+    let mut text = String::new();
+    let mut is_next = false;
+    for part in condition.split_inclusive(|c: char| c.is_whitespace()) {
+        let word = part.trim();
+        let is_name = is_next && word.chars().next().is_some_and(|c| c.is_alphabetic() || c == '_' || c == '"');
+        if is_name {
+            text.push_str(&format!("{}.", alias(&one.source)));
+        }
+        text.push_str(part);
+        is_next = ["from", "join"].iter().any(|name| word.eq_ignore_ascii_case(name)) || (is_next && word.is_empty());
+    }
+    text
+}
+
+fn taken(other: &Move, table: &Table) -> Vec<String> {
+    let filled = table.keys.iter().filter(|key| key.iter().all(|column| fills(other, column)));
+    filled.map(|key| exists(key, other)).collect()
+}
+
+fn exists(key: &[String], other: &Move) -> String {
+    let same: Vec<String> = key.iter().map(|c| format!("theirs.{0} = mine.{0}", quoted(c))).collect();
+    format!("exists (select 1 from ({}) theirs where {})", projected(other), same.join(" and "))
+}
+
+fn fills(one: &Move, column: &str) -> bool {
+    one.columns.iter().any(|(name, _)| name == column)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("a in (select id from b)", "a in (select id from \"from s\".b)")]
+    #[case("a > 1", "a > 1")]
+    #[case(
+        "exists (select 1 FROM \"b c\" join d on d.x = a)",
+        "exists (select 1 FROM \"from s\".\"b c\" join \"from s\".d on d.x = a)"
+    )]
+    #[case("a in (select id from (select 1))", "a in (select id from (select 1))")]
+    fn names_after_from_and_join_are_of_the_source(#[case] condition: &str, #[case] expected: &str) {
+        let one = Move {
+            source: "s".into(),
+            table: "t".into(),
+            target: String::new(),
+            into: String::new(),
+            columns: Vec::new(),
+            is_whole: false,
+            condition: None,
+            because: None,
+            on_conflict: OnConflict::Error,
+            orphans: super::super::profile::Orphans::Error,
+        };
+        assert_eq!(qualified(&one, condition), expected);
+    }
+}
