@@ -6,6 +6,7 @@ mod check;
 mod clean;
 mod compare;
 mod doctor;
+mod gate;
 mod hold;
 mod init;
 mod key;
@@ -54,6 +55,8 @@ enum Command {
     Compare(compare::CompareArgs),
     /// Look whether a bundle is what was sealed: files, journal, reports, claims.
     Verify(verify::VerifyArgs),
+    /// Look whether a bundle is enough, under a policy.
+    Gate(gate::GateArgs),
     /// Make a key that signs what is sealed.
     Key(key::KeyArgs),
     /// Say what this machine can rehearse, and what to do for what is missing.
@@ -96,6 +99,7 @@ fn execute(command: Command) -> Result<ExitCode> {
         Command::Clean(args) => clean::run(&args),
         Command::List(args) => list::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Gate(args) => gate::run(&args),
         Command::Key(args) => key::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Compare(args) => in_runtime(compare::run(args)),

@@ -105,6 +105,11 @@ fn content(slot: Slot, envelope: &Envelope, sealed: &Sealed, told: &Told, compla
     if subject != root {
         return complain(Code::SubjectMismatch, &root, subject);
     }
+    let input = text("/predicate/inputAttestations/0/digest/sha256");
+    let own = sealed.sha256.get(Slot::TestResult.file()).map(String::as_str).unwrap_or_default();
+    if slot == Slot::Gate && input != own {
+        complain(Code::GateInputMismatch, "a decision over the envelope of this bundle", input);
+    }
     if slot == Slot::TestResult {
         let file = |name: &str| sealed.bytes(name).unwrap_or_default();
         if statement != test_result(&told.record, &root, file("plan.json"), file("environment.json")) {

@@ -47,6 +47,8 @@ pub enum Code {
     TypeConfusion,
     /// What was signed is about another bundle.
     SubjectMismatch,
+    /// The gate decided over another envelope.
+    GateInputMismatch,
     /// The run is older than is allowed.
     Stale,
     /// The run ends later than now.
@@ -73,7 +75,7 @@ pub enum Family {
 
 impl Code {
     /// All codes, in the order of families.
-    pub const ALL: [Code; 22] = [
+    pub const ALL: [Code; 23] = [
         Code::SumMismatch,
         Code::FileMissing,
         Code::FileExtra,
@@ -94,6 +96,7 @@ impl Code {
         Code::KeyRevoked,
         Code::TypeConfusion,
         Code::SubjectMismatch,
+        Code::GateInputMismatch,
         Code::Stale,
         Code::FromFuture,
     ];
@@ -131,7 +134,8 @@ impl Code {
             | Code::KeyExpired
             | Code::KeyRevoked
             | Code::TypeConfusion
-            | Code::SubjectMismatch => Family::Signatures,
+            | Code::SubjectMismatch
+            | Code::GateInputMismatch => Family::Signatures,
             Code::Stale | Code::FromFuture => Family::Age,
         }
     }

@@ -8,6 +8,8 @@
 //! derived    what follows from the journal, again
 //! complete   whether all that was planned has one result
 //! attested   who signed it
+//! policy     what has to be true before something is done
+//! decide     the gate: a bundle under a policy
 //! claims     what steps said of themselves
 //! ```
 
@@ -15,11 +17,15 @@ mod attested;
 mod claims;
 mod code;
 mod complete;
+mod decide;
 mod derived;
+mod policy;
 mod sealed;
 mod told;
 mod verify;
 
 pub use attested::TrustedKey;
 pub use code::{Code, Family};
+pub use decide::{Decision, Ruling, decide};
+pub use policy::Policy;
 pub use verify::{Complaint, Expected, Status, Verification, verify};

@@ -9,7 +9,7 @@ use crate::gate::sealed::Sealed;
 use crate::gate::told::Told;
 use crate::gate::{Code, Family, TrustedKey, attested, claims, complete, derived};
 use crate::model::canonical::sha256_hex;
-use crate::model::{RunRecord, Verdict};
+use crate::model::{EnvironmentFile, PlanFile, RunRecord, Verdict};
 use crate::registry::Registry;
 use crate::{Error, Result, clock};
 use serde::Serialize;
@@ -87,6 +87,10 @@ pub struct Verification {
     pub signer: Option<String>,
     /// Whether anybody signed it.
     pub is_signed: bool,
+    /// What was to be done; nothing where it cannot be read.
+    pub plan: Option<PlanFile>,
+    /// Where; nothing where it cannot be read.
+    pub environment: Option<EnvironmentFile>,
     /// What its journal tells, as far as it is whole.
     pub record: RunRecord,
 }
@@ -110,7 +114,8 @@ pub fn verify(registry: &Registry, root: &Path, expected: &Expected) -> Result<V
     complaints.dedup_by(|a, b| a.code == b.code && a.file == b.file && a.code == Code::FileExtra);
     let root_sha256 = sealed.sums.as_deref().map(sha256_hex);
     let is_signed = sealed.sha256.contains_key(Slot::TestResult.file());
-    Ok(Verification { complaints, root_sha256, record: told.record, signer, is_signed })
+    let Told { record, plan, environment, .. } = told;
+    Ok(Verification { complaints, root_sha256, signer, is_signed, plan, environment, record })
 }
 
 fn age(told: &Told, expected: &Expected) -> Option<Complaint> {

@@ -1,7 +1,9 @@
 //! Evidence is judged: what was sealed verifies, and whoever touches it is caught, with the right code.
 #![allow(clippy::unwrap_used)] // the helpers of tests are tests
 
+mod decided;
 mod forged;
+mod schemas;
 mod signed;
 
 use forged::Forged;

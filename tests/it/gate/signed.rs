@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::fs;
 use std::path::Path;
 
-fn key(seed: u8) -> MachineKey {
+pub(super) fn key(seed: u8) -> MachineKey {
     MachineKey::of_random(&[seed; 32]).unwrap()
 }
 
@@ -36,7 +36,7 @@ fn put(forged: &Forged, slot: Slot, envelope: &Envelope) {
     forged.write(slot.file(), &serde_json::to_string(envelope).unwrap());
 }
 
-fn signed_with(forged: &Forged, key: &MachineKey) -> Envelope {
+pub(super) fn signed_with(forged: &Forged, key: &MachineKey) -> Envelope {
     let envelope = Envelope::seal(&statement(forged), key).unwrap();
     put(forged, Slot::TestResult, &envelope);
     envelope
@@ -96,6 +96,13 @@ pub(super) const ATTACKS: &[Attack] = &[
     ("puts the envelope of the harness in the place of the gate's", &["TYPE_CONFUSION"], |forged| {
         let envelope = signed_with(forged, &key(1));
         put(forged, Slot::Gate, &envelope);
+        trusted(&key(1))
+    }),
+    ("rests the decision of the gate on another envelope", &["GATE_INPUT_MISMATCH"], |forged| {
+        signed_with(forged, &key(1));
+        let input = Some(&b"another envelope"[..]);
+        let summary = summary_of(&root(forged), "x", ("ci", "0"), input, "2026-11-29T10:00:00Z", true);
+        put(forged, Slot::Gate, &Envelope::seal(&summary, &key(1)).unwrap());
         trusted(&key(1))
     }),
     ("says that the payload is of another type", &["SIG_INVALID", "TYPE_CONFUSION"], |forged| {

@@ -122,6 +122,13 @@ fn the_page_of_evidence_has_every_complaint_in_its_family() {
 }
 
 #[test]
+fn the_page_of_evidence_has_every_rule_of_the_gate() {
+    let source = fs::read_to_string(root().join("src/gate/decide.rs")).unwrap();
+    let rules: BTreeSet<&str> = source.match_indices("\"GEN-").map(|(at, _)| &source[at + 1..at + 7]).collect();
+    assert_eq!(first_cells(&document("docs/evidence.md"), "| rule |"), rules.into_iter().collect::<Vec<_>>());
+}
+
+#[test]
 fn the_readme_has_every_exit_code_and_every_verdict() {
     let readme = document("README.md");
     let kinds = [ErrorKind::Refused, ErrorKind::Environment, ErrorKind::Evidence, ErrorKind::Usage, ErrorKind::Bug];

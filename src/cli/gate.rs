@@ -1,0 +1,62 @@
+//! `rehearse gate`: whether a bundle is enough, under a policy.
+
+use crate::cli::key::machine_key;
+use crate::cli::say;
+use crate::cli::verify::Format;
+use crate::evidence::attest::{Envelope, Slot, summary_of};
+use crate::evidence::{Bundle, Sealed};
+use crate::gate::{Decision, Policy, decide};
+use crate::model::{Verdict, canonical};
+use crate::registry::Registry;
+use crate::{Error, Result, clock};
+use clap::Args;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Exit codes: 0 passed, 1 refused, 2 a policy that is not right.
+#[derive(Args)]
+pub(super) struct GateArgs {
+    /// The directory of the bundle, or the link `latest`.
+    bundle: PathBuf,
+    /// local, ci, staging, or a file; it belongs where the writer of bundles cannot change it.
+    #[arg(long, value_name = "POLICY", default_value = "local")]
+    policy: String,
+    /// Sign the decision with this key; default: the one in REHEARSE_KEY, else nothing is written.
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// Form of the answer.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+pub(super) fn run(args: &GateArgs) -> Result<ExitCode> {
+    let policy = Policy::find(&args.policy)?;
+    let key = machine_key(args.key.as_deref())?;
+    let here = std::env::current_dir().map_err(|error| Error::io("find", Path::new("."), error))?;
+    let decision = decide(&Registry::builtin(), &args.bundle, &policy, &here)?;
+    match args.format {
+        Format::Text => say(&decision.text()),
+        Format::Json => say(&decision.json().to_string()),
+    }
+    let passed = decision.verdict() == Verdict::Pass;
+    if let (Some(key), Some(root)) = (key, &decision.verification.root_sha256) {
+        let bundle = Bundle::open(&args.bundle)?;
+        sign(&bundle, &decision, root, &key, passed)?;
+    }
+    Ok(ExitCode::from(u8::from(!passed)))
+}
+
+/// A summary of the decision, over the root and over the envelope that it rests on.
+fn sign(
+    bundle: &Bundle<Sealed>,
+    decision: &Decision,
+    root: &str,
+    key: &crate::evidence::attest::MachineKey,
+    passed: bool,
+) -> Result<()> {
+    let input = std::fs::read(bundle.root().join(Slot::TestResult.file())).ok();
+    let (name, sha256) = (&decision.policy.0, &decision.policy.1);
+    let run = &decision.verification.record.run;
+    let summary = summary_of(root, run, (name, sha256), input.as_deref(), &clock::now_utc(), passed);
+    bundle.attach(Slot::Gate.file(), &canonical::to_file(&Envelope::seal(&summary, key)?)?)
+}

@@ -1,0 +1,215 @@
+//! The gate: what passes a policy, and what each rule refuses.
+
+use super::forged::Forged;
+use super::signed::{key, signed_with};
+use crate::cli::{Said, run};
+use rehearsal::gate::{Decision, Policy, decide};
+use rehearsal::model::{Body, Verdict};
+use rehearsal::registry::Registry;
+use std::fs;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// A verifier: a checkout of its own, with a policy and a key in it.
+struct Verifier {
+    dir: TempDir,
+}
+
+impl Verifier {
+    fn new(policy: &str) -> Verifier {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("policy.toml"), format!("format = 1\nname = \"ours\"\n{policy}")).unwrap();
+        fs::write(dir.path().join("ci.key.pub"), key(1).public().pem()).unwrap();
+        Verifier { dir }
+    }
+
+    fn policy(&self) -> PathBuf {
+        self.dir.path().join("policy.toml")
+    }
+
+    fn decide(&self, forged: &Forged) -> Decision {
+        let policy = Policy::find(&self.policy().display().to_string()).unwrap();
+        decide(&Registry::builtin(), &forged.root(), &policy, self.dir.path()).unwrap()
+    }
+
+    /// A commit is checked out here; answers with its name.
+    fn commit(&self) -> String {
+        let git = "git init -q . && git -c user.name=a -c user.email=a@b commit -q --allow-empty -m one && git rev-parse HEAD";
+        let said = shell(self.dir.path(), git);
+        assert_eq!(said.code, Some(0), "{said:?}");
+        said.stdout.trim().to_owned()
+    }
+}
+
+fn shell(dir: &Path, script: &str) -> Said {
+    run(dir, &std::env::vars_os().collect(), &["sh", "-eu", "-c", script])
+}
+
+/// The rules that are not green, with what was found.
+fn against(decision: &Decision) -> Vec<String> {
+    let red = decision.rulings.iter().filter(|ruling| ruling.verdict != Verdict::Pass);
+    red.map(|ruling| format!("{} {}: {}", ruling.rule, ruling.verdict, ruling.found)).collect()
+}
+
+/// A policy, what was done to the bundle, and the one rule that speaks against it.
+type Refusal = (&'static str, fn(&Forged), &'static str);
+
+const REFUSALS: &[Refusal] = &[
+    (
+        "",
+        |forged| {
+            forged.edit("environment.json", |text| text + " ");
+        },
+        "GEN-00 fail: SUM_MISMATCH",
+    ),
+    ("max_age = \"30m\"", |forged| at_time(forged, "2026-01-01T00:00:00Z"), "GEN-00 fail: STALE"),
+    (
+        "",
+        |forged| {
+            forged.edit("plan.json", |text| text.replace(",\"parity\"", "")).sum();
+        },
+        "GEN-01 fail: CATALOGUE_DOWNGRADED",
+    ),
+    ("", failed, "GEN-06 fail: NO-GO"),
+    ("tier = \"full\"", |_| (), "GEN-12 fail: quick"),
+    ("scenarios = [\"survives\", \"one-db/*\"]", |_| (), "GEN-16 unknown: 0 of 0 green"),
+    (
+        "signed = true\n[[signer]]\nname = \"ci\"\nkey = \"ci.key.pub\"",
+        |_| (),
+        "GEN-00 fail: SIGNER_UNTRUSTED; GEN-13 fail: UNSIGNED",
+    ),
+    (
+        "whole_plan = true",
+        |forged| narrowed(forged, "\"kinds\":[]", "\"kinds\":[\"proc.kill\"]"),
+        "GEN-15 fail: --kind",
+    ),
+    (
+        "whole_plan = true",
+        |forged| narrowed(forged, "\"allow_missing\":[]", "\"allow_missing\":[\"psql\"]"),
+        "GEN-15 fail: --allow-missing",
+    ),
+    ("same_commit = true", |_| (), "GEN-02 unknown: the run was in no git repository"),
+    ("clean_tree = true", |_| (), "GEN-14 unknown: the run was in no git repository"),
+    (
+        "clean_tree = true",
+        |forged| checkout(forged, "{\"clean\":false,\"commit\":\"c0ffee\"}"),
+        "GEN-14 fail: TREE_DIRTY: files differed from the commit, or were not in it",
+    ),
+];
+
+fn narrowed(forged: &Forged, from: &str, to: &str) {
+    forged.edit("plan.json", |text| text.replace(from, to)).sum();
+}
+
+fn checkout(forged: &Forged, checkout: &str) {
+    let to = format!("\"checkout\":{checkout}");
+    forged.edit("environment.json", |text| text.replace("\"checkout\":null", &to)).sum();
+}
+
+fn at_time(forged: &Forged, t: &str) {
+    forged.events(|events| events.iter_mut().for_each(|event| event.t = t.to_owned()));
+    forged.derive();
+}
+
+/// As a run that failed would have been sealed.
+fn failed(forged: &Forged) {
+    forged.events(|events| {
+        for event in events {
+            match &mut event.body {
+                Body::ScenarioFinished { verdict, .. } | Body::RunFinished { verdict, .. } => *verdict = Verdict::Fail,
+                _ => {}
+            }
+        }
+    });
+    forged.derive();
+}
+
+#[test]
+fn each_rule_refuses_what_it_must_and_nothing_else_does() {
+    for (policy, work, refusal) in REFUSALS {
+        let forged = Forged::new();
+        assert_eq!(against(&Verifier::new("").decide(&forged)), [""; 0], "the bundle is not good");
+        work(&forged);
+        let decision = Verifier::new(policy).decide(&forged);
+        assert_eq!(against(&decision).join("; "), *refusal, "{policy}");
+        assert_ne!(decision.verdict(), Verdict::Pass);
+    }
+}
+
+#[test]
+fn a_bundle_of_this_commit_that_is_signed_and_whole_passes() {
+    let verifier = Verifier::new(
+        "max_age = \"24h\"\nsame_commit = true\nclean_tree = true\nwhole_plan = true\ntier = \"quick\"\n\
+         scenarios = [\"surv*\"]\nsigned = true\n[[signer]]\nname = \"ci\"\nkey = \"ci.key.pub\"\nuntil = \"2999-12-31\"\n",
+    );
+    let forged = Forged::new();
+    checkout(&forged, &format!("{{\"clean\":true,\"commit\":\"{}\"}}", verifier.commit()));
+    signed_with(&forged, &key(1));
+    let decision = verifier.decide(&forged);
+    assert_eq!(against(&decision), [""; 0]);
+    assert_eq!((decision.verdict(), decision.rulings.len()), (Verdict::Pass, 9));
+    shell(verifier.dir.path(), "git -c user.name=a -c user.email=a@b commit -q --allow-empty -m two").has(0, "");
+    let found = against(&verifier.decide(&forged));
+    assert!(found.len() == 1 && found[0].starts_with("GEN-02 fail: COMMIT_MISMATCH: "), "{found:?}");
+}
+
+#[test]
+fn the_command_passes_refuses_and_signs() {
+    let forged = Forged::new();
+    let verifier = Verifier::new("");
+    key(1).write(&verifier.dir.path().join("gate.key")).unwrap();
+    let gate = |args: &[&str]| {
+        let root = forged.root().display().to_string();
+        let env = std::env::vars_os().collect();
+        run(verifier.dir.path(), &env, &[&[env!("CARGO_BIN_EXE_rehearse"), "gate", &root], args].concat())
+    };
+    gate(&[]).has(0, "gate PASSED");
+    gate(&["--policy", "ci"]).has(1, "gate FAILED");
+    gate(&["--policy", "staging"]).has(2, "names no [[signer]]");
+    gate(&["--policy", "nowhere"]).has(2, "local, ci, staging");
+    gate(&["--policy", "policy.toml", "--format", "json", "--key", "gate.key"]).has(0, "\"passed\":true");
+    let root = forged.root().display().to_string();
+    let verify = |args: &[&str]| {
+        let argv = [&[env!("CARGO_BIN_EXE_rehearse"), "verify", &root], args].concat();
+        run(verifier.dir.path(), &std::env::vars_os().collect(), &argv)
+    };
+    verify(&[]).has(0, "verified");
+    let envelope = fs::read_to_string(forged.path("attest/gate.dsse.json")).unwrap();
+    forged.write("attest/gate.dsse.json", &envelope.replace("\"payload\":\"", "\"payload\":\"AAAA"));
+    verify(&[]).has(3, "SIG_INVALID attest/gate.dsse.json");
+}
+
+#[test]
+fn the_decision_names_the_envelope_that_it_rests_on() {
+    let forged = Forged::new();
+    let verifier = Verifier::new("");
+    key(1).write(&verifier.dir.path().join("gate.key")).unwrap();
+    signed_with(&forged, &key(1));
+    let root = forged.root().display().to_string();
+    let argv = [env!("CARGO_BIN_EXE_rehearse"), "gate", &root, "--key", "gate.key"];
+    run(verifier.dir.path(), &std::env::vars_os().collect(), &argv).has(0, "gate PASSED");
+    assert_eq!(forged.codes(&rehearsal::gate::Expected::default()), [""; 0]);
+    signed_with(&forged, &key(2));
+    assert_eq!(forged.codes(&rehearsal::gate::Expected::default()), ["GATE_INPUT_MISMATCH"]);
+}
+
+#[test]
+fn a_policy_that_is_not_right_says_what_and_where() {
+    let parsed = |text: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("p.toml");
+        fs::write(&path, text).unwrap();
+        Policy::find(&path.display().to_string()).unwrap_err().to_string()
+    };
+    let head = "format = 1\nname = \"x\"\n";
+    for (rest, part) in [
+        ("max_aeg = \"1h\"\n", "max_aeg"),
+        ("max_age = \"soon\"\n", "write a time as in 30m, 24h or 7d"),
+        ("tier = \"slow\"\n", "quick, full, nightly"),
+        ("[[signer]]\nname = \"ci\"\nkey = \"k\"\nuntil = \"soon\"\n", "RFC 3339"),
+    ] {
+        let said = parsed(&format!("{head}{rest}"));
+        assert!(said.contains(part) && said.contains("p.toml"), "{said}");
+    }
+    assert!(parsed("format = 2\nname = \"x\"\n").contains("format 2 is not known"));
+}
