@@ -137,9 +137,16 @@ static void forget(int fd) {
     if (fd >= 0 && fd < FDS) names[fd] = NULL; /* a name may still be in use by another thread: it is never freed */
 }
 
-/* Open descriptors may have another name now, or none. */
-static void forget_all(void) {
-    for (int fd = 0; fd < FDS; fd++) forget(fd);
+static int top_fd = -1; /* the largest descriptor that anything is known of */
+
+/* Open descriptors of a file or folder may have another name now, or none; without a name: all of them. */
+static void forget_name(const char *name) {
+    size_t length = name ? strlen(name) : 0;
+    for (int fd = 0; fd <= top_fd; fd++) {
+        const char *known = names[fd];
+        if (!known || (name && known == not_ours)) continue;
+        if (!name || (strncmp(known, name, length) == 0 && (known[length] == 0 || known[length] == '/'))) forget(fd);
+    }
 }
 
 /* Names are interned: few files, many opens. */
@@ -172,7 +179,10 @@ static const char *name_of(int fd) {
     int is_gone = (size_t)n > tail && strcmp(target + n - tail, gone) == 0;
     const char *rest = is_gone ? NULL : below_root(target);
     const char *name = rest ? intern(rest) : not_ours;
-    if (fd < FDS) names[fd] = name;
+    if (fd < FDS) {
+        names[fd] = name;
+        if (fd > top_fd) top_fd = fd;
+    }
     return rest ? name : NULL;
 }
 
@@ -525,7 +535,7 @@ static int unlink_at(int dir, const char *path, int flags) {
     int failed = (int)syscall(SYS_unlinkat, dir, path, flags);
     record(op, failed, name, NULL, 0, NULL, 0);
     end();
-    if (!failed) forget_all();
+    if (!failed) forget_name(name);
     return failed;
 }
 
@@ -547,7 +557,10 @@ static int rename_at(int from_dir, const char *from, int to_dir, const char *to,
     int failed = (int)syscall(SYS_renameat2, from_dir, from, to_dir, to, flags);
     record(OP_RENAME, failed, name ? name : "", name2 ? name2 : "", 0, NULL, 0);
     end();
-    if (!failed) forget_all();
+    if (!failed) {
+        forget_name(name); /* what comes from outside may be open: then all */
+        if (name2) forget_name(name2);
+    }
     return failed;
 }
 
