@@ -4,6 +4,7 @@
 //! a host language's types.
 
 mod answer;
+mod catalog;
 mod columns;
 pub mod copy_text;
 pub mod dsn;

@@ -3,8 +3,8 @@
 //! Each row is the server's own text of `row(columns in the order of their names)`, so that neither the order of rows
 //! nor the order of columns counts. What is not looked at is listed in docs/verdicts.md.
 
-use crate::db::copy_text;
 use crate::db::postgres::{LOCAL_PINS, execute, failed, quoted};
+use crate::db::{catalog, copy_text};
 use crate::error::{Error, Result};
 use crate::model::{DatabaseState, TableDigest};
 use futures_util::TryStreamExt as _;
@@ -73,7 +73,6 @@ const BEGIN: &str = "begin isolation level repeatable read, read only;";
 /// Names in full. A lock that is not granted in five seconds will not be: whoever works for a tool has gone before we
 /// look.
 const OWN: &str = "set local search_path = ''; set local lock_timeout = '5s';";
-const CATALOG: &str = include_str!("catalog.sql");
 const ROW_SOURCES: &str = include_str!("row_sources.sql");
 
 /// Tables read by one COPY: enough to save the round trips, few enough to plan quickly.
@@ -98,8 +97,9 @@ async fn read_definitions(connection: &mut PgConnection) -> Result<(DatabaseStat
     let mut state = DatabaseState::default();
     let mut sources = Vec::new();
     let definitions = format!(
-        "copy (select 'catalog', c.name, c.definition, null from ({CATALOG}) c (name, definition) \
-         union all {ROW_SOURCES}) to stdout"
+        "copy (select 'catalog', c.name, c.definition, null from ({}\n) c (name, definition) \
+         union all {ROW_SOURCES}) to stdout",
+        catalog::query(connection).await?
     );
     copy_lines(connection, &definitions, |line| {
         let line = String::from_utf8_lossy(line);
