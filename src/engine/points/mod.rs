@@ -238,12 +238,12 @@ fn occurrences(visits: Visits, axis: Axis, times: u32, tier: Tier) -> Vec<u32> {
     }
 }
 
-/// How many points of all its faults together the quick tier visits in a scenario, but at least two of each.
+/// How many points of all its faults together the quick tier visits in a scenario, but at least one of each.
 const SAMPLE: usize = 12;
 
 /// How many points of one of so many faults the quick tier visits.
 pub(in crate::engine) fn sample(faults: usize) -> usize {
-    (SAMPLE / faults.max(2)).max(2)
+    (SAMPLE / faults.max(2)).max(1)
 }
 
 /// One of each of `number` equal parts, which one depends on the seed.
