@@ -8,7 +8,7 @@ use super::redact::Redactor;
 use crate::clock::{self, Stopwatch};
 use crate::error::{Error, Result};
 use crate::model::canonical::sha256_hex;
-use crate::model::{Body, Event, RunRecord};
+use crate::model::{Body, Event, RunRecord, ScenarioRecord};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -28,6 +28,8 @@ struct Writer {
     file: File,
     watch: Stopwatch,
     events: Vec<Event>,
+    /// The events so far, folded.
+    record: RunRecord,
     last_sha256: String,
     observer: Option<Observer>,
     failed: Option<String>,
@@ -48,6 +50,7 @@ impl Journal {
             file,
             watch: Stopwatch::start(),
             events: Vec::new(),
+            record: RunRecord::default(),
             last_sha256: no_line(),
             observer,
             failed: None,
@@ -85,7 +88,13 @@ impl Journal {
 
     /// The run so far, as reports see it.
     pub fn record(&self) -> RunRecord {
-        RunRecord::from_events(&self.lock().events)
+        self.lock().record.clone()
+    }
+
+    /// Asks what is on record of a scenario that has begun. `ask` must not call the journal.
+    pub fn of_scenario<T>(&self, scenario: &str, ask: impl FnOnce(Option<&ScenarioRecord>) -> T) -> T {
+        let writer = self.lock();
+        ask(writer.record.scenarios.iter().rfind(|record| record.scenario == scenario))
     }
 
     /// Microseconds since the run started.
@@ -129,6 +138,7 @@ impl Writer {
             self.file.sync_data()?;
         }
         self.last_sha256 = sha256;
+        self.record.add(&event);
         self.events.push(event);
         if let (Some(observer), Some(event)) = (&mut self.observer, self.events.last()) {
             observer(event);

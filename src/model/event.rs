@@ -1,8 +1,8 @@
 //! What happened, one line each: the only record that reports and checks read.
 
 use crate::model::{
-    Address, CheckResult, Coverage, ExpectRecord, FileRecord, Lost, Moment, Obstacle, Outcome, Phase, Proof, Role,
-    SequenceUse, TableDifference, TableDigest, Verdict,
+    Address, CheckResult, Coverage, ExpectRecord, FileRecord, GoldenShare, Moment, Obstacle, Outcome, Phase, Proof,
+    Role, SequenceUse, TableDifference, TableDigest, Verdict, WentBack,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -56,6 +56,9 @@ pub enum Body {
         /// Whether an earlier run of the same code on the same data has shown it.
         cached: bool,
     },
+    /// A scenario has the golden runs of another one.
+    #[serde(rename = "golden.shared")]
+    GoldenShared(GoldenShare),
     /// The points of a fault are known.
     #[serde(rename = "scenario.planned")]
     ScenarioPlanned {
@@ -360,14 +363,7 @@ pub enum Body {
     },
     /// An uninjured step went back, and this is what went with it.
     #[serde(rename = "went.back")]
-    WentBack {
-        /// The case.
-        case: String,
-        /// The step.
-        step: String,
-        /// The rows that no source holds and that were not there at the start; empty is good.
-        lost: Vec<Lost>,
-    },
+    WentBack(WentBack),
     /// Something worth knowing.
     #[serde(rename = "note")]
     Note {

@@ -1,6 +1,6 @@
 //! To which case an event belongs.
 
-use crate::model::{Body, FileRecord};
+use crate::model::{Body, FileRecord, WentBack};
 
 impl Body {
     /// The case that it belongs to, if it belongs to one.
@@ -9,6 +9,7 @@ impl Body {
             Body::RunStarted { .. }
             | Body::ScenarioStarted { .. }
             | Body::ChecksProved { .. }
+            | Body::GoldenShared { .. }
             | Body::ScenarioPlanned { .. }
             | Body::BudgetOver { .. }
             | Body::ScenarioFinished { .. }
@@ -35,7 +36,7 @@ impl Body {
             | Body::Asked { case, .. }
             | Body::Leftovers { case, .. }
             | Body::Obstacles { case, .. }
-            | Body::WentBack { case, .. }
+            | Body::WentBack(WentBack { case, .. })
             | Body::Differences { case, .. }
             | Body::CaseFinished { case, .. } => Some(case),
         }

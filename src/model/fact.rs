@@ -1,6 +1,6 @@
 //! Parts of events that are more than a value.
 
-use crate::model::Outcome;
+use crate::model::{Lost, Outcome};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -34,6 +34,17 @@ pub struct FileRecord {
     pub watched: bool,
     /// The files that the record, replayed, does not lead to, by their paths in the case's directory. Empty is good.
     pub missed: Vec<String>,
+}
+
+/// What went when an uninjured step went back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WentBack {
+    /// The case.
+    pub case: String,
+    /// The step.
+    pub step: String,
+    /// The rows that no source holds and that were not there at the start; empty is good.
+    pub lost: Vec<Lost>,
 }
 
 /// What a canary must turn red.

@@ -55,7 +55,8 @@ pub struct ScenarioRecord {
     pub faults: Vec<(String, String, Coverage)>,
     /// Planned cases that did not begin, because the time was over; `faults` does not count them as visited.
     pub unvisited: u64,
-    /// Sorted by name: the golden cases last (`golden-1` after `0001-...`).
+    /// Sorted by name: the golden cases last (`golden-1` after `0001-...`). Those that it shares with another scenario
+    /// have that one's names.
     pub cases: BTreeMap<String, CaseRecord>,
     /// Its verdict; nothing while it is not finished.
     pub verdict: Option<Verdict>,
@@ -117,13 +118,14 @@ impl RunRecord {
                 self.proofs.insert(dataset.clone(), (seen, seen + proof.survived.len() as u64));
             }
             Body::Note { case: None, text } => self.notes.push(text.clone()),
-            body => self.add_to_scenario(body, event.mono_us),
+            body => self.add_body(body, event.mono_us),
         }
     }
 
-    fn add_to_scenario(&mut self, body: &Body, mono_us: u64) {
+    pub(super) fn add_body(&mut self, body: &Body, mono_us: u64) {
         match body {
             Body::ScenarioStarted { .. } => self.scenarios.extend(ScenarioRecord::started(body, mono_us)),
+            Body::GoldenShared(share) => share.add_to(self),
             Body::ScenarioPlanned { scenario, kind, during, coverage } => {
                 if let Some(record) = self.scenario(scenario) {
                     record.faults.push((kind.clone(), during.clone(), *coverage));
@@ -160,7 +162,7 @@ impl RunRecord {
     }
 
     /// The scenario with this name.
-    fn scenario(&mut self, name: &str) -> Option<&mut ScenarioRecord> {
+    pub(super) fn scenario(&mut self, name: &str) -> Option<&mut ScenarioRecord> {
         self.scenarios.iter_mut().rfind(|record| record.scenario == name)
     }
 

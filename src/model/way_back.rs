@@ -1,6 +1,6 @@
 //! The point of no return, as data: for each step of the plan, what going back from there costs. Pure.
 
-use crate::model::{Body, CaseEvents, Lost, Moment, Phase, Role};
+use crate::model::{Body, CaseEvents, Lost, Moment, Phase, Role, WentBack};
 use serde::Serialize;
 use std::fmt;
 
@@ -109,7 +109,7 @@ fn gone_back(events: &CaseEvents, targets: &[String], from: &str, back: &Taken) 
         .events
         .iter()
         .find_map(|event| match event {
-            Body::WentBack { step, lost, .. } if *step == back.step => Some(lost.clone()),
+            Body::WentBack(WentBack { step, lost, .. }) if *step == back.step => Some(lost.clone()),
             _ => None,
         })
         .unwrap_or_default();
@@ -166,7 +166,7 @@ mod tests {
                     table: (*table).to_owned(),
                     rows: Some(*rows),
                 });
-                events.push(Body::WentBack { case: case.clone(), step: step.clone(), lost: lost.collect() });
+                events.push(Body::WentBack(WentBack { case: case.clone(), step: step.clone(), lost: lost.collect() }));
             }
             events.push(Body::StepFinished { case, step, phase, exit, signal, success, timed_out, duration_us });
             events.push(probe(moment, state));

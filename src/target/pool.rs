@@ -230,6 +230,17 @@ impl Pool {
         Ok(())
     }
 
+    /// Whether nobody is in these databases but the administrator, by whatever name a session calls itself.
+    ///
+    /// # Errors
+    /// The server does not answer.
+    pub async fn is_empty_but_for_us(&self, databases: &[&str]) -> Result<bool> {
+        let mut connection = self.take().await?;
+        let is_empty = presence::is_empty_but_for_us(&mut connection, databases).await?;
+        self.put(connection);
+        Ok(is_empty)
+    }
+
     /// The prepared transactions in these databases, by name.
     ///
     /// # Errors

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use rehearsal::ErrorKind;
 use rehearsal::evidence::{self, Journal, Redactor};
 use rehearsal::model::{
-    Address, Body, CheckResult, Coverage, Difference, Event, ExpectRecord, Finding, Moment, Outcome, Phase, Role,
-    RowSum, RunRecord, TableDigest, Verdict,
+    Address, Body, CheckResult, Coverage, Difference, Event, ExpectRecord, Finding, GoldenShare, Moment, Outcome,
+    Phase, Role, RowSum, RunRecord, TableDigest, Verdict,
 };
 use rstest::rstest;
 use std::fs;
@@ -103,6 +103,7 @@ fn body() -> impl Strategy<Value = Body> {
                     }
                 }
             ),
+        (text(), text()).prop_map(|(scenario, with)| Body::GoldenShared(GoldenShare { scenario, with })),
         (text(), text(), text(), coverage).prop_map(|(scenario, kind, during, coverage)| Body::ScenarioPlanned {
             scenario,
             kind,

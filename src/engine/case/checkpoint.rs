@@ -1,4 +1,4 @@
-//! The databases of the golden run right before a step: cases that injure that step begin there (full tier).
+//! The databases of the golden run right before a step: cases that injure that step begin there.
 //!
 //! What came before would do the same again, as long as nothing of it depends on the case: so only where earlier steps
 //! wrote no file but their reports, where both golden runs held the same without volatile columns (a database that
@@ -61,6 +61,6 @@ pub(in crate::engine) fn steps(context: &Rehearsed<'_>) -> BTreeSet<String> {
         return BTreeSet::new();
     }
     let first = context.plan.steps.first().map(|step| &step.name);
-    let injured = context.scenario.faults.iter().map(|fault| &fault.during);
-    injured.filter(|during| Some(*during) != first).cloned().collect()
+    let injured = context.run.goldens.injured(context.scenario);
+    injured.into_iter().filter(|during| Some(during) != first).collect()
 }

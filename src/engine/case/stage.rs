@@ -39,6 +39,7 @@ pub(in crate::engine) struct Stage<'a> {
     own: Option<Own>,
     /// What runs beside the steps.
     pub(in crate::engine) services: Services,
+    pub(in crate::engine) looks: crate::engine::observe::still::Looks,
     /// What faults have left standing.
     standing: std::sync::Mutex<Vec<Undo>>,
     /// Where a database is a file.
@@ -96,8 +97,8 @@ impl<'a> Stage<'a> {
         let holdings = context.plan.targets.iter().map(|target| hold(context, target, whole, number, &dir));
         let holdings = try_join_all(holdings).await?;
         let watch = Watch::over(&dir, &holdings)?;
-        let services = Services::of(context.scenario)?;
-        Ok(Stage { context, marker, dir, holdings, own, services, standing: std::sync::Mutex::default(), watch })
+        let (services, looks) = (Services::of(context.scenario)?, Default::default());
+        Ok(Stage { context, marker, dir, holdings, own, services, looks, standing: std::sync::Mutex::default(), watch })
     }
 
     pub(in crate::engine) fn folder(&self, part: &str) -> PathBuf {
@@ -147,7 +148,7 @@ impl<'a> Stage<'a> {
         })
     }
 
-    fn proxies(&self) -> impl Iterator<Item = (&str, &Proxy)> {
+    pub(in crate::engine) fn proxies(&self) -> impl Iterator<Item = (&str, &Proxy)> {
         self.holdings.iter().filter_map(|holding| match &holding.place {
             Place::Postgres { proxy, .. } => Some((holding.endpoint.as_str(), proxy)),
             Place::Sqlite { .. } => None,

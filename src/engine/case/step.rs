@@ -40,6 +40,9 @@ pub(in crate::engine) async fn run(
     if let Some(why) = not_ready {
         return unstarted(stage, log, step, phase, &why);
     }
+    if injury.is_some() {
+        stage.looks.forget(); // what strikes may write, and so may whoever looks into a paused case
+    }
     let armed = match injury {
         Some(injury) => hazard::arm(stage, log, injury, step).await?,
         None => None,

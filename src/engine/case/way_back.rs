@@ -9,7 +9,7 @@ use crate::engine::observe::rows;
 use crate::engine::observe::{self, Which};
 use crate::engine::run::context::{CaseLog, Ending, Rehearsed};
 use crate::engine::run::golden::Golden;
-use crate::model::{Body, History, Lost, Moment, Phase, Role, StepEnd, not_shown};
+use crate::model::{Body, History, Lost, Moment, Phase, Role, StepEnd, WentBack, not_shown};
 
 /// Rows of the targets that no source holds and that were not there at the start.
 async fn unheld(stage: &Stage<'_>, log: &CaseLog<'_>) -> Result<Vec<Lost>> {
@@ -54,7 +54,7 @@ pub(in crate::engine) async fn go_back(stage: &Stage<'_>, log: &mut CaseLog<'_>,
     observe::probe(stage, log, &Moment::after(Phase::Plan, name), Which::All).await?;
     let gone = unheld.into_iter().zip(before).filter(|(lost, before)| rows_now(stage, log, lost) != *before);
     let lost = gone.map(|(lost, _)| lost).collect();
-    log.record(Body::WentBack { case: log.case(), step: name.to_owned(), lost })?;
+    log.record(Body::WentBack(WentBack { case: log.case(), step: name.to_owned(), lost }))?;
     Ok(end)
 }
 

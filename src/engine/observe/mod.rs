@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! look      how to look into the databases of a case
+//! still     databases that nobody can have written since the last look
 //! facts     what else golden runs tell
 //! maps      both sides of each declared transformation
 //! diagnose  why a case is red: what is in the way
@@ -13,6 +14,7 @@ pub(in crate::engine) mod facts;
 pub(in crate::engine) mod look;
 pub(in crate::engine) mod maps;
 pub(in crate::engine) mod rows;
+pub(in crate::engine) mod still;
 
 use crate::Result;
 use crate::db;
@@ -31,22 +33,23 @@ pub(in crate::engine) enum Which {
     Targets,
 }
 
-/// Records the states at `moment`, and both sides of each declared transformation.
+/// Records the states at `moment`, and both sides of each declared transformation. A database that nobody can have
+/// written since it was last read is not read again.
 pub(in crate::engine) async fn probe(
     stage: &Stage<'_>,
     log: &mut CaseLog<'_>,
     moment: &Moment,
     which: Which,
 ) -> Result<()> {
+    let still = still::still(stage).await?;
     let looked_at = || stage.holdings().iter().filter(|holding| which == Which::All || !holding.is_source);
-    let states = join_all(looked_at().map(|holding| state(stage, holding))).await;
+    let states = join_all(looked_at().map(|holding| digest(stage, holding, still))).await;
     for (holding, state) in looked_at().zip(states) {
         let state = match state {
             Err(error) if db::postgres::is_locked_out(&error) => locked_out(stage, log, moment, holding).await?,
             state => Some(state?),
         };
         let Some(state) = state else { continue };
-        let state = stage.context.run.keep(state)?;
         let (case, moment) = (log.case(), moment.clone());
         log.record(Body::Probe { case, moment, endpoint: holding.endpoint.clone(), state })?;
     }
@@ -63,14 +66,26 @@ async fn locked_out(
     log: &mut CaseLog<'_>,
     moment: &Moment,
     holding: &Holding,
-) -> Result<Option<DatabaseState>> {
+) -> Result<Option<String>> {
     diagnose::obstacles(stage, log, "in the way of our own look").await?;
     if *moment != Moment::End {
         return Ok(None);
     }
     let (pool, name) = stage.database(&holding.endpoint)?;
     pool.roll_back_prepared(name).await?;
-    state(stage, holding).await.map(Some)
+    let state = state(stage, holding).await?;
+    stage.context.run.keep(state).map(Some)
+}
+
+/// The digest of what one database holds now; the state itself is kept.
+async fn digest(stage: &Stage<'_>, holding: &Holding, still: Option<still::Still>) -> Result<String> {
+    let still = still.filter(|_| matches!(holding.place, Place::Postgres { .. }));
+    if let Some(known) = stage.looks.known(&holding.endpoint, still) {
+        return Ok(known);
+    }
+    let state = stage.context.run.keep(state(stage, holding).await?)?;
+    stage.looks.keep(&holding.endpoint, still, &state);
+    Ok(state)
 }
 
 /// What one database holds now.

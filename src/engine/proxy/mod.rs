@@ -54,7 +54,7 @@ use sqlx::postgres::PgConnectOptions;
 use std::io;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -152,6 +152,11 @@ impl Proxy {
     /// [`Proxy::disarm`] ends it.
     pub fn freeze(&self) {
         self.shared.gate.freeze();
+    }
+
+    /// How many connections have come in since the start.
+    pub fn connections(&self) -> u32 {
+        self.shared.conns.load(Ordering::SeqCst)
     }
 
     /// What was recorded since the start or the last call.

@@ -49,7 +49,7 @@ pub(super) struct Session<'a> {
 }
 
 async fn run(client: Stream, packet: &[u8], label: &str, buffer: BytesMut, shared: &Shared) -> io::Result<()> {
-    let conn = shared.conns.fetch_add(1, Ordering::Relaxed) + 1;
+    let conn = shared.conns.fetch_add(1, Ordering::SeqCst) + 1;
     let line = Line::new();
     shared.begin_epochs().await;
     if let Some(hit) = shared.reach(conn, Axis::Conn, None, &label.into())

@@ -3,6 +3,7 @@
 use crate::dataset::{Classification, Dataset};
 use crate::engine::House;
 use crate::engine::case::pause::Pause;
+use crate::engine::run::goldens::Goldens;
 use crate::engine::run::keep::Keeper;
 use crate::engine::run::turns::Turns;
 use crate::evidence::{Bundle, Journal, Open, Redactor};
@@ -27,6 +28,7 @@ pub(in crate::engine) struct Run {
     pub(in crate::engine) redactor: Redactor,
     pub(in crate::engine) states: Mutex<States>,
     pub(in crate::engine) turns: Turns,
+    pub(in crate::engine) goldens: Goldens,
     /// Whether a failure is being looked for, and not judged.
     pub(in crate::engine) is_hunt: bool,
     pub(in crate::engine) keeper: Keeper,

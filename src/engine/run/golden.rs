@@ -7,16 +7,20 @@ use crate::engine::observe;
 use crate::engine::run::context::{CaseLog, Ending, Rehearsed};
 use crate::model::{Body, CaseEvents, History, Moment, Outcome, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What the two golden runs have shown.
+#[derive(Clone)]
 pub(in crate::engine) struct Golden {
+    /// The scenario that they are of; several may share them.
+    pub(in crate::engine) scenario: String,
     /// The events of the first one, to which everything is compared.
     pub(in crate::engine) events: CaseEvents,
-    pub(in crate::engine) first: Recording,
-    pub(in crate::engine) second: Recording,
+    pub(in crate::engine) first: Arc<Recording>,
+    pub(in crate::engine) second: Arc<Recording>,
     /// Of a third one, alone on its server, if it was made: with durable states.
-    pub(in crate::engine) alone: Option<Recording>,
+    pub(in crate::engine) alone: Option<Arc<Recording>>,
     /// Whether both are green; if not, nothing is injured.
     pub(in crate::engine) is_green: bool,
 }
@@ -36,7 +40,7 @@ pub(in crate::engine) async fn run(context: &Rehearsed<'_>, checkpoints: &BTreeS
         let end = finish(context, &mut one, &events, trouble)?;
         let first = first.unwrap_or_default().end(&one, end).await?;
         let second = Recording { traces: first.traces.clone(), ..Recording::default() };
-        return Ok(Golden { events, first, second, alone: None, is_green: end.1 == Verdict::Pass });
+        return Ok(Golden::of(context, events, [first, second], end.1 == Verdict::Pass));
     }
     let (first, second) = tokio::join!(recorded(context, &mut one, checkpoints), recorded(context, &mut two, &none));
     let golden = one.events.clone();
@@ -53,11 +57,18 @@ pub(in crate::engine) async fn run(context: &Rehearsed<'_>, checkpoints: &BTreeS
     }
     let (first, second) = (first.end(&one, ends[0]).await?, second.end(&two, ends[1]).await?);
     let is_green = Verdict::worst(ends.map(|(_, verdict)| verdict)) == Verdict::Pass;
-    Ok(Golden { events: golden, first, second, alone: None, is_green })
+    Ok(Golden::of(context, golden, [first, second], is_green))
+}
+
+impl Golden {
+    fn of(context: &Rehearsed<'_>, events: CaseEvents, recordings: [Recording; 2], is_green: bool) -> Golden {
+        let [first, second] = recordings.map(Arc::new);
+        Golden { scenario: context.scenario.name.clone(), events, first, second, alone: None, is_green }
+    }
 }
 
 /// Once more, alone on a server of its own, where durable states can be told apart. It must be as green as the others.
-pub(in crate::engine) async fn alone(context: &Rehearsed<'_>, golden: &Golden) -> Result<Option<Recording>> {
+pub(in crate::engine) async fn alone(context: &Rehearsed<'_>, golden: &Golden) -> Result<Option<Arc<Recording>>> {
     let _seat = context.run.turns.seat().await;
     let mut log = CaseLog::new(context.run, format!("{}/golden-alone", context.scenario.name));
     log.record(case::started(context, &log.events, None, None))?;
@@ -67,7 +78,7 @@ pub(in crate::engine) async fn alone(context: &Rehearsed<'_>, golden: &Golden) -
     stage.keep_logs(&log.case())?;
     let (outcome, verdict) = finish(context, &mut log, &golden.events, trouble(&recording))?;
     context.run.keeper.end(stage, &log, outcome, verdict).await?;
-    Ok(recording.ok().filter(|_| verdict == Verdict::Pass))
+    Ok(recording.ok().filter(|_| verdict == Verdict::Pass).map(Arc::new))
 }
 
 #[derive(Default)]

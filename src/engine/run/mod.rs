@@ -6,6 +6,7 @@
 //! sealing      the beginning and the end of a bundle
 //! scenario     golden run twice, points, cases in parallel, verdict
 //! golden       the uninjured runs
+//! goldens      which scenarios have them in common
 //! losses       the cases of a loss of power
 //! recovered    what databases recover to after one
 //! planning     from a scenario to its data and its plan
@@ -18,6 +19,7 @@
 
 pub(in crate::engine) mod context;
 pub(in crate::engine) mod golden;
+pub(in crate::engine) mod goldens;
 pub(in crate::engine) mod house;
 pub(in crate::engine) mod keep;
 mod losses;

@@ -3,6 +3,7 @@
 use crate::engine::points::Tier;
 use crate::engine::points::select::{Again, Hunt};
 use crate::engine::run::context::Run;
+use crate::engine::run::goldens::Goldens;
 use crate::engine::run::keep::Keeper;
 use crate::engine::run::planning;
 use crate::engine::run::scenario;
@@ -204,6 +205,7 @@ impl Rehearsal {
             states,
             diff_key: crate::target::random()?,
             turns,
+            goldens: Goldens::of(scenarios),
             is_hunt: self.options.hunt.is_some(),
             keeper,
             pause: self.pause,
@@ -269,9 +271,8 @@ async fn rehearse_or_say_why(run: &Run, library: &Library, scenario: &Scenario, 
     };
     if let Err(error) = result {
         let (scenario, why) = (scenario.name.clone(), error.to_string());
-        let record = run.journal.record();
-        let begun = record.scenarios.iter().rfind(|record| record.scenario == scenario);
-        let verdict = begun.map_or(Verdict::Unknown, check::broken_off_verdict);
+        let verdict =
+            run.journal.of_scenario(&scenario, |begun| begun.map_or(Verdict::Unknown, check::broken_off_verdict));
         run.journal.append(Body::ScenarioFinished { scenario, verdict, why })?;
     }
     Ok(true)

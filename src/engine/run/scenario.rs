@@ -23,7 +23,8 @@ use crate::engine::run::tool_digest::tool_sha256;
 use crate::engine::{Library, Options, Tier};
 use crate::fault::Fault;
 use crate::model::{
-    Address, Axis, Body, Coverage, ExpectRecord, FaultPoint, FaultSpec, Outcome, Scenario, Token, TokenDigests, Verdict,
+    Address, Axis, Body, CaseRecord, Coverage, ExpectRecord, FaultPoint, FaultSpec, GoldenShare, Scenario, Token,
+    TokenDigests, Verdict,
 };
 use crate::{Error, Result, check};
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
@@ -68,10 +69,16 @@ pub(in crate::engine) async fn rehearse(
     if !options.plan_only && options.only.is_none() {
         mutation::prove(&context, options).await?;
     }
-    let checkpoints = if options.tier == Tier::Full { checkpoint::steps(&context) } else { BTreeSet::new() };
-    let mut golden = golden::run(&context, &checkpoints).await?;
+    // The nightly tier runs everything, and by that audits what the others leave out.
+    let leaves_out = options.tier != Tier::Nightly && !options.plan_only;
+    let checkpoints = if leaves_out { checkpoint::steps(&context) } else { BTreeSet::new() };
+    let mut golden = run.goldens.get(scenario, golden::run(&context, &checkpoints)).await?;
+    if golden.scenario != scenario.name {
+        let (scenario, with) = (scenario.name.clone(), golden.scenario.clone());
+        run.journal.append(Body::GoldenShared(GoldenShare { scenario, with }))?;
+    }
     context.bounds = golden::bounds(&context, &golden.first);
-    if options.tier == Tier::Full {
+    if leaves_out {
         context.idle = golden::idle_steps(&context, &golden);
     }
     if golden.is_green {
@@ -358,21 +365,18 @@ fn finish(run: &Run, scenario: &Scenario, options: &Options) -> Result<()> {
     for over in run.turns.unvisited(&scenario.name) {
         run.journal.append(over)?;
     }
-    let record = run.journal.record();
-    let record = record.scenarios.iter().rfind(|record| record.scenario == scenario.name);
-    let record = record.ok_or_else(|| Error::bug(format!("scenario {} was never started", scenario.name)))?;
-    let (verdict, why) = match options.plan_only {
+    let judged = run.journal.of_scenario(&scenario.name, |record| match (record, options.plan_only) {
+        (None, _) => Err(Error::bug(format!("scenario {} was never started", scenario.name))),
         // What a canary turns red is not known before it is injured.
-        true => (
-            Verdict::worst(record.golden().map(|case| case.outcome.map_or(Verdict::Unknown, planned_verdict))),
-            String::new(),
-        ),
-        false => check::scenario_verdict(record),
-    };
+        (Some(record), true) => Ok((Verdict::worst(record.golden().map(planned_verdict)), String::new())),
+        (Some(record), false) => Ok(check::scenario_verdict(record)),
+    });
+    let (verdict, why) = judged?;
     run.journal.append(Body::ScenarioFinished { scenario: scenario.name.clone(), verdict, why })
 }
 
 /// A plan could be made wherever the golden runs came to an end, whichever it was.
-fn planned_verdict(outcome: Outcome) -> Verdict {
-    if outcome.verdict() == Verdict::Unknown { Verdict::Unknown } else { Verdict::Pass }
+fn planned_verdict(golden: &CaseRecord) -> Verdict {
+    let is_known = golden.outcome.is_some_and(|outcome| outcome.verdict() != Verdict::Unknown);
+    if is_known { Verdict::Pass } else { Verdict::Unknown }
 }
