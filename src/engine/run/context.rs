@@ -74,10 +74,10 @@ pub(in crate::engine) struct Rehearsed<'a> {
 }
 
 impl Rehearsed<'_> {
-    /// Whether a fault of the scenario is a loss of power during this step.
+    /// Whether a fault of the scenario, or of one with the same golden runs, is a loss of power during this step.
     pub(in crate::engine) fn loses_power(&self, step: &str) -> bool {
         let loses = |fault: &FaultSpec| self.run.registry.fault(&fault.kind).is_some_and(loses_power);
-        self.scenario.faults.iter().any(|fault| fault.during == step && loses(fault))
+        self.run.goldens.faults(self.scenario).iter().any(|fault| fault.during == step && loses(fault))
     }
 
     /// Whether values of rows may stand in evidence.

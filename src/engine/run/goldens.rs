@@ -6,7 +6,7 @@
 
 use crate::Result;
 use crate::engine::run::golden::Golden;
-use crate::model::Scenario;
+use crate::model::{FaultSpec, Scenario};
 use std::collections::BTreeSet;
 use tokio::sync::OnceCell;
 
@@ -16,8 +16,8 @@ pub(in crate::engine) struct Goldens(Vec<Alike>);
 struct Alike {
     /// What they have in common.
     scenario: Scenario,
-    /// The steps that any of them injures.
-    injured: BTreeSet<String>,
+    /// What strikes in any of them.
+    faults: Vec<FaultSpec>,
     golden: OnceCell<Golden>,
 }
 
@@ -26,12 +26,12 @@ impl Goldens {
     pub(in crate::engine) fn of(scenarios: &[Scenario]) -> Goldens {
         let mut groups: Vec<Alike> = Vec::new();
         for scenario in scenarios {
-            let injured = scenario.faults.iter().map(|fault| fault.during.clone());
+            let faults = scenario.faults.iter().cloned();
             let common = uninjured(scenario);
             match groups.iter_mut().find(|group| group.scenario == common) {
-                Some(group) => group.injured.extend(injured),
+                Some(group) => group.faults.extend(faults),
                 None => {
-                    groups.push(Alike { scenario: common, injured: injured.collect(), golden: OnceCell::new() });
+                    groups.push(Alike { scenario: common, faults: faults.collect(), golden: OnceCell::new() });
                 }
             }
         }
@@ -40,7 +40,12 @@ impl Goldens {
 
     /// The steps that a scenario, or another one with the same golden runs, injures.
     pub(in crate::engine) fn injured(&self, scenario: &Scenario) -> BTreeSet<String> {
-        self.group(scenario).map(|group| group.injured.clone()).unwrap_or_default()
+        self.faults(scenario).iter().map(|fault| fault.during.clone()).collect()
+    }
+
+    /// What strikes in a scenario, or in another one with the same golden runs.
+    pub(in crate::engine) fn faults(&self, scenario: &Scenario) -> &[FaultSpec] {
+        self.group(scenario).map_or(&[], |group| &group.faults)
     }
 
     /// The golden runs of a scenario; `run` makes them if nobody has. After trouble with them the next one tries again.
@@ -78,7 +83,7 @@ fn uninjured(scenario: &Scenario) -> Scenario {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{At, FaultSpec, Known};
+    use crate::model::{At, Known};
 
     fn scenario(name: &str, during: &str, more: &str) -> Scenario {
         let text = format!(
