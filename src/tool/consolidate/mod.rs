@@ -1,7 +1,7 @@
 //! Many SQLite files into few: `backup`, `dry-run`, `migrate`, `verify`, `health`, `restore`, and `serve` to try it with.
 //!
 //! The sources are never written and never opened for it: they are byte for byte what they were, with what lies beside
-//! them, after every command but `restore` ([`snapshot`] says how). The targets appear together ([`migrate`]).
+//! them, after every command but `restore` (`snapshot` says how). The targets appear together (`migrate`).
 //!
 //! ```text
 //! profile   which table goes where                place     folder, mode, variables
