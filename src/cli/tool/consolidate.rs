@@ -1,6 +1,6 @@
 //! `rehearse tool consolidate`: the commands, and the flags that the runbook has in their place.
 
-use super::Format;
+use super::{Format, ended, print_report};
 use crate::tool::consolidate::{self, Action, Options, Outcome, Report};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -139,18 +139,11 @@ impl Common {
 }
 
 fn print(outcome: &Outcome, format: Format) -> ExitCode {
-    match (&outcome.health, format) {
-        (Some(health), _) => println!("{health:#}"),
-        (None, Format::Json) => println!("{}", serde_json::to_string_pretty(&outcome.report).unwrap_or_default()),
-        (None, Format::Text) => print_text(&outcome.report),
+    match &outcome.health {
+        Some(health) => println!("{health:#}"),
+        None => print_report(&outcome.report, format, print_text),
     }
-    match &outcome.error {
-        None => ExitCode::SUCCESS,
-        Some(error) => {
-            eprintln!("error: {error}");
-            ExitCode::from(error.exit_code())
-        }
-    }
+    ended(outcome.error.as_ref())
 }
 
 fn print_text(report: &Report) {

@@ -1,31 +1,39 @@
 //! The stage of one case: its own databases, a proxy before each, and its own directories. Nothing of it is shared.
+//!
+//! ```text
+//! holding  its databases: clones, each with a proxy before it or in a file of its own
+//! own      the server of a case that does not share the one of all
+//! watch    what is done to the files of databases
+//! files    the files of a tool
+//! ```
 
 mod files;
+mod holding;
 mod own;
 mod watch;
 
+pub(in crate::engine) use holding::{Holding, Place};
 pub(in crate::engine) use own::seeded_name;
 
 use crate::engine::case::checkpoint::Checkpoint;
 use crate::engine::case::hazard::Undo;
 use crate::engine::case::service::Services;
-use crate::engine::proxy::{Epochs, Proxy, ProxyRules};
-use crate::engine::run::house::Origin;
+use crate::engine::proxy::{Epochs, Proxy};
 use crate::engine::{Rehearsed, Traces};
 use crate::evidence::{CAPTURE_LIMIT, Capture};
-use crate::model::{Claims, Engine, Step, TargetSpec};
+use crate::model::{Claims, Step};
 use crate::target::{Cluster, Database, Pool, Server};
 use crate::{Error, Result};
 use files::{is_set_aside, list};
 use futures_util::future::try_join_all;
+use holding::hold;
 use own::Own;
-use sqlx::{Connection, PgConnection};
+use sqlx::Connection;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 use std::time::{Duration, SystemTime};
-use tokio::sync::Mutex;
 use watch::Watch;
 
 /// See the module.
@@ -44,27 +52,6 @@ pub(in crate::engine) struct Stage<'a> {
     standing: std::sync::Mutex<Vec<Undo>>,
     /// Where a database is a file.
     watch: Option<Watch>,
-}
-
-/// A database under the name that the scenario gives it.
-pub(in crate::engine) struct Holding {
-    pub(in crate::engine) endpoint: String,
-    /// The dotted name, as in `{source.general}`.
-    pub(in crate::engine) name: String,
-    pub(in crate::engine) is_source: bool,
-    pub(in crate::engine) place: Place,
-}
-
-pub(in crate::engine) enum Place {
-    Postgres {
-        database: Option<Database>,
-        proxy: Proxy,
-        /// Our own connection, kept from one look to the next: half of what a look costs is connecting.
-        observer: Mutex<Option<PgConnection>>,
-    },
-    Sqlite {
-        path: PathBuf,
-    },
 }
 
 /// How long backends of a dead tool may go on.
@@ -336,60 +323,6 @@ impl<'a> Stage<'a> {
         }
         Ok(())
     }
-}
-
-async fn hold(
-    context: &Rehearsed<'_>,
-    target: &TargetSpec,
-    (own, from): (&Option<Own>, Option<&Checkpoint>),
-    number: u32,
-    dir: &Path,
-) -> Result<Holding> {
-    let house = &context.run.house;
-    let leaf = target.name.rsplit('.').next().unwrap_or(&target.name);
-    if let (Some(own), Engine::Postgres) = (own, target.engine) {
-        let database = own.pool.existing(&seeded_name(target));
-        return held(target, own.pool.cluster(), database).await;
-    }
-    let kept = from.and_then(|checkpoint| checkpoint.template(&target.endpoint())).cloned();
-    let origin = match kept {
-        Some(template) => Origin::Postgres(template),
-        None => house.origin(context.dataset, &target.database, target.engine).await?,
-    };
-    let place = match origin {
-        Origin::Postgres(template) => {
-            let pool = house.postgres().await?;
-            let database = pool.clone(&template, &database_name(number, leaf)).await?;
-            return held(target, pool.cluster(), database).await;
-        }
-        Origin::Sqlite(template) => {
-            let path = dir.join("files").join(format!("{leaf}.db"));
-            template.clone_to(&path)?;
-            Place::Sqlite { path }
-        }
-    };
-    Ok(Holding { endpoint: target.endpoint(), name: target.name.clone(), is_source: target.is_source(), place })
-}
-
-/// A database, with a proxy before it.
-async fn held(target: &TargetSpec, cluster: &Cluster, database: Database) -> Result<Holding> {
-    let (socket, port) = cluster.socket();
-    let upstream = socket.join(format!(".s.PGSQL.{port}"));
-    let side = Some(cluster.admin("postgres"));
-    let rules = ProxyRules { forbidden_role: Some(crate::target::ADMIN_ROLE.to_owned()), side };
-    let place = Place::Postgres {
-        database: Some(database),
-        proxy: Proxy::start(&target.endpoint(), upstream, rules).await?,
-        observer: Mutex::default(),
-    };
-    Ok(Holding { endpoint: target.endpoint(), name: target.name.clone(), is_source: target.is_source(), place })
-}
-
-/// Names of clones are of `[a-z0-9_]` and unique in the session.
-fn database_name(number: u32, leaf: &str) -> String {
-    let plain: String =
-        leaf.to_ascii_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-    format!("c{number}_{}", &plain[..plain.len().min(30)])
 }
 
 /// Head and tail of what is too long.

@@ -1,6 +1,6 @@
 //! The server of a case that does not share the one of all.
 
-use super::database_name;
+use super::holding::database_name;
 use crate::Result;
 use crate::engine::Rehearsed;
 use crate::model::TargetSpec;

@@ -1,35 +1,15 @@
-//! `rehearse tool`: the reference migrators, with the commands and flags of their runbooks.
-#![allow(clippy::print_stdout, clippy::print_stderr)] // only the command line prints
+//! `rehearse tool one-db`: its commands and flags, and what it prints.
 
-mod consolidate;
-
-use crate::tool::one_db::{self, Action, Options, Outcome, Report, Status, TableResult, TableStatus};
-use clap::{Args, Subcommand, ValueEnum};
+use super::{Format, ended, print_report};
+use crate::tool::one_db::{self, Action, Options, Report, Status, TableResult, TableStatus};
+use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Arguments of `rehearse tool`.
-#[derive(Debug, Args)]
-pub(super) struct ToolArgs {
-    #[command(subcommand)]
-    flow: Flow,
-}
-
 #[derive(Debug, Subcommand)]
-enum Flow {
-    /// Many Postgres databases into one, a schema for each.
-    OneDb {
-        #[command(subcommand)]
-        command: OneDb,
-    },
-    /// Many SQLite files into few.
-    Consolidate(consolidate::ConsolidateArgs),
-}
-
-#[derive(Debug, Subcommand)]
-enum OneDb {
+pub(super) enum OneDb {
     /// Check everything and write nothing: fails on whatever a run would refuse.
     Plan(OneDbArgs),
     /// Copy the tables, each in one transaction.
@@ -55,7 +35,7 @@ enum OneDb {
 }
 
 #[derive(Debug, Args)]
-struct OneDbArgs {
+pub(super) struct OneDbArgs {
     /// Variable with the DSN of the target.
     #[arg(long, value_name = "VAR")]
     target_env: Option<String>,
@@ -88,12 +68,6 @@ struct OneDbArgs {
     format: Format,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Format {
-    Text,
-    Json,
-}
-
 fn source(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, variable)) if !name.is_empty() && !variable.is_empty() => {
@@ -103,14 +77,10 @@ fn source(text: &str) -> Result<(String, String), String> {
     }
 }
 
-impl ToolArgs {
-    /// Runs the migrator and prints what came of it.
+impl OneDb {
+    /// Does it and prints what came of it.
     pub(super) async fn run(self) -> ExitCode {
-        let command = match self.flow {
-            Flow::OneDb { command } => command,
-            Flow::Consolidate(args) => return args.run(),
-        };
-        let (action, dry_run, confirm, args) = match command {
+        let (action, dry_run, confirm, args) = match self {
             OneDb::Plan(args) => (Action::Plan, false, None, args),
             OneDb::Migrate { dry_run, args } => (Action::Migrate, dry_run, None, args),
             OneDb::Verify(args) => (Action::Verify, false, None, args),
@@ -119,7 +89,9 @@ impl ToolArgs {
         };
         let format = args.format;
         let options = args.options(action, dry_run, confirm);
-        print(&one_db::execute(options, Arc::new(|line: &str| eprintln!("{line}"))).await, format)
+        let outcome = one_db::execute(options, Arc::new(|line: &str| eprintln!("{line}"))).await;
+        print_report(&outcome.report, format, print_text);
+        ended(outcome.error.as_ref())
     }
 }
 
@@ -138,20 +110,6 @@ impl OneDbArgs {
             confirm_rollback,
             jobs: usize::from(self.jobs),
             lock_timeout: Duration::from_millis(self.lock_timeout),
-        }
-    }
-}
-
-fn print(outcome: &Outcome, format: Format) -> ExitCode {
-    match format {
-        Format::Json => println!("{}", serde_json::to_string_pretty(&outcome.report).unwrap_or_default()),
-        Format::Text => print_text(&outcome.report),
-    }
-    match &outcome.error {
-        None => ExitCode::SUCCESS,
-        Some(error) => {
-            eprintln!("error: {error}");
-            ExitCode::from(error.exit_code())
         }
     }
 }
