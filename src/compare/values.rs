@@ -71,12 +71,12 @@ async fn difference(sides: &mut Sides, table: &Table, key: &Key, kind: Kind) -> 
     let row = table.told().iter().cloned().zip(key.0.iter().cloned()).collect();
     let expected = if kind == Kind::Extra { None } else { Some(values(sides, table, Which::Source, key).await?) };
     let found = if kind == Kind::Missing { None } else { Some(values(sides, table, Which::Target, key).await?) };
-    let differs = |column: &String, of: &Row| match (&expected, &found) {
+    let differs = |column: &String| match (&expected, &found) {
         (Some(expected), Some(found)) => expected.get(column) != found.get(column),
-        _ => of.contains_key(column) && !table.key.contains(column),
+        _ => !table.key.contains(column),
     };
     let told = |of: &Row| -> Row {
-        of.iter().filter(|(column, _)| differs(column, of)).map(|(c, v)| (c.clone(), v.clone())).collect()
+        of.iter().filter(|(column, _)| differs(column)).map(|(c, v)| (c.clone(), v.clone())).collect()
     };
     Ok(RowDifference { key: row, expected: expected.as_ref().map(told), found: found.as_ref().map(told) })
 }

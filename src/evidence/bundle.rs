@@ -16,7 +16,7 @@ pub const EVENTS: &str = "events.jsonl";
 /// The sums' name in a bundle.
 pub const SUMS: &str = "SHA256SUMS";
 /// The sums while they are written: a bundle has all of them or none.
-const SUMS_PART: &str = "SHA256SUMS.part";
+pub const SUMS_PART: &str = "SHA256SUMS.part";
 /// What is added after sealing, and names the sums; so the sums cannot name it.
 pub const AFTER_SEALING: [&str; 2] = ["attest", "signoffs"];
 const MAX_PATH_BYTES: usize = 180;

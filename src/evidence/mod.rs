@@ -8,7 +8,7 @@ mod journal;
 mod outcome;
 mod redact;
 
-pub use bundle::{AFTER_SEALING, Bundle, EVENTS, Open, README, SUMS, Sealed, path_problem};
+pub use bundle::{AFTER_SEALING, Bundle, EVENTS, Open, README, SUMS, SUMS_PART, Sealed, path_problem};
 pub use capture::{CAPTURE_LIMIT, Capture, Captured};
 pub use chain::{Flaw, FlawKind, chained, read, read_intact};
 pub use journal::{Journal, Observer};

@@ -111,7 +111,9 @@ impl Policy {
     pub(super) fn max_age_s(&self) -> std::result::Result<Option<i64>, String> {
         let units = [("m", 60), ("h", 3_600), ("d", 86_400)];
         let seconds = |text: &String| {
-            let found = units.iter().find_map(|(unit, s)| Some(text.strip_suffix(unit)?.parse::<i64>().ok()? * s));
+            let found = units
+                .iter()
+                .find_map(|(unit, s)| text.strip_suffix(unit)?.parse::<u32>().ok().map(|number| i64::from(number) * s));
             found.ok_or_else(|| format!("max_age `{text}`: write a time as in 30m, 24h or 7d"))
         };
         self.max_age.as_ref().map(seconds).transpose()

@@ -39,7 +39,10 @@ impl Binaries {
             };
         }
         if let Some(dir) = std::env::var_os("REHEARSE_PG_BIN") {
-            return Binaries::at(base, Path::new(&dir)).map_err(|error| error.within("REHEARSE_PG_BIN"));
+            let found = Binaries::at(base, Path::new(&dir)).map_err(|error| error.within("REHEARSE_PG_BIN"))?;
+            let other =
+                || Error::environment(format!("REHEARSE_PG_BIN is Postgres {}: another was asked for", found.version));
+            return if wanted.takes(found.major()) { Ok(found) } else { Err(other()) };
         }
         match Binaries::local(base, wanted) {
             Ok(binaries) => Ok(binaries),

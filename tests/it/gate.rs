@@ -311,6 +311,8 @@ fn a_runner_that_dies_at_any_byte_leaves_an_incomplete_bundle_and_never_a_green_
         assert_eq!(verification.status(), Status::Incomplete, "cut at {cut}: {}", verification.text());
         assert_eq!(verification.verdict(), Verdict::Unknown);
     }
+    fs::write(forged.path("SHA256SUMS.part"), "0").unwrap();
+    assert_eq!(forged.verify(&Expected::default()).status(), Status::Incomplete, "between the sums and their name");
 }
 
 #[test]

@@ -3,8 +3,8 @@
 
 use super::receipt::{NAME, content_of};
 use super::report::{FileResult, write_whole};
-use super::snapshot::Snapshot;
-use super::{Run, migrate};
+use super::snapshot::{Snapshot, beside};
+use super::{Run, migrate, place};
 use crate::db::sqlite::immutable_uri;
 use crate::{Error, Result, clock};
 use rusqlite::{Connection, OpenFlags};
@@ -43,22 +43,25 @@ pub(super) fn backup(run: &Run) -> Result<()> {
     if let Some(leftover) = super::restore::interrupted(run) {
         return Err(leftover);
     }
-    let folder = run.options.backup_dir.clone().unwrap_or_else(|| default_folder(run));
+    let folder = match &run.options.backup_dir {
+        Some(folder) => place::absolute(folder)?,
+        None => default_folder(run),
+    };
     if folder.exists() {
         return Err(Error::refused(format!("{} is there already: a backup has a folder of its own", folder.display())));
     }
-    let part = PathBuf::from(format!("{}.part", folder.display()));
+    let part = beside(&folder, ".part");
+    let is_first = folder.parent().is_some_and(|parent| !parent.exists());
     migrate::remove_folder(&part)?; // of a run that was killed
     std::fs::create_dir_all(&part).map_err(|error| Error::io("create", &part, error))?;
-    run.has_space(&part, 1)?;
-    let outcome = fill(run, &part).and_then(|()| {
+    let outcome = run.has_space(&part, 1).and_then(|()| fill(run, &part)).and_then(|()| {
         migrate::sync(&part)?;
         std::fs::rename(&part, &folder).map_err(|error| Error::io("create", &folder, error))?;
         migrate::sync(folder.parent().unwrap_or(&folder))
     });
     migrate::remove_folder(&part)?;
-    if outcome.is_err() {
-        // An empty folder of backups that we made ourselves; one with another backup in it stays.
+    if outcome.is_err() && is_first {
+        // The folder of backups, which we made ourselves.
         let _ = folder.parent().map(std::fs::remove_dir);
     }
     run.report().backup = outcome.is_ok().then(|| folder.display().to_string());

@@ -14,6 +14,12 @@ pub enum Mode {
     Consolidated,
 }
 
+/// A folder by its whole path and without a slash at its end: it has a parent, and files may lie beside it.
+pub(super) fn absolute(folder: &Path) -> Result<PathBuf> {
+    let whole = std::path::absolute(folder).map_err(|error| Error::io("find", folder, error))?;
+    Ok(whole.components().collect())
+}
+
 /// The data folder and what the variables say.
 #[derive(Debug, Clone)]
 pub struct Place {

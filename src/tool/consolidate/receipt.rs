@@ -66,12 +66,9 @@ impl Receipt {
 /// # Errors
 /// It cannot be read, as when it is damaged or in use.
 pub(super) fn content(path: &Path) -> Result<(String, bool)> {
-    // Made only where a copy is needed.
-    let scratch = std::env::temp_dir().join(format!("rehearse-consolidate-{}", std::process::id()));
-    let content = Snapshot::take(path, &scratch, PATIENCE)
-        .and_then(|snapshot| content_of(&snapshot.connection).map_err(|error| error.within(path.display())));
-    super::migrate::remove_folder(&scratch)?;
-    content
+    let scratch = tempfile::tempdir().map_err(|error| Error::environment("no temporary folder").caused_by(error))?;
+    let snapshot = Snapshot::take(path, scratch.path(), PATIENCE)?;
+    content_of(&snapshot.connection).map_err(|error| error.within(path.display()))
 }
 
 /// The same of an open database.

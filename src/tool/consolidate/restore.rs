@@ -8,7 +8,7 @@ use super::backup::{self, MANIFEST, Manifest};
 use super::migrate::{self, WORKSHOP};
 use super::receipt::{self, NAME, Receipt};
 use super::report::{FileResult, write_whole};
-use super::{Run, holders};
+use super::{Run, holders, place};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -40,7 +40,7 @@ pub(super) fn restore(run: &Run) -> Result<()> {
     }
     let _alone = run.lock()?;
     let folder = match &run.options.backup_dir {
-        Some(folder) => folder.clone(),
+        Some(folder) => place::absolute(folder)?,
         None => latest(run)?,
     };
     let manifest = read(&folder)?;

@@ -1,6 +1,7 @@
 //! `--pg`: where the server comes from, and a fetch that goes wrong.
 
 use super::scratch::{STUCK, Scratch};
+use rehearsal::target::{Base, Binaries, Wanted};
 use rstest::rstest;
 use std::os::unix::fs::PermissionsExt;
 
@@ -30,6 +31,15 @@ fn a_fetch_that_goes_wrong_is_told_and_leaves_nothing(#[case] script: &str, #[ca
     let cache = std::fs::read_dir(scratch.dir.path().join("cache")).unwrap();
     let left: Vec<_> = cache.flatten().map(|entry| entry.file_name()).filter(|name| name != "fetch.lock").collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn a_folder_that_holds_another_version_is_not_taken() {
+    let mut scratch = Scratch::with("stuck", STUCK);
+    let found = Binaries::find(&Base::find(), &Wanted::default()).unwrap();
+    scratch.env.insert("REHEARSE_PG_BIN".into(), found.dir.into());
+    let said = scratch.rehearse(&["run", "--pg-version", "99"]);
+    said.has(2, &format!("REHEARSE_PG_BIN is Postgres {}: another was asked for", found.version));
 }
 
 #[rstest]

@@ -1,6 +1,7 @@
 //! Backups, and the way back.
 
 use super::*;
+use rstest::rstest;
 
 const RESTORE: [&str; 3] = ["restore", "--confirm-restore", "RESTORE"];
 
@@ -61,6 +62,21 @@ fn of_several_backups_the_newest_is_taken_or_the_one_that_is_named() {
     stage.ok(&[&RESTORE[..], &["--backup-dir", &first]].concat());
     assert_ne!(stage.ask("elo.db", "select count(*) from matches"), "0");
     assert!(stage.refused(&["backup", "--backup-dir", &first], 1).contains("is there already"));
+}
+
+#[rstest]
+#[case::a_bare_word("saved")]
+#[case::a_slash_at_the_end("saved/")]
+fn a_folder_of_a_backup_may_be_named_from_where_one_stands(#[case] named: &str) {
+    let stage = Stage::new();
+    let there = |arguments: &[&str]| {
+        let output =
+            stage.command(arguments).args(["--backup-dir", named]).current_dir(stage.path("")).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    };
+    there(&["backup"]);
+    assert!(stage.path("saved/manifest.json").is_file() && !stage.path("saved.part").exists());
+    there(&RESTORE);
 }
 
 #[test]
