@@ -29,7 +29,7 @@ pub fn now_utc() -> String {
     written(jiff::Timestamp::now())
 }
 
-/// Seconds since 1970, for names that must differ from run to run.
+/// Seconds since 1970.
 pub fn unix_seconds() -> i64 {
     jiff::Timestamp::now().as_second()
 }

@@ -75,10 +75,10 @@ async fn difference(sides: &mut Sides, table: &Table, key: &Key, kind: Kind) -> 
         (Some(expected), Some(found)) => expected.get(column) != found.get(column),
         _ => !table.key.contains(column),
     };
-    let told = |of: &Row| -> Row {
+    let differing = |of: &Row| -> Row {
         of.iter().filter(|(column, _)| differs(column)).map(|(c, v)| (c.clone(), v.clone())).collect()
     };
-    Ok(RowDifference { key: row, expected: expected.as_ref().map(told), found: found.as_ref().map(told) })
+    Ok(RowDifference { key: row, expected: expected.as_ref().map(differing), found: found.as_ref().map(differing) })
 }
 
 /// What is printed of the rows that differ.
@@ -99,13 +99,8 @@ pub(super) async fn told(sides: &mut Sides, table: &Table, differing: Differing)
 
 /// The columns in which the rows of one key differ.
 async fn changed_columns(sides: &mut Sides, table: &Table, key: &Key) -> Result<Vec<String>> {
-    let source = values(sides, table, Which::Source, key).await?;
-    let target = values(sides, table, Which::Target, key).await?;
-    Ok(source
-        .into_iter()
-        .filter(|(column, value)| target.get(column) != Some(value))
-        .map(|(column, _)| column)
-        .collect())
+    let row = difference(sides, table, key, Kind::Changed).await?;
+    Ok(row.expected.into_iter().flatten().map(|(column, _)| column).collect())
 }
 
 /// The row of a key by column: what is known of it where it cannot be asked for, the whole of it where there is no key.

@@ -1,6 +1,7 @@
 //! One generated value, before it is written for an engine.
 
 use crate::db::copy_text;
+use crate::model::canonical;
 use rusqlite::types::{ToSql, ToSqlOutput, Value};
 
 /// A value as both engines can take it. Types that only Postgres has are in its input form, as text.
@@ -27,7 +28,7 @@ impl Cell {
             Cell::Real(number) => copy_text::push_field(row, Some(&format!("{number:e}"))),
             Cell::Text(text) => copy_text::push_field(row, Some(text)),
             Cell::Blob(bytes) => {
-                let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+                let hex = canonical::hex(bytes);
                 copy_text::push_field(row, Some(&format!("\\x{hex}")));
             }
         }

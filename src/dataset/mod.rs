@@ -20,6 +20,7 @@ pub use rows::CopyBlocks;
 pub use side::{Journal, Side};
 
 use crate::error::{Error, Result};
+use crate::model::canonical;
 use generator::Column;
 use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
@@ -166,5 +167,5 @@ fn digest<'a>(parts: impl Iterator<Item = &'a str>) -> String {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    canonical::hex(&hash.finalize())
 }

@@ -22,6 +22,11 @@ pub(super) fn short_name(case: &CaseRecord) -> &str {
     case.case.rsplit_once('/').map_or(&case.case, |(_, name)| name)
 }
 
+/// Where it was struck; its name, where it was not.
+pub(super) fn place(case: &CaseRecord) -> String {
+    case.address.as_ref().map_or_else(|| short_name(case).to_owned(), ToString::to_string)
+}
+
 /// The command that runs the case again.
 pub(super) fn next_command(scenario: &ScenarioRecord, case: &CaseRecord) -> String {
     match &case.token {

@@ -4,7 +4,7 @@
 //! also where style sheets are forbidden. Absent on purpose: approvals, and the digest of the bundle, which names this
 //! file.
 
-use super::case::{log, next_command, short_name, word};
+use super::case::{log, next_command, place, word};
 use super::diagnosis::diagnosis;
 use super::markup::{STYLE, anchor, badge, escape, table};
 use super::matrix::{Cell, Matrix};
@@ -279,7 +279,7 @@ fn red_cases(record: &RunRecord, states: &States) -> String {
 }
 
 fn red_case(scenario: &ScenarioRecord, case: &CaseRecord, states: &States) -> String {
-    let place = case.address.as_ref().map_or_else(|| short_name(case).to_owned(), ToString::to_string);
+    let place = place(case);
     let mut lines = log(case);
     let left_out = lines.len().saturating_sub(MAX_LOG_LINES);
     lines.drain(..left_out);
@@ -300,7 +300,7 @@ fn red_case(scenario: &ScenarioRecord, case: &CaseRecord, states: &States) -> St
 fn all_cases(record: &RunRecord) -> String {
     let of = |scenario: &ScenarioRecord| {
         let rows = scenario.cases.values().map(|case| {
-            let place = case.address.as_ref().map_or_else(|| short_name(case).to_owned(), ToString::to_string);
+            let place = place(case);
             vec![
                 badge(case.verdict(), word(case).0),
                 format!("<code>{}</code>", escape(&place)),

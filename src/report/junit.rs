@@ -3,7 +3,7 @@
 //! A failed case is a `failure`, an unknown one an `error`; a canary that turned red as planned is neither.
 //! Absent on purpose: timestamps and hosts, and `skipped`, because what was not shown is not harmless.
 
-use super::case::{log, run_again, short_name, took_us, word};
+use super::case::{log, place, run_again, took_us, word};
 use super::diagnosis::diagnosis;
 use super::{Report, Tally};
 use crate::model::{CaseRecord, RunRecord, ScenarioRecord, States, Verdict};
@@ -75,7 +75,7 @@ fn suite(scenario: &ScenarioRecord, states: &States) -> Suite {
 }
 
 fn test(scenario: &ScenarioRecord, case: &CaseRecord, states: &States) -> Test {
-    let name = case.address.as_ref().map_or_else(|| short_name(case).to_owned(), ToString::to_string);
+    let name = place(case);
     let (kind, meaning) = word(case);
     let red = case.verdict() != Verdict::Pass;
     let mut output = format!("{}: {kind}, {meaning}\n", case.case);

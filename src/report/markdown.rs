@@ -1,6 +1,6 @@
 //! `summary.md`: the run for the page of a CI job and for a pull request; at most 900 KiB.
 
-use super::case::{next_command, short_name, word};
+use super::case::{next_command, place, word};
 use super::markup::sign;
 use super::matrix::Matrix;
 use super::words::{count, duration, plain};
@@ -73,7 +73,7 @@ fn red_cases(record: &RunRecord) -> String {
         return String::new();
     }
     let line = |(scenario, case): &(&ScenarioRecord, &CaseRecord)| {
-        let place = case.address.as_ref().map_or_else(|| short_name(case).to_owned(), ToString::to_string);
+        let place = place(case);
         let (word, meaning) = word(case);
         let command = next_command(scenario, case);
         format!("- **{word}** {} `{place}`: {meaning}\n\n  ```sh\n  {command}\n  ```\n", cell(&scenario.scenario))

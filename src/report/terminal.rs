@@ -1,6 +1,6 @@
 //! What a person sees at the end of a run: the verdict, a line per scenario, what is red and how to repeat it.
 
-use super::case::{run_again, short_name, word};
+use super::case::{place, run_again, word};
 use super::diagnosis::{WIDTH, command, diagnosis, line, lines};
 use super::tally::{CheckTally, KindTally, ParityTally, Tally};
 use super::way_back;
@@ -168,7 +168,7 @@ fn red_cases(record: &RunRecord, states: &States, bundle: &str, paint: &Paint) -
 }
 
 fn red_case(scenario: &ScenarioRecord, case: &CaseRecord, states: &States, bundle: &str, paint: &Paint) -> String {
-    let place = case.address.as_ref().map_or_else(|| short_name(case).to_owned(), ToString::to_string);
+    let place = place(case);
     let head = format!("  {}  {}", plain(&scenario.scenario), plain(&place));
     let logs = format!("  {:<10}{bundle}/cases/{}/\n", "logs", case.case);
     format!("\n{}{head}\n", paint.verdict(case.verdict(), word(case).0)) + &diagnosis(scenario, case, states, &logs)

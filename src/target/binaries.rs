@@ -3,6 +3,7 @@
 use super::base::{Base, own_dir, trusted_dir};
 use super::fetched;
 use super::wanted::{Provider, Wanted};
+use crate::model::canonical::hex;
 use crate::process::{Output, run};
 use crate::{Error, Result};
 use sha2::{Digest, Sha256};
@@ -237,11 +238,6 @@ pub(super) fn environment() -> BTreeMap<OsString, OsString> {
     [("LC_ALL", "C"), ("TZ", "UTC"), ("PATH", "/usr/local/bin:/usr/bin:/bin")]
         .map(|(name, value)| (name.into(), value.into()))
         .into()
-}
-
-/// Lower-case hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -4,10 +4,11 @@ use super::base::{Base, own_dir, server_ids, set_mode};
 use super::binaries::{Binaries, environment};
 use super::copy::{copy_tree, give};
 use super::image::{ADMIN_ROLE, TOOL_ROLE, image, key};
+use super::lock;
 use super::postmaster::{PidFile, end_in};
 use super::session::{Session, random};
-use super::{binaries, lock};
 use crate::clock::Stopwatch;
+use crate::model::canonical::hex;
 use crate::process::{Detached, Spawn, works_in};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -243,7 +244,7 @@ impl Place {
     }
 
     async fn introduce(&self) -> Result<Ready> {
-        let tool_password = binaries::hex(&random::<16>()?);
+        let tool_password = hex(&random::<16>()?);
         let mut connection = connect(&admin(&self.socket(), "postgres")).await?;
         let sql = format!("alter role {TOOL_ROLE} password '{tool_password}'");
         let failed = |error| Error::environment("the new server does not take orders").caused_by(error);

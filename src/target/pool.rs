@@ -2,11 +2,11 @@
 //!
 //! A clone carries everything but what Postgres keeps outside of a database: roles, and `alter database ... set`.
 
-use super::binaries::hex;
 use super::cluster::{Cluster, connect};
 use super::image::TOOL_ROLE;
 use super::presence::{self, Backend, Prepared, names, order, refused, roll_back_prepared};
 use crate::clock::Stopwatch;
+use crate::model::canonical::hex;
 use crate::{Error, Result};
 use sha2::{Digest, Sha256};
 use sqlx::Connection;

@@ -1,8 +1,8 @@
 //! SQLite files as targets: a template file is made once per content, a case gets a copy.
 
 use super::base::Base;
-use super::binaries::hex;
 use super::lock;
+use crate::model::canonical::hex;
 use crate::{Error, Result};
 use rusqlite::{Connection, OpenFlags, backup::Backup};
 use sha2::{Digest, Sha256};

@@ -55,7 +55,7 @@ use std::time::Duration;
 /// What a golden run leaves besides its events.
 #[derive(Default)]
 pub(in crate::engine) struct Recording {
-    /// What passed the proxies, by step.
+    /// What passed the proxies, and what was done to files, by step.
     pub(in crate::engine) traces: BTreeMap<String, Traces>,
     /// How long each step took.
     pub(in crate::engine) durations: BTreeMap<String, Duration>,

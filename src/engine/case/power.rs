@@ -36,6 +36,8 @@ pub(in crate::engine) struct Loss {
     pub(in crate::engine) has_ended: bool,
     /// The directory in which the files lay.
     pub(in crate::engine) root: PathBuf,
+    /// What the step had done by then.
+    pub(in crate::engine) reached: Traces,
     /// The files.
     pub(in crate::engine) files: Files,
 }
@@ -65,7 +67,7 @@ pub(in crate::engine) async fn lose(
     log.record(Body::FaultFired { case, address: injury.address.clone(), what: loss.label.clone() })?;
     let end = ended(log, step, loss)?;
     observe::probe(stage, log, &Moment::after(phase, &name), Which::Targets).await?;
-    Ok(Injured { end, reached: Traces::new() })
+    Ok(Injured { end, reached: loss.reached.clone() })
 }
 
 /// Writes down how the step ended: by the loss, or well before it.

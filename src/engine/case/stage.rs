@@ -18,6 +18,7 @@ pub(in crate::engine) use own::seeded_name;
 use crate::engine::case::checkpoint::Checkpoint;
 use crate::engine::case::hazard::Undo;
 use crate::engine::case::service::Services;
+use crate::engine::observe::still::Looks;
 use crate::engine::proxy::{Epochs, Proxy};
 use crate::engine::{Rehearsed, Traces};
 use crate::evidence::{CAPTURE_LIMIT, Capture};
@@ -47,7 +48,7 @@ pub(in crate::engine) struct Stage<'a> {
     own: Option<Own>,
     /// What runs beside the steps.
     pub(in crate::engine) services: Services,
-    pub(in crate::engine) looks: crate::engine::observe::still::Looks,
+    pub(in crate::engine) looks: Looks,
     /// What faults have left standing.
     standing: std::sync::Mutex<Vec<Undo>>,
     /// Where a database is a file.
@@ -84,7 +85,7 @@ impl<'a> Stage<'a> {
         let holdings = context.plan.targets.iter().map(|target| hold(context, target, whole, number, &dir));
         let holdings = try_join_all(holdings).await?;
         let watch = Watch::over(&dir, &holdings)?;
-        let (services, looks) = (Services::of(context.scenario)?, Default::default());
+        let (services, looks) = (Services::of(context.scenario)?, Looks::default());
         Ok(Stage { context, marker, dir, holdings, own, services, looks, standing: std::sync::Mutex::default(), watch })
     }
 

@@ -40,13 +40,13 @@ impl Second {
     }
 }
 
-/// How an injured step ended, and what had passed the proxies by then.
+/// How an injured step ended, and what had passed the proxies and been done to files by then.
 pub(in crate::engine) struct Injured {
     pub(in crate::engine) end: StepEnd,
     pub(in crate::engine) reached: Traces,
 }
 
-/// Each step of a way out with what passed the proxies during it, in order.
+/// Each step of a way out with what passed the proxies and was done to files during it, in order.
 pub(in crate::engine) type Taken = Vec<(String, Traces)>;
 
 /// Runs a step with a fault armed, and looks at the targets right after.

@@ -7,7 +7,7 @@ use crate::dataset::Classification;
 use crate::db::Dsn;
 use crate::engine::case::stage::{Holding, Place, Stage};
 use crate::engine::run::house::Origin;
-use crate::model::{CaseEvents, History, Row, RowDifference, TableDifference};
+use crate::model::{CaseEvents, History, Row, RowDifference, TableDifference, canonical};
 use crate::target::{Database, Pool};
 use sha2::{Digest as _, Sha256};
 use std::path::Path;
@@ -179,6 +179,6 @@ fn shortened(text: &str) -> String {
 
 fn keyed(key: &[u8; 32], text: &str) -> String {
     let digest = Sha256::new().chain_update(key).chain_update(text.as_bytes()).finalize();
-    let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let hex = canonical::hex(&digest[..8]);
     format!("digest {hex}")
 }

@@ -44,9 +44,11 @@ impl Looks {
 /// Whether nobody is there, and since when. Connections are counted first: one that comes in meanwhile is seen the next
 /// time.
 pub(super) async fn still(stage: &Stage<'_>) -> Result<Option<Still>> {
-    let Some(pool) = stage.pool().filter(|_| stage.own_server().is_none()) else { return Ok(None) };
+    let databases = stage.databases();
+    let shared = stage.pool().filter(|_| stage.own_server().is_none() && !databases.is_empty());
+    let Some(pool) = shared else { return Ok(None) };
     let passed = stage.proxies().map(|(_, proxy)| u64::from(proxy.connections())).sum();
-    Ok(pool.is_empty_but_for_us(&stage.databases()).await?.then_some(Still(passed)))
+    Ok(pool.is_empty_but_for_us(&databases).await?.then_some(Still(passed)))
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ use crate::engine::points::epochs::Durable;
 use crate::engine::points::files::Done;
 use crate::engine::proxy::Trace;
 use crate::fault::{Fault, Visits};
+use crate::model::canonical;
 use crate::model::{At, Axis, Coverage, FaultPoint, FaultSpec, Fingerprint, Place};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -120,7 +121,7 @@ impl Recorded {
             let fingerprint = fingerprint.map_or(String::new(), |fingerprint| fingerprint.to_string());
             hash.update(format!("{endpoint} {} {fingerprint} {times}\n", axis.name()));
         }
-        hash.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+        canonical::hex(&hash.finalize()[..4])
     }
 
     /// The same place by its statement, where it is named by its number in the whole step.

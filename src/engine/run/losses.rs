@@ -5,7 +5,7 @@ use crate::Result;
 use crate::engine::Options;
 use crate::engine::case::power::{Loss, Story};
 use crate::engine::files::power::{Image, each_image, images_at_end};
-use crate::engine::files::{FileOp, counts};
+use crate::engine::files::{self, FileOp, counts};
 use crate::engine::points::{Tier, sample, spread};
 use crate::engine::run::context::Rehearsed;
 use crate::engine::run::golden::Golden;
@@ -30,18 +30,13 @@ pub(super) fn plan(
     let classes = losses.len() as u64;
     let is_sample = named.is_none() && options.tier == Tier::Quick;
     let number = if is_sample { sample(context.scenario.faults.len()).max(LEAST) } else { losses.len() };
-    let visited = spread(losses, number, context.scenario.seed).into_iter().map(|loss| {
-        let point = FaultPoint { kind: fault.kind.clone(), arg: None, place: loss.place.clone() };
-        (Address::one(point), Some(Arc::new(loss)))
-    });
-    let mut visited: Visited = visited.collect();
+    let address = |place| Address::one(FaultPoint { kind: fault.kind.clone(), arg: None, place });
+    let visited = spread(losses, number, context.scenario.seed).into_iter();
+    let mut visited: Visited = visited.map(|loss| (address(loss.place.clone()), Some(Arc::new(loss)))).collect();
     let is_there = |place: &Place| visited.iter().any(|(address, _)| is_at(place, &address.first().place));
     let gone: Vec<Place> = named.into_iter().flatten().filter(|place| !is_there(place)).collect();
-    visited.extend(gone.into_iter().map(|place| {
-        let point = FaultPoint { kind: fault.kind.clone(), arg: None, place };
-        (Address::one(point), None)
-    }));
-    let coverage = Coverage { points: images.max(classes), classes, visited: visited.len() as u64, lost: 0 };
+    visited.extend(gone.into_iter().map(|place| (address(place), None)));
+    let coverage = Coverage { points: images, classes, visited: visited.len() as u64, lost: 0 };
     Ok((coverage, visited))
 }
 
@@ -85,7 +80,7 @@ fn losses(context: &Rehearsed<'_>, story: &Story, named: Option<&[Place]>) -> Re
     let mut found = Found { images: 0, losses: Vec::new(), trouble: None, recovered: Recovered::new(context, story)? };
     each_image(&story.before, &story.ops, is_wanted, |image| found.add(story, &numbers, named, image, false));
     found.recovered.forget();
-    if (1..=story.ops.len()).next_back().is_some_and(is_wanted) {
+    if !story.ops.is_empty() && is_wanted(story.ops.len()) {
         let at_end = images_at_end(&story.before, &story.ops);
         at_end.into_iter().for_each(|image| found.add(story, &numbers, named, image, true));
     }
@@ -124,7 +119,15 @@ impl Found<'_> {
         let is_named = named.is_some_and(|places| places.iter().any(|meant| meant.fingerprint == place.fingerprint));
         match self.recovered.is_new(&image.files) {
             Ok(is_new) if is_new || is_named => {
-                self.losses.push(Loss { place, label, has_ended, root: story.root.clone(), files: image.files });
+                let reached = files::traces(&story.ops[..image.after], &story.files);
+                self.losses.push(Loss {
+                    place,
+                    label,
+                    has_ended,
+                    root: story.root.clone(),
+                    reached,
+                    files: image.files,
+                });
             }
             Ok(_) => {}
             Err(error) => self.trouble = Some(error),

@@ -128,12 +128,13 @@ fn plan_cases<'a>(context: &Rehearsed<'a>, golden: &Golden, options: &Options) -
             let text = format!("{}, `{}`: {text}", scenario.name, fault.during);
             context.run.journal.append(Body::Note { case: None, text })?;
         }
+        let trace = recorded.digest();
         if loses_power(kind_of(context, &fault.kind)?) {
             let (coverage, visited) = losses::plan(context, golden, fault, options)?;
             said(context, fault.name(), &fault.during, coverage)?;
             let label = |loss: &Option<Arc<Loss>>| loss.as_ref().map_or(String::new(), |loss| loss.label.clone());
             let visited =
-                visited.into_iter().map(|(address, loss)| (fault, address, label(&loss), recorded.digest(), loss));
+                visited.into_iter().map(|(address, loss)| (fault, address, label(&loss), trace.clone(), loss));
             planned.extend(visited);
             continue;
         }
@@ -150,7 +151,6 @@ fn plan_cases<'a>(context: &Rehearsed<'a>, golden: &Golden, options: &Options) -
                 points.visited.into_iter().map(|(point, label)| (pairs::chained(fault, point), label)).collect()
             }
         };
-        let trace = recorded.digest();
         planned.extend(visited.into_iter().map(|(address, label)| (fault, address, label, trace.clone(), None)));
     }
     let number = |(index, (fault, address, label, trace, loss))| {

@@ -6,6 +6,7 @@ use super::report::{FileResult, write_whole};
 use super::snapshot::{Snapshot, beside};
 use super::{Run, migrate, place};
 use crate::db::sqlite::immutable_uri;
+use crate::model::canonical;
 use crate::{Error, Result, clock};
 use rusqlite::{Connection, OpenFlags};
 use serde::{Deserialize, Serialize};
@@ -151,7 +152,7 @@ pub(super) fn sha256(path: &Path) -> Result<String> {
     let (mut hash, mut block) = (Sha256::new(), vec![0; 1 << 16]);
     loop {
         match file.read(&mut block).map_err(|error| Error::io("read", path, error))? {
-            0 => return Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
+            0 => return Ok(canonical::hex(&hash.finalize())),
             length => hash.update(&block[..length]),
         }
     }

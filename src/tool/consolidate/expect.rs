@@ -16,6 +16,9 @@ pub(super) fn rows(one: &Move, earlier: &[&Move], table: &Table) -> String {
         return mine;
     }
     let conditions: Vec<String> = earlier.iter().flat_map(|other| taken(other, table)).collect();
+    if conditions.is_empty() {
+        return mine; // without a key that both fill no row can be taken
+    }
     format!("select mine.* from ({mine}) mine where not ({})", conditions.join(" or "))
 }
 
@@ -49,10 +52,17 @@ fn projected(one: &Move) -> String {
     format!("select {} from {}.{}{condition}", columns.join(", "), alias(&one.source), quoted(&one.table))
 }
 
-/// A name without a schema is looked for in the target first: `from` and `join` mean the source.
+/// A name without a schema is looked for in the target first: `from` and `join` mean the source. What stands in quotes
+/// is text, and `is distinct from` names no table.
 fn qualified(one: &Move, condition: &str) -> String {
+    let parts = condition.split('\'').enumerate();
+    let parts = parts.map(|(place, part)| if place % 2 == 0 { with_tables(one, part) } else { part.to_owned() });
+    parts.collect::<Vec<_>>().join("'")
+}
+
+fn with_tables(one: &Move, condition: &str) -> String {
     let mut text = String::new();
-    let mut is_next = false;
+    let (mut is_next, mut before) = (false, "");
     for part in condition.split_inclusive(|c: char| c.is_whitespace()) {
         let word = part.trim();
         let is_name = is_next && word.chars().next().is_some_and(|c| c.is_alphabetic() || c == '_' || c == '"');
@@ -60,7 +70,9 @@ fn qualified(one: &Move, condition: &str) -> String {
             text.push_str(&format!("{}.", alias(&one.source)));
         }
         text.push_str(part);
-        is_next = ["from", "join"].iter().any(|name| word.eq_ignore_ascii_case(name)) || (is_next && word.is_empty());
+        let names_a_table = ["from", "join"].iter().any(|name| word.eq_ignore_ascii_case(name));
+        is_next = names_a_table && !before.eq_ignore_ascii_case("distinct") || (is_next && word.is_empty());
+        before = if word.is_empty() { before } else { word };
     }
     text
 }
@@ -92,6 +104,8 @@ mod tests {
         "exists (select 1 FROM \"from s\".\"b c\" join \"from s\".d on d.x = a)"
     )]
     #[case("a in (select id from (select 1))", "a in (select id from (select 1))")]
+    #[case("note <> 'it came from x'", "note <> 'it came from x'")]
+    #[case("a is distinct from b", "a is distinct from b")]
     fn names_after_from_and_join_are_of_the_source(#[case] condition: &str, #[case] expected: &str) {
         let one = Move {
             source: "s".into(),

@@ -75,7 +75,7 @@ fn in_workshop(run: &Run, workshop: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Builds the targets in `folder`, two at a time, the largest first.
+/// Builds the targets in `folder`, as many at a time as there are jobs, the largest first.
 fn build_all(run: &Run, sources: &Sources, moves: &[Move], folder: &Path) -> Result<Vec<Moved>> {
     let size = |name: &String| -> u64 {
         let of_it = run.profile.source.values().filter(|source| source.into == *name);

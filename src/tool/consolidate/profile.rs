@@ -1,5 +1,6 @@
 //! The profile: which table of which file goes where, what becomes of its columns, and the names of variables. Data.
 
+use crate::model::canonical;
 use crate::{Error, Result};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -233,7 +234,7 @@ impl Profile {
             hash.update(&schema);
             self.schemas.insert(name.clone(), schema);
         }
-        self.digest = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        self.digest = canonical::hex(&hash.finalize());
         Ok(self)
     }
 

@@ -7,10 +7,10 @@ use super::report::write_whole;
 use super::snapshot::Snapshot;
 use crate::db::sqlite::connection_state;
 use crate::model::DatabaseState;
+use crate::model::canonical::sha256_hex;
 use crate::{Error, Result};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -75,7 +75,7 @@ pub(super) fn content(path: &Path) -> Result<(String, bool)> {
 pub(super) fn content_of(connection: &Connection) -> Result<(String, bool)> {
     let state: DatabaseState = connection_state(connection, &BTreeMap::new())?;
     let text = serde_json::to_vec(&state).map_err(|error| Error::bug("a state is JSON").caused_by(error))?;
-    let digest = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = sha256_hex(&text);
     Ok((digest, state.tables.values().all(|table| table.rows == 0)))
 }
 

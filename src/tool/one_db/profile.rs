@@ -1,8 +1,8 @@
 //! The profile: which tables of which sources go to which schemas, and the names of variables and tokens. Data.
 
+use crate::model::canonical::sha256_hex;
 use crate::{Error, Result};
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -97,7 +97,7 @@ impl Profile {
         if profile.format != 1 || profile.flow != "one-db" {
             return Err(Error::environment("expected format = 1 and flow = \"one-db\""));
         }
-        profile.digest = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+        profile.digest = sha256_hex(text.as_bytes());
         Ok(profile)
     }
 }
