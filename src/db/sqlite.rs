@@ -37,14 +37,13 @@ pub fn found_state(path: &Path, volatile: &Volatile) -> Result<DatabaseState> {
     if !path.is_file() {
         return Ok(only("file", "missing".to_owned()));
     }
-    let damage = untouched(path, |connection| match damage(connection) {
-        Err(error) if is_damage(&error) => Ok(vec![error.to_string()]),
-        found => found.map_err(|error| failed("cannot check it", error)),
-    })?;
-    match damage.first() {
-        Some(first) => Ok(only(DatabaseState::DAMAGE, first.clone())),
-        None => sqlite_state(path, volatile),
-    }
+    untouched(path, |connection| match damage(connection) {
+        Err(error) if is_damage(&error) => Ok(only(DatabaseState::DAMAGE, error.to_string())),
+        found => match found.map_err(|error| failed("cannot check it", error))?.into_iter().next() {
+            Some(first) => Ok(only(DatabaseState::DAMAGE, first)),
+            None => connection_state(connection, volatile),
+        },
+    })
 }
 
 /// The state of an open database, in one read transaction of its own.
@@ -189,12 +188,13 @@ fn copy_file(from: &Path, to: &Path) -> Result<()> {
     std::fs::copy(from, to).map(drop).map_err(|error| Error::io("copy", from, error))
 }
 
-fn open_immutable(path: &Path) -> Result<Connection> {
+/// Opens a file that nobody changes, to read it: without a lock, without a log, without a trace.
+pub(crate) fn open_immutable(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     Connection::open_with_flags(immutable_uri(path), flags).map_err(|error| failed("cannot open it", error))
 }
 
-/// The name by which SQLite opens a file that nobody changes: without a lock, without a log, without a trace.
+/// The name by which SQLite opens a file as [`open_immutable`] does.
 pub(crate) fn immutable_uri(path: &Path) -> String {
     let mut uri = "file:".to_owned();
     for byte in path.as_os_str().as_encoded_bytes() {
@@ -219,6 +219,13 @@ fn damage(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut statement = connection.prepare("select integrity_check from pragma_integrity_check")?;
     let found = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
     Ok(found.into_iter().filter(|line| line != "ok").collect())
+}
+
+/// The first thing that is wrong by `integrity_check` or `quick_check`; nothing when all is well.
+pub(crate) fn first_complaint(connection: &Connection, check: &str) -> Result<Option<String>> {
+    let found = connection.query_row(&format!("pragma {check}(1)"), [], |row| row.get::<_, String>(0));
+    let found = found.map_err(|error| failed("SQLite cannot read it", error))?;
+    Ok(Some(found).filter(|found| found != "ok"))
 }
 
 fn complaints(connection: &Connection) -> rusqlite::Result<Vec<String>> {
@@ -288,7 +295,8 @@ fn table_digest(connection: &Connection, table: &str, volatile: &Volatile) -> ru
     digest_of(connection, &format!("select {list} from {}", quoted(table)))
 }
 
-fn quoted(name: &str) -> String {
+/// `name` as SQL takes it.
+pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 

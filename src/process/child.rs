@@ -41,10 +41,29 @@ impl Child {
         let status = self.inner.wait().await;
         let status = status.map_err(|error| Error::bug(format!("nobody ended child {}", self.pid)).caused_by(error))?;
         let exit = Exit::from(status);
+        self.end(exit);
+        Ok(exit)
+    }
+
+    /// How it ended, if it did already.
+    ///
+    /// # Errors
+    /// As in [`Child::wait`].
+    pub fn ended(&mut self) -> Result<Option<Exit>> {
+        if self.ended.is_none() {
+            let status = self.inner.try_wait();
+            let lost = |error| Error::bug(format!("nobody ended child {}", self.pid)).caused_by(error);
+            if let Some(status) = status.map_err(lost)? {
+                self.end(Exit::from(status));
+            }
+        }
+        Ok(self.ended)
+    }
+
+    fn end(&mut self, exit: Exit) {
         self.ended = Some(exit);
         ours().remove(&self.pid);
         reap_group(self.pid);
-        Ok(exit)
     }
 
     /// Sends a signal to the whole group, also after the child's own end; a group that is gone is fine.

@@ -2,3 +2,4 @@
 
 pub mod consolidate;
 pub mod one_db;
+mod whole;

@@ -57,7 +57,7 @@ pub(in crate::engine) fn keeps_settings(stage: &Stage<'_>, log: &CaseLog<'_>) ->
 /// The steps before which a golden run keeps its databases, if it turns out that it may.
 pub(in crate::engine) fn steps(context: &Rehearsed<'_>) -> BTreeSet<String> {
     let is_postgres = context.plan.targets.iter().all(|target| target.engine == Engine::Postgres);
-    // A service holds connections, and is started by the steps that a case would leave out.
+    // A service holds connections to what would be cloned.
     let has_service = !context.scenario.services.is_empty();
     if !is_postgres || has_service || context.scenario.own_server || !context.scenario.volatile.is_empty() {
         return BTreeSet::new();

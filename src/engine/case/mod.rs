@@ -144,9 +144,10 @@ pub(in crate::engine) async fn injured(
     injuries: &Injuries,
 ) -> Result<Taken> {
     let mut taken = Taken::new();
-    if run_all(stage, log, &course.before, Phase::Plan).await? {
-        let Injured { end, reached } =
-            way_out::injure(stage, log, &course.injured, Phase::Injured, &injuries.first).await?;
+    if run_all(stage, log, &course.before, Phase::Plan).await?
+        && let Some(Injured { end, reached }) =
+            way_out::injure(stage, log, &course.injured, Phase::Injured, &injuries.first).await?
+    {
         let is_done = end.success && !must_run_again(stage, log);
         let mut goes_on = is_done;
         if !is_done && !end.timed_out {

@@ -5,6 +5,7 @@ use crate::Result;
 use crate::engine::Traces;
 use crate::engine::case::hazard::Injury;
 use crate::engine::case::stage::Stage;
+use crate::engine::case::step;
 use crate::engine::case::way_out::Injured;
 use crate::engine::files::{FileOp, replay::Files};
 use crate::engine::observe::{self, Which};
@@ -42,20 +43,17 @@ pub(in crate::engine) struct Loss {
     pub(in crate::engine) files: Files,
 }
 
-/// Puts the files there in place of running the step, and looks at the targets. Without a state at the place nothing
-/// strikes, and nothing follows.
+/// Puts the files there in place of running the step, and looks at the targets. Nothing where there is no state at the
+/// place: nothing strikes.
 pub(in crate::engine) async fn lose(
     stage: &Stage<'_>,
     log: &mut CaseLog<'_>,
     step: &Step,
     injury: &Injury,
-) -> Result<Injured> {
+) -> Result<Option<Injured>> {
     let (case, name, phase) = (log.case(), step.name.clone(), Phase::Injured);
     log.record(Body::FaultArmed { case: case.clone(), address: injury.address.clone() })?;
-    let Some(loss) = &injury.loss else {
-        let end = StepEnd { step: name, phase, exit: None, signal: None, success: false, timed_out: true };
-        return Ok(Injured { end, reached: Traces::new() });
-    };
+    let Some(loss) = &injury.loss else { return Ok(None) };
     log.record(Body::StepStarted {
         case: case.clone(),
         step: name.clone(),
@@ -63,23 +61,23 @@ pub(in crate::engine) async fn lose(
         phase,
         argv: step.argv.clone(),
     })?;
+    stage.services.lose_power().await?;
     stage.hold_files(&loss.root, &loss.files)?;
     log.record(Body::FaultFired { case, address: injury.address.clone(), what: loss.label.clone() })?;
     let end = ended(log, step, loss)?;
     observe::probe(stage, log, &Moment::after(phase, &name), Which::Targets).await?;
-    Ok(Injured { end, reached: loss.reached.clone() })
+    Ok(Some(Injured { end, reached: loss.reached.clone() }))
 }
 
 /// Writes down how the step ended: by the loss, or well before it.
 fn ended(log: &mut CaseLog<'_>, step: &Step, loss: &Loss) -> Result<StepEnd> {
     let (phase, success) = (Phase::Injured, loss.has_ended);
     let exit = step.exit.first().copied().filter(|_| success);
-    let (case, name) = (log.case(), step.name.clone());
-    let (signal, timed_out, duration_us) = (None, false, 0);
-    log.record(Body::StepFinished { case, step: name, phase, exit, signal, success, timed_out, duration_us })?;
+    let end = StepEnd { step: step.name.clone(), phase, exit, signal: None, success, timed_out: false };
+    step::finished(log, &end, 0)?;
     if success && step.claims != Claims::None {
         let note = "as in the golden run, before the power went".to_owned();
         log.record(Body::Claim { case: log.case(), step: step.name.clone(), phase, ok: Some(true), note })?;
     }
-    Ok(StepEnd { step: step.name.clone(), phase, exit, signal, success, timed_out })
+    Ok(end)
 }

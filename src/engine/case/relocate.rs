@@ -2,11 +2,21 @@
 //! and the journals of SQLite. A transaction over several files is decided by a super-journal, whose path each journal holds
 //! at its end, with a sum; where the path leads nowhere, SQLite takes the transaction for committed.
 
+use crate::{Error, Result};
+use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
+/// Writes file `name`, which lay below `from`, below `to`.
+pub(in crate::engine) fn put(name: &str, bytes: &[u8], from: &Path, to: &Path) -> Result<()> {
+    let path = to.join(name);
+    let folder = path.parent().unwrap_or(&path);
+    fs::create_dir_all(folder).map_err(|error| Error::io("create", folder, error))?;
+    fs::write(&path, moved(name, bytes, from, to)).map_err(|error| Error::io("write", &path, error))
+}
+
 /// The content of file `name`, which lay below `from`, as it must be below `to`.
-pub(in crate::engine) fn moved(name: &str, bytes: &[u8], from: &Path, to: &Path) -> Vec<u8> {
+fn moved(name: &str, bytes: &[u8], from: &Path, to: &Path) -> Vec<u8> {
     let (from, to) = (from.as_os_str().as_bytes(), to.as_os_str().as_bytes());
     let mut moved = bytes.to_vec();
     if from.len() != to.len() || from == to {

@@ -1,8 +1,10 @@
-//! What runs beside the steps: started before a step once its page says that it is ready, ended before another one.
+//! What runs beside the steps: it is there from its first step on, whichever of them a case runs, and gone from its last
+//! on. It does not die with the tool, but with the power. In injured cases one that has ended is started again.
 
 use crate::engine::case::launch;
 use crate::engine::case::stage::Stage;
-use crate::model::{Scenario, Service};
+use crate::engine::run::context::CaseLog;
+use crate::model::{Plan, Scenario, Service};
 use crate::process::{Child, Signal};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
@@ -50,30 +52,64 @@ impl Services {
         }
         Ok(())
     }
+
+    /// All that run are gone at once.
+    pub(in crate::engine) async fn lose_power(&self) -> Result<()> {
+        let running = std::mem::take(&mut *self.running.lock().await);
+        for mut child in running.into_values() {
+            child.kill_group(Signal::KILL)?;
+            child.wait().await?;
+        }
+        Ok(())
+    }
 }
 
-/// Ends and starts what has to be before `step`; answers with why a service is not ready, if one is not.
-pub(in crate::engine) async fn before(stage: &Stage<'_>, step: &str) -> Result<Option<String>> {
-    let services = &stage.context.scenario.services;
+/// What services carry, and not the tool: whoever kills the one does not kill the other.
+pub(in crate::engine) fn marker(stage: &Stage<'_>) -> String {
+    format!("{}-services", stage.marker)
+}
+
+/// Ends and starts what has to be before `step`; answers with why a service is not there, if one is not.
+pub(in crate::engine) async fn before(stage: &Stage<'_>, log: &CaseLog<'_>, step: &str) -> Result<Option<String>> {
     let mut running = stage.services.running.lock().await;
-    for service in services.iter().filter(|service| service.until.as_deref() == Some(step)) {
-        if let Some(child) = running.remove(&service.command.name) {
-            end(child).await?;
-        }
+    let services = stage.context.scenario.services.iter();
+    let (needed, others): (Vec<_>, Vec<_>) = services.partition(|service| is_needed(stage.context.plan, service, step));
+    for child in others.into_iter().filter_map(|service| running.remove(&service.command.name)).collect::<Vec<_>>() {
+        end(child).await?;
     }
-    for service in services.iter().filter(|service| service.from == step) {
+    for service in needed {
         let name = &service.command.name;
-        if running.contains_key(name) {
-            continue;
+        match running.get_mut(name).map(Child::ended).transpose()? {
+            Some(None) => continue,
+            Some(Some(exit)) if log.events.address.is_none() => {
+                return Ok(Some(format!("service `{name}` has ended by itself: {exit}")));
+            }
+            _ => {}
         }
-        let mut child = launch::prepare_as(stage, &service.command, &format!("service-{name}"), None)?.start()?;
-        let why = wait_ready(stage, service, &mut child).await?;
+        let (child, why) = start(stage, service).await?;
         running.insert(name.clone(), child);
         if why.is_some() {
             return Ok(why);
         }
     }
     Ok(None)
+}
+
+/// By the order of the plan, so that it is there also where the step that it comes with is left out.
+fn is_needed(plan: &Plan, service: &Service, step: &str) -> bool {
+    let place = |name: &str| plan.steps.iter().position(|known| known.name == name);
+    let (from, now, until) = (place(&service.from), place(step), service.until.as_deref().and_then(place));
+    from <= now && until.is_none_or(|until| now < Some(until))
+}
+
+/// Starts it and waits for its page; answers with why it is not ready, if it is not.
+async fn start(stage: &Stage<'_>, service: &Service) -> Result<(Child, Option<String>)> {
+    let log_name = format!("service-{}", service.command.name);
+    let mut spawn = launch::prepare_as(stage, &service.command, &log_name, None)?;
+    spawn.marker = Some(stage.context.run.house.session.marker(Some(&marker(stage))));
+    let mut child = spawn.start()?;
+    let why = wait_ready(stage, service, &mut child).await?;
+    Ok((child, why))
 }
 
 async fn wait_ready(stage: &Stage<'_>, service: &Service, child: &mut Child) -> Result<Option<String>> {

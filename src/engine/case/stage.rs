@@ -55,6 +55,9 @@ pub(in crate::engine) struct Stage<'a> {
     watch: Option<Watch>,
 }
 
+/// The parts of a case's directory that are the tool's, its databases last.
+const PARTS: [&str; 4] = ["work", "home", "tmp", "files"];
+
 /// How long backends of a dead tool may go on.
 const ZOMBIE_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -72,13 +75,10 @@ impl<'a> Stage<'a> {
     async fn build(context: &'a Rehearsed<'a>, from: Option<&Checkpoint>, is_alone: bool) -> Result<Stage<'a>> {
         let house = &context.run.house;
         let number = house.next_case();
-        let dir = house.session.dir().join("cases").join(format!("{number:06}"));
-        for part in ["work", "home", "tmp", "files", "logs"] {
-            let path = dir.join(part);
+        let dir = house.case_dir(number)?;
+        for path in PARTS.iter().chain(&["logs"]).map(|part| dir.join(part)) {
             fs::create_dir_all(&path).map_err(|error| Error::io("create", &path, error))?;
         }
-        // As the kernel names it: what is watched is told by its path.
-        let dir = dir.canonicalize().map_err(|error| Error::io("open", &dir, error))?;
         let marker = format!("c{number}");
         let own = if is_alone { Some(Own::start(context, &marker).await?) } else { None };
         let whole = (&own, from);
@@ -210,7 +210,7 @@ impl<'a> Stage<'a> {
         };
         let is_own = |path: &Path| own.as_ref().is_some_and(|own| path == own || is_set_aside(path, own));
         let mut files = BTreeMap::new();
-        for part in ["work", "home", "tmp"] {
+        for part in &PARTS[..3] {
             list(&self.folder(part), &mut files)?;
         }
         files.retain(|path, _| !is_own(path));
@@ -220,7 +220,7 @@ impl<'a> Stage<'a> {
     /// The files of a tool by their paths in the directories of the case, without reports that were set aside.
     pub(in crate::engine) fn file_names(&self) -> Result<BTreeSet<String>> {
         let mut files = BTreeMap::new();
-        for part in ["work", "home", "tmp", "files"] {
+        for part in PARTS {
             list(&self.folder(part), &mut files)?;
         }
         let name = |path: PathBuf| path.strip_prefix(&self.dir).ok().map(|path| path.to_string_lossy().into_owned());

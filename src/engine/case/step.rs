@@ -31,7 +31,7 @@ pub(in crate::engine) async fn run(
     phase: Phase,
     injury: Option<&Injury>,
 ) -> Result<StepEnd> {
-    let not_ready = service::before(stage, &step.name).await?;
+    let not_ready = service::before(stage, log, &step.name).await?;
     let spawn = launch::prepare(stage, step, phase, injury)?;
     let began = report_age::began(stage)?;
     stage.begin_file_record(detail(log, phase))?;
@@ -61,14 +61,20 @@ pub(in crate::engine) async fn run(
     }
     let success = exit.code.is_some_and(|code| step.exit.contains(&code)) && !timed_out;
     let Exit { code: exit, signal } = exit;
-    let step_name = step.name.clone();
-    log.record(Body::StepFinished { case, step: step_name, phase, exit, signal, success, timed_out, duration_us })?;
+    let end = StepEnd { step: step.name.clone(), phase, exit, signal, success, timed_out };
+    finished(log, &end, duration_us)?;
     claim(stage, log, step, phase)?;
     report_age::record(stage, log, step, phase, began)?;
     if !matches!(phase, Phase::Injured | Phase::Relapse) {
         quiet::look(stage, log, step, phase).await?;
     }
-    Ok(StepEnd { step: step.name.clone(), phase, exit, signal, success, timed_out })
+    Ok(end)
+}
+
+/// Writes down how a step ended.
+pub(in crate::engine) fn finished(log: &mut CaseLog<'_>, end: &StepEnd, duration_us: u64) -> Result<()> {
+    let StepEnd { step, phase, exit, signal, success, timed_out } = end.clone();
+    log.record(Body::StepFinished { case: log.case(), step, phase, exit, signal, success, timed_out, duration_us })
 }
 
 /// Golden runs record all, for that is checked; in the others the places are enough.
@@ -83,19 +89,10 @@ fn detail(log: &CaseLog<'_>, phase: Phase) -> Detail {
 fn unstarted(stage: &Stage<'_>, log: &mut CaseLog<'_>, step: &Step, phase: Phase, why: &str) -> Result<StepEnd> {
     let path = stage.folder("logs").join(format!("{phase}-{}.stderr", step.name));
     fs::write(&path, why).map_err(|error| crate::Error::io("write", &path, error))?;
-    let (case, name, success, timed_out) = (log.case(), step.name.clone(), false, false);
-    let ended = Body::StepFinished {
-        case,
-        step: name.clone(),
-        phase,
-        exit: None,
-        signal: None,
-        success,
-        timed_out,
-        duration_us: 0,
-    };
-    log.record(ended)?;
-    Ok(StepEnd { step: name, phase, exit: None, signal: None, success, timed_out })
+    let step = step.name.clone();
+    let end = StepEnd { step, phase, exit: None, signal: None, success: false, timed_out: false };
+    finished(log, &end, 0)?;
+    Ok(end)
 }
 
 /// The loop: the end of the tool, the fault that strikes, the bound.

@@ -49,14 +49,14 @@ pub(in crate::engine) struct Injured {
 /// Each step of a way out with what passed the proxies and was done to files during it, in order.
 pub(in crate::engine) type Taken = Vec<(String, Traces)>;
 
-/// Runs a step with a fault armed, and looks at the targets right after.
+/// Runs a step with a fault armed, and looks at the targets right after. Nothing where there was nothing to strike.
 pub(in crate::engine) async fn injure(
     stage: &Stage<'_>,
     log: &mut CaseLog<'_>,
     name: &str,
     phase: Phase,
     injury: &Injury,
-) -> Result<Injured> {
+) -> Result<Option<Injured>> {
     if injury.hazard == Hazard::LosePower {
         return power::lose(stage, log, find(stage, name)?, injury).await;
     }
@@ -64,7 +64,7 @@ pub(in crate::engine) async fn injure(
     let end = step::run(stage, log, find(stage, name)?, phase, Some(injury)).await?;
     let reached = stage.take_traces()?;
     observe::probe(stage, log, &Moment::after(phase, name), Which::Targets).await?;
-    Ok(Injured { end, reached })
+    Ok(Some(Injured { end, reached }))
 }
 
 /// Takes the documented way out of `step`; answers with what was taken, and whether it succeeded.
@@ -88,10 +88,10 @@ pub(in crate::engine) async fn take(
             continue;
         };
         second = None;
-        let Injured { end, reached } = injure(stage, log, &name, Phase::Relapse, &strikes.injury).await?;
-        if end.timed_out {
+        let injured = injure(stage, log, &name, Phase::Relapse, &strikes.injury).await?;
+        let Some(Injured { end, reached }) = injured.filter(|injured| !injured.end.timed_out) else {
             return Ok((taken, false));
-        }
+        };
         if !end.success {
             let again = documented(stage, &name, &strikes.injury, &reached);
             (steps, index) = (recovery::resumed(&steps, index - 1, again), 0);

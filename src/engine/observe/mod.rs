@@ -18,6 +18,7 @@ pub(in crate::engine) mod still;
 
 use crate::Result;
 use crate::db;
+use crate::engine::case::service;
 use crate::engine::case::stage::{Holding, Place, Stage};
 use crate::engine::run::context::CaseLog;
 use crate::model::{Body, DatabaseState, Moment, TableDigest};
@@ -128,10 +129,11 @@ fn volatile(stage: &Stage<'_>, holding: &Holding) -> BTreeMap<String, BTreeSet<S
 /// Looks for what the tool left, ends it, and records it.
 pub(in crate::engine) async fn leftovers(stage: &Stage<'_>, log: &mut CaseLog<'_>) -> Result<()> {
     stage.services.end_all().await?; // they are meant to run; what outlives them is not
-    let (session, case) = (stage.context.run.house.session.id().to_owned(), stage.marker.clone());
-    let mut found: Vec<String> = process::marked(&session, Some(&case)).into_iter().map(process_text).collect();
-    if !found.is_empty() {
-        process::kill_marked(&session, Some(&case))?;
+    let session = stage.context.run.house.session.id();
+    let mut found = Vec::new();
+    for case in [&stage.marker, &service::marker(stage)] {
+        found.extend(process::marked(session, Some(case)).into_iter().map(process_text));
+        process::kill_marked(session, Some(case))?;
     }
     if let Some(pool) = stage.pool() {
         let databases = stage.databases();

@@ -9,6 +9,7 @@ use crate::target::{Base, Binaries, Cluster, Pool, Seed, Session, SqliteTemplate
 use crate::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::{Mutex, OnceCell};
@@ -142,6 +143,14 @@ impl House {
     /// A number that no other case of this session has.
     pub(in crate::engine) fn next_case(&self) -> u32 {
         self.cases.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Makes the directory of a case. Its path is as the kernel names it, for what is watched is told by that, and as long
+    /// as that of any other case.
+    pub(in crate::engine) fn case_dir(&self, number: u32) -> Result<PathBuf> {
+        let dir = self.session.dir().join("cases").join(format!("{number:06}"));
+        std::fs::create_dir_all(&dir).map_err(|error| Error::io("create", &dir, error))?;
+        dir.canonicalize().map_err(|error| Error::io("open", &dir, error))
     }
 
     /// `PATH` of children: the server's own programs, then the caller's. So `psql` is of the server's version; Debian's

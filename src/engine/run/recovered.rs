@@ -26,9 +26,7 @@ pub(super) struct Recovered<'a> {
 impl<'a> Recovered<'a> {
     pub(super) fn new(context: &Rehearsed<'_>, story: &'a Story) -> Result<Recovered<'a>> {
         let house = &context.run.house;
-        let dir = house.session.dir().join("cases").join(format!("{:06}", house.next_case()));
-        fs::create_dir_all(&dir).map_err(|error| Error::io("create", &dir, error))?;
-        let dir = dir.canonicalize().map_err(|error| Error::io("open", &dir, error))?;
+        let dir = house.case_dir(house.next_case())?;
         let volatile = context.scenario.volatile_columns();
         Ok(Recovered { story, volatile, dir, known: BTreeMap::new(), seen: BTreeSet::new() })
     }
@@ -72,7 +70,7 @@ impl<'a> Recovered<'a> {
         if let Some(state) = self.known.get(&key) {
             return Ok(state.clone());
         }
-        parts.iter().try_for_each(|part| write(&self.dir, part, &files[*part], &self.story.root))?;
+        parts.iter().try_for_each(|part| relocate::put(part, &files[*part], &self.story.root, &self.dir))?;
         let state = sqlite::found_state(&self.dir.join(name), &self.volatile)?;
         let state = canonical::sha256(&state)?;
         parts.iter().try_for_each(|part| remove(&self.dir.join(part)))?;
@@ -95,14 +93,6 @@ fn is_beside(name: &str) -> bool {
 /// A super-journal, as SQLite names it.
 fn is_super(name: &str) -> bool {
     name.rsplit_once("-mj").is_some_and(|(_, rest)| rest.len() == 9 && rest.bytes().all(|b| b.is_ascii_hexdigit()))
-}
-
-fn write(dir: &Path, name: &str, bytes: &[u8], root: &Path) -> Result<()> {
-    let path = dir.join(name);
-    let folder = path.parent().unwrap_or(&path);
-    fs::create_dir_all(folder).map_err(|error| Error::io("create", folder, error))?;
-    let bytes = relocate::moved(name, bytes, root, dir);
-    fs::write(&path, bytes).map_err(|error| Error::io("write", &path, error))
 }
 
 fn remove(path: &Path) -> Result<()> {

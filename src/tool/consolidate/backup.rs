@@ -2,13 +2,13 @@
 //! again, and known by its digests. The folder appears as a whole or not at all.
 
 use super::receipt::{NAME, content_of};
-use super::report::{FileResult, write_whole};
-use super::snapshot::{Snapshot, beside};
-use super::{Run, migrate, place};
-use crate::db::sqlite::immutable_uri;
+use super::report::FileResult;
+use super::snapshot::Snapshot;
+use super::{Run, place};
+use crate::db::sqlite::{first_complaint, open_immutable};
 use crate::model::canonical;
+use crate::tool::whole::{beside, remove_folder, sync, write_whole};
 use crate::{Error, Result, clock};
-use rusqlite::{Connection, OpenFlags};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -53,14 +53,14 @@ pub(super) fn backup(run: &Run) -> Result<()> {
     }
     let part = beside(&folder, ".part");
     let is_first = folder.parent().is_some_and(|parent| !parent.exists());
-    migrate::remove_folder(&part)?; // of a run that was killed
+    remove_folder(&part)?; // of a run that was killed
     std::fs::create_dir_all(&part).map_err(|error| Error::io("create", &part, error))?;
     let outcome = run.has_space(&part, 1).and_then(|()| fill(run, &part)).and_then(|()| {
-        migrate::sync(&part)?;
+        sync(&part)?;
         std::fs::rename(&part, &folder).map_err(|error| Error::io("create", &folder, error))?;
-        migrate::sync(folder.parent().unwrap_or(&folder))
+        sync(folder.parent().unwrap_or(&folder))
     });
-    migrate::remove_folder(&part)?;
+    remove_folder(&part)?;
     if outcome.is_err() && is_first {
         // The folder of backups, which we made ourselves.
         let _ = folder.parent().map(std::fs::remove_dir);
@@ -122,24 +122,22 @@ fn save(run: &Run, name: &str, part: &Path) -> Result<Saved> {
     let within = |error: Error| error.within(path.display());
     snapshot.check().map_err(within)?;
     std::fs::rename(&snapshot.file, &copy).map_err(|error| Error::io("write", &copy, error))?;
-    File::open(&copy).and_then(|file| file.sync_all()).map_err(|error| Error::io("sync", &copy, error))?;
+    sync(&copy)?;
     let content = content_of(&snapshot.connection).map_err(within)?.0;
     if reopened(&copy)? != content {
         return Err(Error::refused(format!("{}: the copy in {} is not the same", path.display(), copy.display())));
     }
-    migrate::remove_folder(&scratch)?;
+    remove_folder(&scratch)?;
     Ok(Saved { bytes: length(&copy)?, sha256: sha256(&copy)?, content: Some(content) })
 }
 
 /// The content of a saved file, found sound.
 pub(super) fn reopened(copy: &Path) -> Result<String> {
-    let failed = |error| Error::environment(format!("{}: SQLite cannot read it", copy.display())).caused_by(error);
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(immutable_uri(copy), flags).map_err(failed)?;
-    let ask = "pragma integrity_check(1)";
-    match connection.query_row(ask, [], |row| row.get::<_, String>(0)).map_err(failed)?.as_str() {
-        "ok" => content_of(&connection).map(|(content, _)| content),
-        found => Err(Error::refused(format!("{}: {found}", copy.display()))),
+    let within = |error: Error| error.within(copy.display());
+    let connection = open_immutable(copy).map_err(within)?;
+    match first_complaint(&connection, "integrity_check").map_err(within)? {
+        None => content_of(&connection).map(|(content, _)| content),
+        Some(found) => Err(Error::refused(format!("{}: {found}", copy.display()))),
     }
 }
 

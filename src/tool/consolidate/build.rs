@@ -5,10 +5,11 @@
 //! for the others the indexes are made after the rows. Triggers are made last: a migration must not set them off.
 
 use super::fit::Move;
-use super::shape::{Shape, quoted};
+use super::shape::Shape;
 use super::{expect, verify};
-use crate::db::sqlite::sqlite_query_digest;
+use crate::db::sqlite::{first_complaint, quoted, sqlite_query_digest};
 use crate::model::TableDigest;
+use crate::tool::whole::sync;
 use crate::{Error, Result};
 use rusqlite::{Connection, OpenFlags};
 use std::collections::BTreeMap;
@@ -65,8 +66,7 @@ pub(super) fn build(
     sound(&connection, moves, progress)?;
     compared(&connection, &done)?;
     connection.close().map_err(|(_, error)| failed(error))?;
-    let file = std::fs::File::open(path).map_err(|error| Error::io("open", path, error))?;
-    file.sync_all().map_err(|error| Error::io("sync", path, error))?;
+    sync(path)?;
     Ok(done)
 }
 
@@ -202,11 +202,9 @@ fn sound(connection: &Connection, moves: &[&Move], progress: &(dyn Fn(&str) + Se
             }
         }
     }
-    let ask = "pragma integrity_check(1)";
-    let found: String = connection.query_row(ask, [], |row| row.get(0)).map_err(failed)?;
-    match found.as_str() {
-        "ok" => Ok(()),
-        found => Err(Error::refused(format!("what was built is not sound: {found}"))),
+    match first_complaint(connection, "integrity_check")? {
+        None => Ok(()),
+        Some(found) => Err(Error::refused(format!("what was built is not sound: {found}"))),
     }
 }
 

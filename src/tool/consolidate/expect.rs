@@ -2,7 +2,8 @@
 
 use super::fit::Move;
 use super::profile::OnConflict;
-use super::shape::{Table, quoted};
+use super::shape::Table;
+use crate::db::sqlite::quoted;
 
 /// The name under which a source is attached.
 pub(super) fn alias(source: &str) -> String {

@@ -2,7 +2,8 @@
 
 use super::Profile;
 use super::profile::{OnConflict, Orphans, Transform};
-use super::shape::{Affinity, Shape, Table, quoted};
+use super::shape::{Affinity, Shape, Table};
+use crate::db::sqlite::quoted;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One table on its way.

@@ -2,8 +2,9 @@
 
 use super::place::{Mode, Place};
 use super::receipt::{Receipt, State};
-use super::shape::{Shape, quoted};
+use super::shape::Shape;
 use super::{Profile, Run, restore, verify};
+use crate::db::sqlite::quoted;
 use crate::{Error, Result};
 use rusqlite::Connection;
 use serde::Serialize;
@@ -12,43 +13,43 @@ use std::path::Path;
 
 /// The document.
 #[derive(Debug, Clone, Serialize)]
-pub struct Health {
+pub(super) struct Health {
     /// `healthy` or `unhealthy`.
-    pub status: &'static str,
+    pub(super) status: &'static str,
     /// The mode.
-    pub mode: Mode,
+    pub(super) mode: Mode,
     /// The verdict.
-    pub validation: Validation,
+    pub(super) validation: Validation,
     /// Each file of the mode.
-    pub databases: BTreeMap<String, DatabaseHealth>,
+    pub(super) databases: BTreeMap<String, DatabaseHealth>,
 }
 
 /// Whether all is there.
 #[derive(Debug, Clone, Serialize)]
-pub struct Validation {
+pub(super) struct Validation {
     /// Nothing is wrong, and somebody looked.
-    pub success: bool,
+    pub(super) success: bool,
     /// Nobody looked.
-    pub skipped: bool,
+    pub(super) skipped: bool,
     /// What is wrong.
-    pub errors: Vec<String>,
+    pub(super) errors: Vec<String>,
     /// What is more than it must be.
-    pub warnings: Vec<String>,
+    pub(super) warnings: Vec<String>,
 }
 
 /// One file.
 #[derive(Debug, Clone, Serialize)]
-pub struct DatabaseHealth {
+pub(super) struct DatabaseHealth {
     /// Its name.
-    pub file: String,
+    pub(super) file: String,
     /// Whether it is there and can be read.
-    pub readable: bool,
+    pub(super) readable: bool,
     /// Its tables.
-    pub tables: Vec<String>,
+    pub(super) tables: Vec<String>,
     /// Those that are missing.
-    pub missing_tables: Vec<String>,
+    pub(super) missing_tables: Vec<String>,
     /// Rows of the tables that are counted.
-    pub counts: BTreeMap<String, i64>,
+    pub(super) counts: BTreeMap<String, i64>,
 }
 
 /// How a file is opened: one way for an application, another for who must not leave a trace.

@@ -14,12 +14,11 @@
 use super::build::{self, Moved};
 use super::fit::{Fit, Move, fit};
 use super::receipt::{self, Receipt, State};
-use super::snapshot::beside;
 use super::sources::Sources;
 use super::{Run, holders};
+use crate::tool::whole::{beside, remove_file, remove_folder, sync};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -189,24 +188,7 @@ fn are_there(run: &Run, receipt: &Receipt) -> Result<bool> {
     Ok(true)
 }
 
+/// What SQLite would apply to a file that comes to this place.
 pub(super) fn remove_sides(path: &Path) -> Result<()> {
     ["-wal", "-shm", "-journal"].iter().try_for_each(|suffix| remove_file(&beside(path, suffix)))
-}
-
-pub(super) fn remove_file(path: &Path) -> Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path, error)),
-        _ => Ok(()),
-    }
-}
-
-pub(super) fn remove_folder(path: &Path) -> Result<()> {
-    match std::fs::remove_dir_all(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path, error)),
-        _ => Ok(()),
-    }
-}
-
-pub(super) fn sync(folder: &Path) -> Result<()> {
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| Error::io("sync", folder, error))
 }

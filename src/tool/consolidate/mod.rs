@@ -30,13 +30,13 @@ mod snapshot;
 mod sources;
 mod verify;
 
-pub use health::{DatabaseHealth, Health, Validation};
-pub use place::{Mode, Place};
-pub use profile::{Profile, Source, Target, Transform};
-pub use report::{FileResult, Report, TableResult};
+pub use profile::{Profile, Transform};
+pub use report::Report;
 
 use crate::clock::Stopwatch;
+use crate::tool::whole::beside;
 use crate::{Error, Result};
+use place::Place;
 use serde::Serialize;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -204,7 +204,7 @@ impl Run {
     fn has_space(&self, folder: &Path, times: u64) -> Result<()> {
         let sizes = self.profile.source.values().map(|source| {
             let path = self.place.file(&source.file);
-            let log = snapshot::beside(&path, "-wal");
+            let log = beside(&path, "-wal");
             [path, log].iter().filter_map(|path| path.metadata().ok()).map(|about| about.len()).sum::<u64>()
         });
         let needed = sizes.sum::<u64>().saturating_mul(times);

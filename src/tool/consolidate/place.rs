@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// Which files an application reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Mode {
+pub(super) enum Mode {
     /// The sources.
     Legacy,
     /// The targets.
@@ -22,15 +22,15 @@ pub(super) fn absolute(folder: &Path) -> Result<PathBuf> {
 
 /// The data folder and what the variables say.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub(super) struct Place {
     /// The folder of the files.
-    pub data_dir: PathBuf,
+    pub(super) data_dir: PathBuf,
     /// The mode.
-    pub mode: Mode,
+    pub(super) mode: Mode,
     /// An application with a wrong schema must not start.
-    pub require_valid_schema: bool,
+    pub(super) require_valid_schema: bool,
     /// The application does not look at its schema.
-    pub skip_schema_validation: bool,
+    pub(super) skip_schema_validation: bool,
 }
 
 impl Place {
@@ -54,7 +54,7 @@ impl Place {
     }
 
     /// A file of the folder.
-    pub fn file(&self, name: &str) -> PathBuf {
+    pub(super) fn file(&self, name: &str) -> PathBuf {
         self.data_dir.join(name)
     }
 }

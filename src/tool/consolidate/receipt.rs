@@ -3,11 +3,11 @@
 //! It lies beside the data. While it says `publishing`, what is under the names of the targets may be a mixture of old
 //! and new, and nobody may take it for a migration; the next run makes all of it anew.
 
-use super::report::write_whole;
 use super::snapshot::Snapshot;
 use crate::db::sqlite::connection_state;
 use crate::model::DatabaseState;
 use crate::model::canonical::sha256_hex;
+use crate::tool::whole::write_whole;
 use crate::{Error, Result};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};

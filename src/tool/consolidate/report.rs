@@ -2,9 +2,9 @@
 
 use super::build::Moved;
 use super::{Action, Options};
+use crate::tool::whole::write_whole;
 use crate::{Error, Result, clock};
 use serde::Serialize;
-use std::io::Write as _;
 use std::path::Path;
 
 /// One execution.
@@ -129,24 +129,6 @@ impl Report {
         let text = serde_json::to_vec_pretty(self).map_err(|error| Error::bug("a report is JSON").caused_by(error))?;
         write_whole(path, &text)
     }
-}
-
-/// Beside, synced, renamed, and the folder synced.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let beside = super::snapshot::beside(path, ".new");
-    let write = || -> std::io::Result<()> {
-        std::fs::create_dir_all(folder)?;
-        let mut file = std::fs::File::create(&beside)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&beside, path)?;
-        std::fs::File::open(folder)?.sync_all()
-    };
-    write().map_err(|error| Error::io("write", path, error))
 }
 
 impl TableResult {

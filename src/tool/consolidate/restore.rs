@@ -5,10 +5,11 @@
 //! SQLite would apply those of the later file to the earlier one.
 
 use super::backup::{self, MANIFEST, Manifest};
-use super::migrate::{self, WORKSHOP};
+use super::migrate::{WORKSHOP, remove_sides};
 use super::receipt::{self, NAME, Receipt};
-use super::report::{FileResult, write_whole};
+use super::report::FileResult;
 use super::{Run, holders, place};
+use crate::tool::whole::{remove_file, remove_folder, sync, write_whole};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -44,16 +45,14 @@ pub(super) fn restore(run: &Run) -> Result<()> {
         None => latest(run)?,
     };
     let manifest = read(&folder)?;
-    let replaced: Vec<String> = backup::databases(run)?;
-    let paths: Vec<PathBuf> = replaced.iter().map(|name| run.place.file(name)).collect();
-    holders::nobody_holds(&paths)?;
+    holders::nobody_holds(&reached(run, &manifest).map(|name| run.place.file(name)).collect::<Vec<_>>())?;
     lost(run, &manifest);
     let beside = run.place.file(BESIDE);
-    migrate::remove_folder(&beside)?;
+    remove_folder(&beside)?;
     let copied = copy(&folder, &manifest, &beside);
     if let Err(error) = copied.and_then(|()| exchange(run, &folder, &manifest, &beside)) {
         if !run.place.file(INTENT).exists() {
-            migrate::remove_folder(&beside)?;
+            remove_folder(&beside)?;
         }
         return Err(error);
     }
@@ -89,13 +88,25 @@ fn read(folder: &Path) -> Result<Manifest> {
     Ok(manifest)
 }
 
+/// The files that a restore replaces or removes, those that are not there included.
+fn reached<'a>(run: &'a Run, manifest: &'a Manifest) -> impl Iterator<Item = &'a str> {
+    let saved = manifest.files.keys().filter(|name| *name != NAME);
+    saved.map(String::as_str).chain(made(run, manifest))
+}
+
+/// Targets that were not there when the backup was made.
+fn made<'a>(run: &'a Run, manifest: &'a Manifest) -> impl Iterator<Item = &'a str> {
+    let names = run.profile.target.values().map(|target| target.file.as_str());
+    names.filter(|name| !manifest.files.contains_key(*name))
+}
+
 /// Says what is taken away for good.
 fn lost(run: &Run, manifest: &Manifest) {
     let receipt = Receipt::read(&run.place.data_dir).ok().flatten();
-    for name in backup::databases(run).unwrap_or_default() {
-        let Ok((now, _)) = receipt::content(&run.place.file(&name)) else { continue };
-        let saved = manifest.files.get(&name).and_then(|saved| saved.content.as_ref());
-        let migrated = receipt.as_ref().and_then(|receipt| receipt.targets.get(&name));
+    for name in reached(run, manifest) {
+        let Ok((now, _)) = receipt::content(&run.place.file(name)) else { continue };
+        let saved = manifest.files.get(name).and_then(|saved| saved.content.as_ref());
+        let migrated = receipt.as_ref().and_then(|receipt| receipt.targets.get(name));
         let note = match (saved, migrated) {
             (Some(saved), _) if *saved == now => continue,
             (_, Some(migrated)) if *migrated == now => continue,
@@ -113,9 +124,9 @@ fn copy(folder: &Path, manifest: &Manifest, beside: &Path) -> Result<()> {
     for name in manifest.files.keys() {
         let to = beside.join(name);
         std::fs::copy(folder.join(name), &to).map_err(|error| Error::io("write", &to, error))?;
-        std::fs::File::open(&to).and_then(|file| file.sync_all()).map_err(|error| Error::io("sync", &to, error))?;
+        sync(&to)?;
     }
-    migrate::sync(beside)
+    sync(beside)
 }
 
 fn exchange(run: &Run, folder: &Path, manifest: &Manifest, beside: &Path) -> Result<()> {
@@ -123,26 +134,24 @@ fn exchange(run: &Run, folder: &Path, manifest: &Manifest, beside: &Path) -> Res
     write_whole(&run.place.file(INTENT), folder.display().to_string().as_bytes())?;
     for (name, saved) in &manifest.files {
         let place = run.place.file(name);
-        migrate::remove_sides(&place)?;
+        remove_sides(&place)?;
         std::fs::rename(beside.join(name), &place).map_err(|error| Error::io("replace", &place, error))?;
         run.report().files.push(FileResult { file: name.clone(), bytes: saved.bytes, done: "restored" });
     }
-    let made =
-        run.profile.target.values().map(|target| &target.file).filter(|file| !manifest.files.contains_key(*file));
-    for file in made {
+    for file in made(run, manifest) {
         let place = run.place.file(file);
-        migrate::remove_sides(&place)?;
+        remove_sides(&place)?;
         if place.exists() {
-            run.report().files.push(FileResult { file: file.clone(), bytes: 0, done: "removed" });
+            run.report().files.push(FileResult { file: file.to_owned(), bytes: 0, done: "removed" });
         }
-        migrate::remove_file(&place)?;
+        remove_file(&place)?;
     }
     if !manifest.files.contains_key(NAME) {
-        migrate::remove_file(&Receipt::path(data_dir))?;
+        remove_file(&Receipt::path(data_dir))?;
     }
-    migrate::remove_folder(&run.place.file(WORKSHOP))?;
-    migrate::remove_folder(beside)?;
-    migrate::sync(data_dir)?;
-    migrate::remove_file(&run.place.file(INTENT))?;
-    migrate::sync(data_dir)
+    remove_folder(&run.place.file(WORKSHOP))?;
+    remove_folder(beside)?;
+    sync(data_dir)?;
+    remove_file(&run.place.file(INTENT))?;
+    sync(data_dir)
 }

@@ -34,11 +34,6 @@ pub(super) struct Column {
     pub(super) generated: bool,
 }
 
-/// `name` as SQL takes it.
-pub(super) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
 impl Shape {
     pub(super) fn read(connection: &Connection) -> rusqlite::Result<Shape> {
         let mut shape = Shape::default();

@@ -11,9 +11,10 @@
 //!   by size, inode, both times and the header, and nothing is published before it was asked.
 
 use crate::clock::Stopwatch;
-use crate::db::sqlite::immutable_uri;
+use crate::db::sqlite::{first_complaint, immutable_uri, open_immutable};
+use crate::tool::whole::beside;
 use crate::{Error, Result};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 use rustix::fs::{FlockOperation, fcntl_lock};
 use rustix::process::{Flock, FlockOffsetType, FlockType, fcntl_getlk};
 use std::fs::File;
@@ -45,13 +46,6 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 const BESIDE: [&str; 3] = ["", "-wal", "-journal"];
 const POLL: Duration = Duration::from_millis(10);
 
-/// `path` with more after its name.
-pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
-}
-
 impl Snapshot {
     /// `scratch` takes the copy where one is needed; it must be ours alone.
     ///
@@ -82,9 +76,7 @@ impl Snapshot {
             false => path.to_owned(),
             true => copy(&mut file, path, scratch, has_side)?,
         };
-        let uri = immutable_uri(&read);
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&uri, flags).map_err(damaged)?;
+        let (uri, connection) = (immutable_uri(&read), open_immutable(&read)?);
         Ok(Snapshot { path: path.to_owned(), fingerprint, file: read, uri, connection })
     }
 
@@ -108,11 +100,9 @@ impl Snapshot {
     /// # Errors
     /// It is damaged; the first finding is named.
     pub(super) fn check(&self) -> Result<()> {
-        let ask = "pragma quick_check(1)";
-        let found: String = self.connection.query_row(ask, [], |row| row.get(0)).map_err(damaged)?;
-        match found.as_str() {
-            "ok" => Ok(()),
-            found => Err(Error::environment(format!("it is damaged: {found}; restore this file from a backup"))),
+        match first_complaint(&self.connection, "quick_check")? {
+            None => Ok(()),
+            Some(found) => Err(Error::environment(format!("it is damaged: {found}; restore this file from a backup"))),
         }
     }
 }

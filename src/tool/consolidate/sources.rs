@@ -2,9 +2,9 @@
 
 use super::Profile;
 use super::place::Place;
-use super::shape::{Shape, quoted};
+use super::shape::Shape;
 use super::snapshot::Snapshot;
-use crate::db::sqlite::immutable_uri;
+use crate::db::sqlite::{immutable_uri, quoted};
 use crate::{Error, Result};
 use rusqlite::{Connection, params_from_iter, types::Value};
 use std::collections::BTreeMap;

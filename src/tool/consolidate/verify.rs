@@ -3,11 +3,10 @@
 use super::build::{Moved, attach, detach};
 use super::expect;
 use super::fit::Move;
-use super::shape::quoted;
 use super::snapshot::Snapshot;
 use super::sources::Sources;
 use super::{Profile, Run};
-use crate::db::sqlite::sqlite_query_digest;
+use crate::db::sqlite::{quoted, sqlite_query_digest};
 use crate::model::TableDigest;
 use crate::{Error, Result};
 use rusqlite::{Connection, OpenFlags};

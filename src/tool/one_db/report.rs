@@ -3,10 +3,10 @@
 use super::layout::Job;
 use super::{Action, Differences, Options};
 use crate::model::RowSum;
+use crate::tool::whole::write_whole;
 use crate::{Error, Result, clock};
 use serde::Serialize;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// One execution of the migrator.
@@ -224,7 +224,7 @@ impl Ledger {
         let report = self.read(Report::clone);
         let mut text = serde_json::to_vec_pretty(&report).map_err(|e| Error::bug("report to JSON").caused_by(e))?;
         text.push(b'\n');
-        write_whole(path, &text).map_err(|e| Error::io("write report", path, e))
+        write_whole(path, &text)
     }
 
     pub(super) fn finish(&self, error: Option<&Error>) -> Report {
@@ -240,21 +240,4 @@ impl Ledger {
     fn lock(&self) -> MutexGuard<'_, Report> {
         self.report.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A reader finds the old file or the new one, whole, whatever happens in between.
-fn write_whole(path: &Path, text: &[u8]) -> std::io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    std::fs::create_dir_all(folder)?;
-    if path.is_dir() {
-        return Err(std::io::Error::from(std::io::ErrorKind::IsADirectory));
-    }
-    let mut file = tempfile::Builder::new().prefix(".one-db-").suffix(".tmp").tempfile_in(folder)?;
-    file.write_all(text)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|e| e.error)?;
-    std::fs::File::open(folder)?.sync_all()
 }

@@ -167,3 +167,18 @@ fn the_log_beside_the_file_that_a_link_leads_to_is_read() {
     stage.ok(&["migrate"]);
     assert_eq!(stage.ask("core.db", "select cost from traces where id = 'late'"), "1.5");
 }
+
+#[test]
+fn who_has_a_file_open_that_is_not_replaced_is_in_nobodys_way() {
+    let stage = Stage::new();
+    stage.ok(&["backup"]);
+    stage.ok(&["migrate"]);
+    let restore = ["restore", "--confirm-restore", "RESTORE"];
+    let (other, ours) = (stage.path("somebody-elses.db"), stage.path("agents.db"));
+    fs::write(&other, "not of the profile").unwrap();
+    let held = fs::File::open(ours).unwrap();
+    assert!(stage.refused(&restore, 1).contains("agents.db is open in process"));
+    drop(held);
+    let _held = fs::File::open(other).unwrap();
+    stage.ok(&restore);
+}

@@ -1,6 +1,6 @@
 //! The file shim of a case: it watches the directories of the case where one of its databases is a file.
 
-use super::{Holding, Place, Stage};
+use super::{Holding, PARTS, Place, Stage};
 use crate::engine::Traces;
 use crate::engine::case::power::Story;
 use crate::engine::case::relocate;
@@ -20,9 +20,6 @@ pub(super) struct Watch {
     /// The files when the record began; only where the record is checked.
     before: Mutex<Option<replay::Files>>,
 }
-
-/// The parts of a case's directory that are the tool's.
-const PARTS: [&str; 4] = ["work", "home", "tmp", "files"];
 
 impl Watch {
     /// Nothing where all databases are on servers, or where there is no shim.
@@ -94,14 +91,7 @@ impl Stage<'_> {
             fs::remove_dir_all(&part).map_err(|error| Error::io("remove", &part, error))?;
             fs::create_dir_all(&part).map_err(|error| Error::io("create", &part, error))?;
         }
-        for (name, bytes) in files {
-            let path = self.dir.join(name);
-            let folder = path.parent().unwrap_or(&path);
-            fs::create_dir_all(folder).map_err(|error| Error::io("create", folder, error))?;
-            let bytes = relocate::moved(name, bytes, root, &self.dir);
-            fs::write(&path, bytes).map_err(|error| Error::io("write", &path, error))?;
-        }
-        Ok(())
+        files.iter().try_for_each(|(name, bytes)| relocate::put(name, bytes, root, &self.dir))
     }
 
     /// No file fault strikes any more.
