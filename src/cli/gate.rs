@@ -54,9 +54,9 @@ fn sign(
     key: &crate::evidence::attest::MachineKey,
     passed: bool,
 ) -> Result<()> {
-    let input = std::fs::read(bundle.root().join(Slot::TestResult.file())).ok();
+    let input = decision.verification.envelope_sha256.as_deref();
     let (name, sha256) = (&decision.policy.0, &decision.policy.1);
     let run = &decision.verification.record.run;
-    let summary = summary_of(root, run, (name, sha256), input.as_deref(), &clock::now_utc(), passed);
+    let summary = summary_of(root, run, (name, sha256), input, &clock::now_utc(), passed);
     bundle.attach(Slot::Gate.file(), &canonical::to_file(&Envelope::seal(&summary, key)?)?)
 }

@@ -4,7 +4,7 @@ use crate::cli::key::machine_key;
 use crate::cli::{parsed, say, say_aside, select};
 use crate::engine::{self, Again, Entry, Finished, Keep, Library, Options, Rehearsal, Tier};
 use crate::evidence::Observer;
-use crate::model::{Body, Scenario};
+use crate::model::{Body, SPAN_FORMS, Scenario, parse_span};
 use crate::process::Executable;
 use crate::registry::Registry;
 use crate::report::{Live, summary};
@@ -181,14 +181,9 @@ fn provider(text: &str) -> std::result::Result<Provider, String> {
     text.parse().map_err(|error: Error| error.to_string())
 }
 
-/// `500ms`, `30s`, `10m`, `1h`.
+/// A time as everywhere: `30s`, `10m`, `7d`.
 pub(super) fn time(text: &str) -> std::result::Result<Duration, String> {
-    let units = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)];
-    let parsed = units.iter().find_map(|(unit, ms)| {
-        let number: u64 = text.strip_suffix(unit)?.parse().ok()?;
-        number.checked_mul(*ms).map(Duration::from_millis)
-    });
-    parsed.ok_or_else(|| "write a time as in 500ms, 30s, 10m or 1h".to_owned())
+    parse_span(text).ok_or_else(|| SPAN_FORMS.to_owned())
 }
 
 fn known_kinds(registry: &Registry, kinds: &[String]) -> Result<()> {

@@ -3,6 +3,7 @@
 use crate::evidence::attest::PublicKey;
 use crate::gate::TrustedKey;
 use crate::model::canonical::sha256_hex;
+use crate::model::{SPAN_FORMS, parse_span};
 use crate::{Error, Result, clock};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -109,14 +110,7 @@ impl Policy {
 
     /// In seconds.
     pub(super) fn max_age_s(&self) -> std::result::Result<Option<i64>, String> {
-        let units = [("m", 60), ("h", 3_600), ("d", 86_400)];
-        let seconds = |text: &String| {
-            let found = units
-                .iter()
-                .find_map(|(unit, s)| text.strip_suffix(unit)?.parse::<u32>().ok().map(|number| i64::from(number) * s));
-            found.ok_or_else(|| format!("max_age `{text}`: write a time as in 30m, 24h or 7d"))
-        };
-        self.max_age.as_ref().map(seconds).transpose()
+        self.max_age.as_deref().map(|text| seconds("max_age", text)).transpose()
     }
 
     /// The keys of its machines.
@@ -140,6 +134,12 @@ impl Policy {
         let place = |tier: &str| TIERS.iter().position(|known| *known == tier);
         self.tier.as_deref().is_none_or(|least| place(tier) >= place(least))
     }
+}
+
+/// A length of time in seconds; `key` says where it stands.
+fn seconds(key: &str, text: &str) -> std::result::Result<i64, String> {
+    let span = parse_span(text).and_then(|span| i64::try_from(span.as_secs()).ok());
+    span.ok_or_else(|| format!("{key} `{text}`: {SPAN_FORMS}"))
 }
 
 /// The end of a day, or a time as it is.

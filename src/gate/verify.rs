@@ -87,6 +87,8 @@ pub struct Verification {
     pub signer: Option<String>,
     /// Whether anybody signed it.
     pub is_signed: bool,
+    /// SHA-256 of the envelope that says what happened, as it was verified; nothing where there is none.
+    pub envelope_sha256: Option<String>,
     /// What was to be done; nothing where it cannot be read.
     pub plan: Option<PlanFile>,
     /// Where; nothing where it cannot be read.
@@ -113,9 +115,10 @@ pub fn verify(registry: &Registry, root: &Path, expected: &Expected) -> Result<V
     complaints.sort();
     complaints.dedup_by(|a, b| a.code == b.code && a.file == b.file && a.code == Code::FileExtra);
     let root_sha256 = sealed.sums.as_deref().map(sha256_hex);
-    let is_signed = sealed.sha256.contains_key(Slot::TestResult.file());
+    let envelope_sha256 = sealed.sha256.get(Slot::TestResult.file()).cloned();
+    let is_signed = envelope_sha256.is_some();
     let Told { record, plan, environment, .. } = told;
-    Ok(Verification { complaints, root_sha256, signer, is_signed, plan, environment, record })
+    Ok(Verification { complaints, root_sha256, signer, is_signed, envelope_sha256, plan, environment, record })
 }
 
 fn age(told: &Told, expected: &Expected) -> Option<Complaint> {

@@ -1,8 +1,8 @@
 //! What happened, one line each: the only record that reports and checks read.
 
 use crate::model::{
-    Address, CheckResult, Coverage, ExpectRecord, FileRecord, GoldenShare, Moment, Obstacle, Outcome, Phase, Proof,
-    Role, SequenceUse, TableDifference, TableDigest, Verdict, WentBack,
+    Address, CheckResult, Coverage, ExpectRecord, FileRecord, GoldenShare, Moment, Obstacle, Omitted, Outcome, Phase,
+    Proof, Role, SequenceUse, TableDifference, TableDigest, Unvisited, Verdict, WentBack,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -74,16 +74,10 @@ pub enum Body {
     },
     /// The time for the run was over before all planned cases of a fault had begun.
     #[serde(rename = "budget.over")]
-    BudgetOver {
-        /// The scenario.
-        scenario: String,
-        /// The kind of fault, as in `scenario.planned`.
-        kind: String,
-        /// The step during which it strikes.
-        during: String,
-        /// How many cases that were to be visited did not begin.
-        unvisited: u64,
-    },
+    BudgetOver(Unvisited),
+    /// A scenario was not rehearsed, as the caller allowed.
+    #[serde(rename = "scenario.omitted")]
+    ScenarioOmitted(Omitted),
     /// A scenario ended.
     #[serde(rename = "scenario.finished")]
     ScenarioFinished {
@@ -384,6 +378,9 @@ pub enum Body {
         /// Why the harness could not finish it.
         error: Option<String>,
     },
+    /// A run was asked to end before its end; what had not begun was not rehearsed.
+    #[serde(rename = "run.interrupted")]
+    RunInterrupted {},
     /// A run ended.
     #[serde(rename = "run.finished")]
     RunFinished {

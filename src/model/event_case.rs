@@ -11,7 +11,9 @@ impl Body {
             | Body::ChecksProved { .. }
             | Body::GoldenShared { .. }
             | Body::ScenarioPlanned { .. }
-            | Body::BudgetOver { .. }
+            | Body::BudgetOver(_)
+            | Body::ScenarioOmitted(_)
+            | Body::RunInterrupted {}
             | Body::ScenarioFinished { .. }
             | Body::RunFinished { .. } => None,
             Body::Note { case, .. } => case.as_deref(),

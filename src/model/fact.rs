@@ -70,6 +70,28 @@ pub struct Coverage {
     pub lost: u64,
 }
 
+/// Planned cases of a fault that did not begin, because the time was over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unvisited {
+    /// The scenario.
+    pub scenario: String,
+    /// The kind of fault, as in `scenario.planned`.
+    pub kind: String,
+    /// The step during which it strikes.
+    pub during: String,
+    /// How many.
+    pub unvisited: u64,
+}
+
+/// A scenario that was left out, as the caller allowed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Omitted {
+    /// The scenario.
+    pub scenario: String,
+    /// What it needs and this machine has not, as `--allow-missing` names it.
+    pub missing: String,
+}
+
 /// What the comparison saw of the changes that were planted in a dataset.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proof {

@@ -21,6 +21,7 @@ mod record;
 mod scenario;
 mod scenario_file;
 mod scenario_lower;
+mod span;
 mod sqlstate;
 mod token;
 mod verdict;
@@ -31,7 +32,7 @@ pub use diagnosis::{Beside, Fate, Lost, Obstacle, Row, RowDifference, Standing, 
 pub use digest::{DatabaseState, Difference, RowSum, TableDigest, compare};
 pub use event::Body;
 pub use event_line::Event;
-pub use fact::{Coverage, ExpectRecord, FileRecord, Proof, SequenceUse, WentBack};
+pub use fact::{Coverage, ExpectRecord, FileRecord, Omitted, Proof, SequenceUse, Unvisited, WentBack};
 pub use finding::{CheckResult, Finding, MAX_FINDINGS};
 pub use frozen::{Checkout, EnvironmentFile, PlanFile, ServerFile};
 pub use golden_share::GoldenShare;
@@ -47,6 +48,7 @@ pub use scenario::{
     TargetSpec, Then, Tool, Volatile,
 };
 pub use scenario_file::{Known, KnownFlow};
+pub use span::{SPAN_FORMS, parse_span};
 pub use sqlstate::SqlState;
 pub use token::{Token, TokenDigests};
 pub use verdict::{Outcome, Verdict};

@@ -1,7 +1,8 @@
 //! A run as reports see it: the events, folded by scenario and case. A pure function of the events.
 
 use crate::model::{
-    Address, Body, CaseEvents, CheckResult, Coverage, Event, ExpectRecord, Outcome, Verdict, WayBack, ways_back,
+    Address, Body, CaseEvents, CheckResult, Coverage, Event, ExpectRecord, Omitted, Outcome, Unvisited, Verdict,
+    WayBack, ways_back,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,6 +23,10 @@ pub struct RunRecord {
     pub scenarios: Vec<ScenarioRecord>,
     /// Sentences that concern no case.
     pub notes: Vec<String>,
+    /// Scenarios that were left out as the caller allowed, and what was missing.
+    pub omitted: BTreeMap<String, String>,
+    /// Whether it was asked to end before its end.
+    pub is_interrupted: bool,
     /// Per dataset: kinds of planted change that the comparison saw, and how many there were.
     pub proofs: BTreeMap<String, (u64, u64)>,
     /// The worst of everything; nothing while the run is not finished.
@@ -118,6 +123,14 @@ impl RunRecord {
                 self.proofs.insert(dataset.clone(), (seen, seen + proof.survived.len() as u64));
             }
             Body::Note { case: None, text } => self.notes.push(text.clone()),
+            Body::ScenarioOmitted(Omitted { scenario, missing }) => {
+                self.notes.push(format!("{scenario} was left out, as allowed: no {missing}"));
+                self.omitted.insert(scenario.clone(), missing.clone());
+            }
+            Body::RunInterrupted {} => {
+                self.notes.push("interrupted; the rest was not rehearsed".to_owned());
+                self.is_interrupted = true;
+            }
             body => self.add_body(body, event.mono_us),
         }
     }
@@ -131,7 +144,7 @@ impl RunRecord {
                     record.faults.push((kind.clone(), during.clone(), *coverage));
                 }
             }
-            Body::BudgetOver { scenario, kind, during, unvisited } => {
+            Body::BudgetOver(Unvisited { scenario, kind, during, unvisited }) => {
                 if let Some(record) = self.scenario(scenario) {
                     record.unvisited += unvisited;
                     let own = record.faults.iter_mut().rfind(|(of, step, _)| of == kind && step == during);

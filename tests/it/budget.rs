@@ -1,7 +1,9 @@
 //! What a run says of cases that did not begin, because the time was over.
 
 use rehearsal::check::scenario_verdict;
-use rehearsal::model::{Body, CheckResult, Coverage, Event, ExpectRecord, Outcome, RunRecord, ScenarioRecord, Verdict};
+use rehearsal::model::{
+    Body, CheckResult, Coverage, Event, ExpectRecord, Outcome, RunRecord, ScenarioRecord, Unvisited, Verdict,
+};
 use rstest::rstest;
 
 /// A scenario of which ten cases were to be visited: `words` are those that began, `unvisited` the number of the rest.
@@ -13,7 +15,7 @@ fn scenario(words: &[&str], unvisited: u64, expect: Option<&str>) -> ScenarioRec
         bodies.extend(case(&format!("x/{number:04}-abcdef"), Some(&address), word));
     }
     let (scenario, kind, during) = ("x".to_owned(), "proc.kill".to_owned(), "run".to_owned());
-    bodies.push(Body::BudgetOver { scenario, kind, during, unvisited });
+    bodies.push(Body::BudgetOver(Unvisited { scenario, kind, during, unvisited }));
     let event = |(seq, body)| Event { seq, prev: String::new(), t: String::new(), mono_us: seq, body };
     let events: Vec<Event> = (1..).zip(bodies).map(event).collect();
     RunRecord::from_events(&events).scenarios.remove(0)

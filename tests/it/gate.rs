@@ -365,7 +365,7 @@ fn the_command_has_the_exit_codes_of_the_contract() {
         crate::cli::run(&forged.root(), &env, &[&[env!("CARGO_BIN_EXE_rehearse"), "verify", &root], args].concat())
     };
     verify(&[]).has(0, "verified; the run is GO");
-    verify(&["--strict", "--max-age", "24h", "--secret-env", "PATH"]).has(0, "verified");
+    verify(&["--strict", "--max-age", "7d", "--secret-env", "PATH"]).has(0, "verified");
     verify(&["--format", "json"]).has(0, "\"status\":\"verified\"");
     verify(&["--secret-env", "NO_SUCH_VARIABLE"]).has(2, "NO_SUCH_VARIABLE");
     fs::remove_file(forged.path("plan.json")).unwrap();

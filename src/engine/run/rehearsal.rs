@@ -12,7 +12,7 @@ use crate::engine::run::turns::Turns;
 use crate::engine::{House, Keep, Library, Look, Missing, Pause, missing};
 use crate::evidence::attest::MachineKey;
 use crate::evidence::{Bundle, Journal, Observer, Redactor};
-use crate::model::{Body, FaultSpec, RunRecord, Scenario, States, Token, Verdict};
+use crate::model::{Body, FaultSpec, Omitted, RunRecord, Scenario, States, Token, Verdict};
 use crate::process::Executable;
 use crate::registry::Registry;
 use crate::target::Wanted;
@@ -225,7 +225,7 @@ impl Rehearsal {
         let asked = tokio::select! {
             asked = all => asked?,
             () = interrupt => {
-                run.journal.append(Body::Note { case: None, text: "interrupted; the rest was not rehearsed".into() })?;
+                run.journal.append(Body::RunInterrupted {})?;
                 scenarios.len()
             }
         };
@@ -260,8 +260,8 @@ async fn rehearse_or_say_why(run: &Run, library: &Library, scenario: &Scenario, 
     let result = match (allowed.first(), absent.first()) {
         (_, Some(absent)) => Err(absent.clone().into()),
         (Some(allowed), None) => {
-            let text = format!("{} was left out, as allowed: no {}", scenario.name, allowed.what);
-            run.journal.append(Body::Note { case: None, text })?;
+            let (scenario, missing) = (scenario.name.clone(), allowed.what.clone());
+            run.journal.append(Body::ScenarioOmitted(Omitted { scenario, missing }))?;
             return Ok(false);
         }
         (None, None) if run.turns.is_over() => {

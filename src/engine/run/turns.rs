@@ -4,7 +4,7 @@
 //! budget makes a run smaller, never greener.
 
 use crate::clock::Stopwatch;
-use crate::model::{Address, Body};
+use crate::model::{Address, Body, Unvisited};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -49,7 +49,7 @@ impl Turns {
         own.flat_map(|((scenario, during, kind), unvisited)| {
             let text = format!("the budget was over: {scenario}: {unvisited} planned cases of {kind} did not begin");
             let (scenario, kind, during) = (scenario.clone(), kind.clone(), during.clone());
-            let over = Body::BudgetOver { scenario, kind, during, unvisited: *unvisited };
+            let over = Body::BudgetOver(Unvisited { scenario, kind, during, unvisited: *unvisited });
             [over, Body::Note { case: None, text }]
         })
         .collect()
@@ -99,7 +99,7 @@ mod tests {
         let found = turns.unvisited("one");
         assert!(turns.is_over());
         assert!(
-            matches!(&found[..], [Body::BudgetOver { unvisited: 2, kind, .. }, Body::Note { .. }] if kind == "proc.kill"),
+            matches!(&found[..], [Body::BudgetOver(Unvisited { unvisited: 2, kind, .. }), Body::Note { .. }] if kind == "proc.kill"),
             "{found:?}"
         );
     }

@@ -61,17 +61,17 @@ pub fn test_result(record: &RunRecord, root_sha256: &str, plan: &[u8], environme
     statement(Slot::TestResult, root_sha256, predicate)
 }
 
-/// Whether it is enough: the verdict of a policy over a bundle. `input` is the envelope that it rests on, if there is one.
+/// Whether it is enough: the verdict of a policy over a bundle. `input` is the SHA-256 of the envelope that it rests on,
+/// if there is one.
 pub fn summary_of(
     root_sha256: &str,
     run: &str,
     policy: (&str, &str),
-    input: Option<&[u8]>,
+    input: Option<&str>,
     time: &str,
     passed: bool,
 ) -> Value {
-    let inputs =
-        input.map(|bytes| json!([{ "uri": Slot::TestResult.file(), "digest": { "sha256": sha256_hex(bytes) } }]));
+    let inputs = input.map(|sha256| json!([{ "uri": Slot::TestResult.file(), "digest": { "sha256": sha256 } }]));
     let predicate = json!({
         "verifier": { "id": format!("{OURS}/gate"), "version": { "rehearsal": env!("CARGO_PKG_VERSION") } },
         "timeVerified": time,

@@ -3,7 +3,7 @@
 use super::Lowering;
 use crate::model::problem::Problem;
 use crate::model::scenario_file::StepFile;
-use crate::model::{Claims, Condition, Role, Step, is_name};
+use crate::model::{Claims, Condition, Role, SPAN_FORMS, Step, is_name, parse_span};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use toml::Spanned;
@@ -50,13 +50,9 @@ impl Lowering<'_> {
     }
 
     pub(super) fn duration(&mut self, text: &Spanned<String>) -> Option<Duration> {
-        let units = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)];
-        let parsed = units.iter().find_map(|(unit, ms)| {
-            let number: u64 = text.get_ref().strip_suffix(unit)?.parse().ok()?;
-            number.checked_mul(*ms).filter(|ms| *ms > 0).map(Duration::from_millis)
-        });
+        let parsed = parse_span(text.get_ref()).filter(|span| !span.is_zero());
         if parsed.is_none() {
-            self.problem(text, "this is not a time; write it as in 500ms, 30s, 2m or 1h");
+            self.problem(text, &format!("this is not a time; {SPAN_FORMS}"));
         }
         parsed
     }

@@ -204,9 +204,9 @@ fn a_policy_that_is_not_right_says_what_and_where() {
     let head = "format = 1\nname = \"x\"\n";
     for (rest, part) in [
         ("max_aeg = \"1h\"\n", "max_aeg"),
-        ("max_age = \"soon\"\n", "write a time as in 30m, 24h or 7d"),
-        ("max_age = \"-5h\"\n", "write a time as in 30m, 24h or 7d"),
-        ("max_age = \"9223372036854775807d\"\n", "write a time as in 30m, 24h or 7d"),
+        ("max_age = \"soon\"\n", "write a time as in 500ms, 30s, 10m, 24h or 7d"),
+        ("max_age = \"-5h\"\n", "write a time as in 500ms, 30s, 10m, 24h or 7d"),
+        ("max_age = \"9223372036854775807d\"\n", "write a time as in 500ms, 30s, 10m, 24h or 7d"),
         ("tier = \"slow\"\n", "quick, full, nightly"),
         ("[[signer]]\nname = \"ci\"\nkey = \"k\"\nuntil = \"soon\"\n", "RFC 3339"),
     ] {

@@ -100,7 +100,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     }),
     ("rests the decision of the gate on another envelope", &["GATE_INPUT_MISMATCH"], |forged| {
         signed_with(forged, &key(1));
-        let input = Some(&b"another envelope"[..]);
+        let input = Some("another envelope");
         let summary = summary_of(&root(forged), "x", ("ci", "0"), input, "2026-11-29T10:00:00Z", true);
         put(forged, Slot::Gate, &Envelope::seal(&summary, &key(1)).unwrap());
         trusted(&key(1))
