@@ -29,6 +29,12 @@ pub fn now_utc() -> String {
     written(jiff::Timestamp::now())
 }
 
+/// The wall clock that much later, as [`now_utc`] writes it; nothing beyond the end of time.
+pub fn utc_in(span: Duration) -> Option<String> {
+    let span = jiff::SignedDuration::try_from(span).ok()?;
+    jiff::Timestamp::now().checked_add(span).ok().map(written)
+}
+
 /// Seconds since 1970.
 pub fn unix_seconds() -> i64 {
     jiff::Timestamp::now().as_second()

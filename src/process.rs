@@ -154,6 +154,15 @@ pub fn run(
     Ok(Output { exit: output.status.into(), stdout: output.stdout, stderr: output.stderr })
 }
 
+/// Runs a program in front, with our terminal, in our own process group: it may ask whoever sits there. Blocks meanwhile.
+///
+/// # Errors
+/// As in [`run`].
+pub fn run_in_front(argv: &[OsString], cwd: &Path, env: &BTreeMap<OsString, OsString>) -> Result<Exit> {
+    let status = command(argv, cwd, env, None)?.status();
+    status.map(Exit::from).map_err(|error| cannot_start(argv, cwd, error))
+}
+
 /// Sends a signal to a process group; a group that is gone is fine.
 ///
 /// # Errors

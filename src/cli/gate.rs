@@ -3,13 +3,13 @@
 use crate::cli::key::machine_key;
 use crate::cli::say;
 use crate::cli::verify::Format;
-use crate::evidence::attest::{Envelope, Slot, summary_of};
+use crate::evidence::attest::{Envelope, Slot, Stage, summary_of};
 use crate::evidence::{Bundle, Sealed};
-use crate::gate::{Decision, Policy, decide};
+use crate::gate::{Decision, Policy, Question, decide};
 use crate::model::{Verdict, canonical};
 use crate::registry::Registry;
 use crate::{Error, Result, clock};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -18,9 +18,15 @@ use std::process::ExitCode;
 pub(super) struct GateArgs {
     /// The directory of the bundle, or the link `latest`.
     bundle: PathBuf,
-    /// local, ci, staging, or a file; it belongs where the writer of bundles cannot change it.
+    /// local, ci, staging, release, or a file; it belongs where the writer of bundles cannot change it.
     #[arg(long, value_name = "POLICY", default_value = "local")]
     policy: String,
+    /// By when signoffs have to be there.
+    #[arg(long, value_enum, default_value_t = StageArg::BeforeCutover)]
+    stage: StageArg,
+    /// Only the bundle with this root, 64 digits, will do.
+    #[arg(long, value_name = "ROOT")]
+    root: Option<String>,
     /// Sign the decision with this key; default: the one in REHEARSE_KEY, else nothing is written.
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
@@ -29,11 +35,37 @@ pub(super) struct GateArgs {
     format: Format,
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum StageArg {
+    Rehearsal,
+    BeforeCutover,
+    BeforeReopen,
+    After,
+}
+
+impl From<StageArg> for Stage {
+    fn from(arg: StageArg) -> Stage {
+        match arg {
+            StageArg::Rehearsal => Stage::Rehearsal,
+            StageArg::BeforeCutover => Stage::BeforeCutover,
+            StageArg::BeforeReopen => Stage::BeforeReopen,
+            StageArg::After => Stage::After,
+        }
+    }
+}
+
+/// The checkout that the question is about.
+pub(super) fn working_directory() -> Result<PathBuf> {
+    std::env::current_dir().map_err(|error| Error::io("find", Path::new("."), error))
+}
+
 pub(super) fn run(args: &GateArgs) -> Result<ExitCode> {
     let policy = Policy::find(&args.policy)?;
     let key = machine_key(args.key.as_deref())?;
-    let here = std::env::current_dir().map_err(|error| Error::io("find", Path::new("."), error))?;
-    let decision = decide(&Registry::builtin(), &args.bundle, &policy, &here)?;
+    let here = working_directory()?;
+    let question =
+        Question { stage: args.stage.into(), root_sha256: args.root.as_deref(), ..Question::new(&policy, &here) };
+    let decision = decide(&Registry::builtin(), &args.bundle, &question)?;
     match args.format {
         Format::Text => say(&decision.text()),
         Format::Json => say(&decision.json().to_string()),

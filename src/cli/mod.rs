@@ -15,6 +15,7 @@ mod pause;
 mod replay;
 mod run;
 mod shrink;
+mod signoff;
 mod tool;
 mod verify;
 
@@ -57,6 +58,8 @@ enum Command {
     Verify(verify::VerifyArgs),
     /// Look whether a bundle is enough, under a policy.
     Gate(gate::GateArgs),
+    /// Approve or reject a bundle, with your SSH key.
+    Signoff(signoff::SignoffArgs),
     /// Make a key that signs what is sealed.
     Key(key::KeyArgs),
     /// Say what this machine can rehearse, and what to do for what is missing.
@@ -100,6 +103,7 @@ fn execute(command: Command) -> Result<ExitCode> {
         Command::List(args) => list::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Gate(args) => gate::run(&args),
+        Command::Signoff(args) => signoff::run(&args),
         Command::Key(args) => key::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Compare(args) => in_runtime(compare::run(args)),

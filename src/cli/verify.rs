@@ -1,9 +1,10 @@
 //! `rehearse verify`: whether a bundle is what was sealed.
 
+use crate::cli::gate::{StageArg, working_directory};
 use crate::cli::run::time;
 use crate::cli::say;
 use crate::evidence::attest::PublicKey;
-use crate::gate::{Expected, Status, TrustedKey, verify};
+use crate::gate::{Expected, Policy, Question, Status, TrustedKey, verify};
 use crate::registry::Registry;
 use crate::{Error, Result};
 use clap::{Args, ValueEnum};
@@ -28,6 +29,12 @@ pub(super) struct VerifyArgs {
     /// The public key of somebody who may have sealed it; may be repeated.
     #[arg(long, value_name = "FILE")]
     trust: Vec<PathBuf>,
+    /// Ask also what this policy asks of machines, people and age: local, ci, staging, release, or a file.
+    #[arg(long, value_name = "POLICY", conflicts_with = "trust")]
+    policy: Option<String>,
+    /// By when signoffs have to be there, with --policy.
+    #[arg(long, value_enum, default_value_t = StageArg::BeforeCutover)]
+    stage: StageArg,
     /// Form of the answer.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -44,17 +51,27 @@ fn trusted(path: &Path) -> Result<TrustedKey> {
     PublicKey::read(path).map(|key| TrustedKey { name, key, until: None, revoked: false })
 }
 
+impl VerifyArgs {
+    fn asked(&self) -> Result<Expected> {
+        let Some(policy) = &self.policy else {
+            let trusted = self.trust.iter().map(|path| trusted(path)).collect::<Result<_>>()?;
+            return Ok(Expected { trusted, ..Expected::default() });
+        };
+        let (policy, here) = (Policy::find(policy)?, working_directory()?);
+        Question { stage: self.stage.into(), ..Question::new(&policy, &here) }.expected()
+    }
+}
+
 pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode> {
     let secret = |name: &String| {
         let unset = |_| Error::environment(format!("variable {name}, whose value is to be looked for, is not set"));
         std::env::var(name).map_err(unset)
     };
-    let expected = Expected {
-        strict: args.strict,
-        max_age_s: args.max_age.map(|age| i64::try_from(age.as_secs()).unwrap_or(i64::MAX)),
-        trusted: args.trust.iter().map(|path| trusted(path)).collect::<Result<_>>()?,
-        secrets: args.secret_env.iter().map(secret).collect::<Result<_>>()?,
-    };
+    let mut expected = args.asked()?;
+    expected.strict = args.strict;
+    expected.secrets = args.secret_env.iter().map(secret).collect::<Result<_>>()?;
+    let max_age_s = args.max_age.map(|age| i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
+    expected.max_age_s = max_age_s.or(expected.max_age_s);
     let verification = verify(&Registry::builtin(), &args.bundle, &expected)?;
     match args.format {
         Format::Text => say(&verification.text()),

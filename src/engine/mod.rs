@@ -36,7 +36,7 @@ pub use case::pause::Pause;
 pub use case::recovery::{Course, course};
 pub use doctor::{Finding, Health, doctor};
 pub use draft::{Draft, skeleton};
-pub use git::checkout;
+pub use git::{authors, checkout};
 pub use library::{Entry, Library, SOURCE_SHA256};
 pub use observe::look::{Look, View};
 pub use points::select::{Again, Hunt};

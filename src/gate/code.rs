@@ -49,6 +49,20 @@ pub enum Code {
     SubjectMismatch,
     /// The gate decided over another envelope.
     GateInputMismatch,
+    /// Nobody has signed in a role that is asked for, it is over, or somebody has rejected the run.
+    SignoffMissing,
+    /// A signoff is about another bundle, or its signer has seen other files.
+    SignoffSubject,
+    /// A signoff is not in its place: one before it is gone, was changed, or was put in between.
+    SignoffChain,
+    /// Somebody judges their own work, or signs twice.
+    SignoffSelf,
+    /// It was signed under another policy.
+    PolicyMismatch,
+    /// What was accepted for a while is accepted no more.
+    WaiverExpired,
+    /// What is red was waived by nobody who may.
+    WaiverUnsigned,
     /// The run is older than is allowed.
     Stale,
     /// The run ends later than now.
@@ -69,13 +83,17 @@ pub enum Family {
     Secrets,
     /// Nobody who is trusted says so.
     Signatures,
+    /// Who has to agree has not.
+    Signoffs,
+    /// What is red is not accepted.
+    Waivers,
     /// The wrong time.
     Age,
 }
 
 impl Code {
     /// All codes, in the order of families.
-    pub const ALL: [Code; 23] = [
+    pub const ALL: [Code; 30] = [
         Code::SumMismatch,
         Code::FileMissing,
         Code::FileExtra,
@@ -97,6 +115,13 @@ impl Code {
         Code::TypeConfusion,
         Code::SubjectMismatch,
         Code::GateInputMismatch,
+        Code::SignoffMissing,
+        Code::SignoffSubject,
+        Code::SignoffChain,
+        Code::SignoffSelf,
+        Code::PolicyMismatch,
+        Code::WaiverExpired,
+        Code::WaiverUnsigned,
         Code::Stale,
         Code::FromFuture,
     ];
@@ -136,6 +161,12 @@ impl Code {
             | Code::TypeConfusion
             | Code::SubjectMismatch
             | Code::GateInputMismatch => Family::Signatures,
+            Code::SignoffMissing
+            | Code::SignoffSubject
+            | Code::SignoffChain
+            | Code::SignoffSelf
+            | Code::PolicyMismatch => Family::Signoffs,
+            Code::WaiverExpired | Code::WaiverUnsigned => Family::Waivers,
             Code::Stale | Code::FromFuture => Family::Age,
         }
     }
@@ -149,8 +180,16 @@ impl fmt::Display for Code {
 
 impl Family {
     /// All families.
-    pub const ALL: [Family; 6] =
-        [Family::Integrity, Family::Completeness, Family::Claims, Family::Secrets, Family::Signatures, Family::Age];
+    pub const ALL: [Family; 8] = [
+        Family::Integrity,
+        Family::Completeness,
+        Family::Claims,
+        Family::Secrets,
+        Family::Signatures,
+        Family::Signoffs,
+        Family::Waivers,
+        Family::Age,
+    ];
 
     /// As it is printed.
     pub fn word(self) -> &'static str {
@@ -160,6 +199,8 @@ impl Family {
             Family::Claims => "claims",
             Family::Secrets => "secrets",
             Family::Signatures => "signatures",
+            Family::Signoffs => "signoffs",
+            Family::Waivers => "waivers",
             Family::Age => "age",
         }
     }
@@ -174,6 +215,10 @@ impl Family {
             Family::Signatures => {
                 "ask who sealed it for the right bundle and key; never trust a key that comes with it"
             }
+            Family::Signoffs => {
+                "ask for it with `rehearse signoff`: on this bundle, under this policy, by somebody who may"
+            }
+            Family::Waivers => "repair what is red, or ask somebody who may waive it to sign it anew",
             Family::Age => "look at the clocks, then run the rehearsal again",
         }
     }

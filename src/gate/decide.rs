@@ -5,14 +5,56 @@
 
 use crate::Result;
 use crate::engine;
+use crate::evidence::attest::Stage;
 use crate::gate::policy::Policy;
-use crate::gate::{Code, Complaint, Expected, Verification, verify};
+use crate::gate::signoff::{self, SignoffsAsked};
+use crate::gate::{Code, Complaint, Expected, Family, Verification, verify};
 use crate::model::{Checkout, PlanFile, RunRecord, Verdict};
 use crate::registry::Registry;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::Path;
+
+/// What is asked of a bundle.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// What has to be true.
+    pub policy: &'a Policy,
+    /// The checkout that it is about.
+    pub here: &'a Path,
+    /// By when signoffs have to be there.
+    pub stage: Stage,
+    /// The bundle must be the one with this root, 64 hexadecimal digits.
+    pub root_sha256: Option<&'a str>,
+}
+
+impl<'a> Question<'a> {
+    /// Of any root, before the cutover.
+    pub fn new(policy: &'a Policy, here: &'a Path) -> Question<'a> {
+        Question { policy, here, stage: Stage::default(), root_sha256: None }
+    }
+
+    /// What verifying has to expect.
+    ///
+    /// # Errors
+    /// The environment: a key of the policy cannot be read.
+    pub fn expected(&self) -> Result<Expected> {
+        let max_age_s = self.policy.max_age_s().ok().flatten();
+        Ok(Expected {
+            max_age_s,
+            trusted: self.policy.trusted()?,
+            signoffs: self.signoffs_asked(),
+            ..Expected::default()
+        })
+    }
+
+    pub(super) fn signoffs_asked(&self) -> Option<SignoffsAsked> {
+        let Policy { signoffs: Some(people), sha256, .. } = self.policy else { return None };
+        let (people, policy_sha256) = (people.clone(), sha256.clone());
+        Some(SignoffsAsked { people, policy_sha256, stage: self.stage, here: self.here.to_owned() })
+    }
+}
 
 /// The answer to one rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -25,6 +67,8 @@ pub struct Ruling {
     pub verdict: Verdict,
     /// What was found.
     pub found: String,
+    /// By whom it was accepted although it is red, until when and why.
+    pub waived: Option<String>,
 }
 
 /// The decision.
@@ -38,22 +82,24 @@ pub struct Decision {
     pub verification: Verification,
 }
 
-/// Applies `policy` to the bundle in `root`. `here` is the checkout that it is about.
+/// Asks the bundle in `root`.
 ///
 /// # Errors
 /// The environment: a file or a key of the policy cannot be read.
-pub fn decide(registry: &Registry, root: &Path, policy: &Policy, here: &Path) -> Result<Decision> {
-    let expected =
-        Expected { max_age_s: policy.max_age_s().ok().flatten(), trusted: policy.trusted()?, ..Expected::default() };
-    let verification = verify(registry, root, &expected)?;
-    let rulings = rulings(policy, &verification, engine::checkout(here));
+pub fn decide(registry: &Registry, root: &Path, question: &Question<'_>) -> Result<Decision> {
+    let policy = question.policy;
+    let verification = verify(registry, root, &question.expected()?)?;
+    let mut rulings = rulings(policy, &verification, engine::checkout(question.here));
+    rulings.extend(question.root_sha256.map(|root| named(root, &verification)));
+    rulings.extend(policy.signoffs.as_ref().map(|_| signed_off(question.stage, &verification)));
+    signoff::apply(&mut rulings, &verification.signoffs.accepted);
     Ok(Decision { policy: (policy.name.clone(), policy.sha256.clone()), rulings, verification })
 }
 
 fn rulings(policy: &Policy, verification: &Verification, here: Option<Checkout>) -> Vec<Ruling> {
     let record = &verification.record;
     let plan = verification.plan.as_ref();
-    let mut rulings = vec![evidence(verification), complete(verification), green(verification)];
+    let mut rulings = vec![evidence(policy, verification), complete(verification), green(verification)];
     if policy.same_commit {
         rulings.push(commit(verification, here));
     }
@@ -81,7 +127,7 @@ fn rulings(policy: &Policy, verification: &Verification, here: Option<Checkout>)
 }
 
 fn ruling(rule: &'static str, asks: impl Into<String>, verdict: Verdict, found: impl Into<String>) -> Ruling {
-    Ruling { rule, asks: asks.into(), verdict, found: found.into() }
+    Ruling { rule, asks: asks.into(), verdict, found: found.into(), waived: None }
 }
 
 fn of(holds: bool) -> Verdict {
@@ -89,9 +135,10 @@ fn of(holds: bool) -> Verdict {
 }
 
 /// Everything that verifying asks, but for what has rules of its own.
-fn evidence(verification: &Verification) -> Ruling {
+fn evidence(policy: &Policy, verification: &Verification) -> Ruling {
     let own = |complaint: &&Complaint| {
-        !matches!(complaint.code, Code::PlanIncomplete | Code::FaultNotFired | Code::CatalogueDowngraded)
+        let others = matches!(complaint.code, Code::PlanIncomplete | Code::FaultNotFired | Code::CatalogueDowngraded);
+        !others && !(policy.signoffs.is_some() && is_of_people(complaint))
     };
     let codes = words(verification.complaints.iter().filter(own));
     ruling(
@@ -166,6 +213,27 @@ fn scenario(pattern: &str, record: &RunRecord) -> Ruling {
     ruling("GEN-16", asks, Verdict::worst(verdicts.iter().copied()), format!("{green} of {} green", verdicts.len()))
 }
 
+/// Whoever asks about one bundle must not be answered about another.
+fn named(root: &str, verification: &Verification) -> Ruling {
+    let found = verification.root_sha256.as_deref().unwrap_or("none");
+    ruling("GEN-17", format!("the root is {root}"), of(found == root), found)
+}
+
+fn signed_off(stage: Stage, verification: &Verification) -> Ruling {
+    let against: Vec<String> = verification
+        .complaints
+        .iter()
+        .filter(|complaint| is_of_people(complaint))
+        .map(|complaint| format!("{}: {}, {}", complaint.code, complaint.expected, complaint.found))
+        .collect();
+    let found = if against.is_empty() { verification.signoffs.to_string() } else { against.join("; ") };
+    ruling("GEN-09", format!("everybody who has to has signed it, {stage}"), of(against.is_empty()), found)
+}
+
+fn is_of_people(complaint: &Complaint) -> bool {
+    matches!(complaint.code.family(), Family::Signoffs | Family::Waivers)
+}
+
 fn words<'a>(complaints: impl Iterator<Item = &'a Complaint>) -> String {
     let mut words: Vec<String> = complaints.map(|complaint| complaint.code.word()).collect();
     words.dedup();
@@ -177,16 +245,18 @@ fn or_none(found: String) -> String {
 }
 
 impl Decision {
-    /// The worst of all rules.
+    /// The worst of all rules that are not waived.
     pub fn verdict(&self) -> Verdict {
-        Verdict::worst(self.rulings.iter().map(|ruling| ruling.verdict))
+        Verdict::worst(self.rulings.iter().map(|ruling| if ruling.passes() { Verdict::Pass } else { ruling.verdict }))
     }
 
     /// For people.
     pub fn text(&self) -> String {
         let mut text = String::new();
-        for Ruling { rule, asks, verdict, found } in &self.rulings {
-            let _ = writeln!(text, "{:<7}  {rule}  {asks}\n                 {found}", verdict.to_string()); // to a string
+        for Ruling { rule, asks, verdict, found, waived } in &self.rulings {
+            let word = if waived.is_some() { "waived".to_owned() } else { verdict.to_string() };
+            let _ = writeln!(text, "{word:<7}  {rule}  {asks}\n                 {found}"); // to a string
+            let _ = waived.iter().try_for_each(|how| writeln!(text, "                 waived {how}"));
         }
         let root = self.verification.root_sha256.as_deref().unwrap_or("none");
         let word = if self.verdict() == Verdict::Pass { "PASSED" } else { "FAILED" };

@@ -11,6 +11,7 @@
 //! policy     what has to be true before something is done
 //! decide     the gate: a bundle under a policy
 //! claims     what steps said of themselves
+//! signoff/   what people have signed, and whether they may
 //! ```
 
 mod attested;
@@ -21,11 +22,13 @@ mod decide;
 mod derived;
 mod policy;
 mod sealed;
+mod signoff;
 mod told;
 mod verify;
 
 pub use attested::TrustedKey;
 pub use code::{Code, Family};
-pub use decide::{Decision, Ruling, decide};
+pub use decide::{Decision, Question, Ruling, decide};
 pub use policy::Policy;
+pub use signoff::{Accepted, People, Request, Role, Signoffs, SignoffsAsked, Waiving, draft, file_name, screen};
 pub use verify::{Complaint, Expected, Status, Verification, verify};

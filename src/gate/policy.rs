@@ -1,7 +1,7 @@
 //! A policy: what has to be true of a bundle before something is done with it. Read from the verifier's own files.
 
 use crate::evidence::attest::PublicKey;
-use crate::gate::TrustedKey;
+use crate::gate::{People, TrustedKey};
 use crate::model::canonical::sha256_hex;
 use crate::model::{SPAN_FORMS, parse_span};
 use crate::{Error, Result, clock};
@@ -9,10 +9,11 @@ use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
 /// Those that are shipped, by name.
-const SHIPPED: [(&str, &str); 3] = [
+const SHIPPED: [(&str, &str); 4] = [
     ("local", include_str!("policies/local.toml")),
     ("ci", include_str!("policies/ci.toml")),
     ("staging", include_str!("policies/staging.toml")),
+    ("release", include_str!("policies/release.toml")),
 ];
 const TIERS: [&str; 3] = ["quick", "full", "nightly"];
 
@@ -47,6 +48,9 @@ pub struct Policy {
     /// Machines whose keys are trusted.
     #[serde(default)]
     signer: Vec<Signer>,
+    /// Who has to agree; nothing: nobody is asked.
+    #[serde(default)]
+    pub signoffs: Option<People>,
     /// SHA-256 of the file.
     #[serde(skip)]
     pub sha256: String,
@@ -104,6 +108,9 @@ impl Policy {
         }
         policy.sha256 = sha256_hex(text.as_bytes());
         policy.folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        if let Some(people) = &mut policy.signoffs {
+            people.settle(&policy.folder).map_err(wrong)?;
+        }
         policy.max_age_s().map_err(wrong)?;
         Ok(policy)
     }
@@ -137,7 +144,7 @@ impl Policy {
 }
 
 /// A length of time in seconds; `key` says where it stands.
-fn seconds(key: &str, text: &str) -> std::result::Result<i64, String> {
+pub(super) fn seconds(key: &str, text: &str) -> std::result::Result<i64, String> {
     let span = parse_span(text).and_then(|span| i64::try_from(span.as_secs()).ok());
     span.ok_or_else(|| format!("{key} `{text}`: {SPAN_FORMS}"))
 }

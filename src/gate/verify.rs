@@ -6,6 +6,7 @@
 use crate::evidence::attest::Slot;
 use crate::evidence::{EVENTS, Redactor};
 use crate::gate::sealed::Sealed;
+use crate::gate::signoff::{self, Signoffs, SignoffsAsked};
 use crate::gate::told::Told;
 use crate::gate::{Code, Family, TrustedKey, attested, claims, complete, derived};
 use crate::model::canonical::sha256_hex;
@@ -19,7 +20,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 /// How far the clock of the machine that ran may be ahead of ours.
-const CLOCK_SLACK_S: i64 = 300;
+pub(in crate::gate) const CLOCK_SLACK_S: i64 = 300;
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -51,6 +52,8 @@ pub struct Expected {
     pub secrets: Vec<String>,
     /// Who may have sealed it; empty: nobody is asked for.
     pub trusted: Vec<TrustedKey>,
+    /// Who has to have signed it off; nothing: only the order of signoffs is looked at.
+    pub signoffs: Option<SignoffsAsked>,
 }
 
 /// What became of a bundle's verification.
@@ -89,6 +92,8 @@ pub struct Verification {
     pub is_signed: bool,
     /// SHA-256 of the envelope that says what happened, as it was verified; nothing where there is none.
     pub envelope_sha256: Option<String>,
+    /// What people have signed.
+    pub signoffs: Signoffs,
     /// What was to be done; nothing where it cannot be read.
     pub plan: Option<PlanFile>,
     /// Where; nothing where it cannot be read.
@@ -100,7 +105,7 @@ pub struct Verification {
 /// Verifies the bundle in `root`, or the one that a link such as `latest` leads to. Needs no network and no database.
 ///
 /// # Errors
-/// The environment: there is no such directory, or a file cannot be read.
+/// The environment: there is no such directory, or a file cannot be read; there is no `ssh-keygen` for signoffs.
 pub fn verify(registry: &Registry, root: &Path, expected: &Expected) -> Result<Verification> {
     let root = root.canonicalize().map_err(|error| Error::io("open", root, error))?;
     let mut complaints = Vec::new();
@@ -111,6 +116,8 @@ pub fn verify(registry: &Registry, root: &Path, expected: &Expected) -> Result<V
     complete::check(registry, &told, &mut complaints);
     claims::check(&told, &mut complaints);
     let signer = attested::check(&sealed, &told, &expected.trusted, &mut complaints);
+    let asked = expected.signoffs.as_ref();
+    let signoffs = signoff::check(&sealed, told.environment.as_ref(), asked, &mut complaints)?;
     complaints.extend(age(&told, expected));
     complaints.sort();
     complaints.dedup_by(|a, b| a.code == b.code && a.file == b.file && a.code == Code::FileExtra);
@@ -118,7 +125,17 @@ pub fn verify(registry: &Registry, root: &Path, expected: &Expected) -> Result<V
     let envelope_sha256 = sealed.sha256.get(Slot::TestResult.file()).cloned();
     let is_signed = envelope_sha256.is_some();
     let Told { record, plan, environment, .. } = told;
-    Ok(Verification { complaints, root_sha256, signer, is_signed, envelope_sha256, plan, environment, record })
+    Ok(Verification {
+        complaints,
+        root_sha256,
+        signer,
+        is_signed,
+        envelope_sha256,
+        signoffs,
+        plan,
+        environment,
+        record,
+    })
 }
 
 fn age(told: &Told, expected: &Expected) -> Option<Complaint> {
@@ -173,8 +190,11 @@ impl Verification {
             let _ = writeln!(text, "{family}: {}", family.remedy());
         }
         let root = self.root_sha256.as_deref().unwrap_or("none, it was not sealed");
-        let signed = self.signature();
-        let _ = write!(text, "root      {root}\nsigned    {signed}\nevidence  {}", self.status().word());
+        let _ = writeln!(text, "root      {root}\nsigned    {}", self.signature());
+        if self.signoffs.count > 0 {
+            let _ = writeln!(text, "signoffs  {}", self.signoffs);
+        }
+        let _ = write!(text, "evidence  {}", self.status().word());
         if self.status() == Status::Verified {
             let _ = write!(text, "; the run is {}", self.verdict().headline());
         }
@@ -199,6 +219,7 @@ impl Verification {
             "root_sha256": self.root_sha256,
             "signed": self.is_signed,
             "signer": self.signer,
+            "signoffs": self.signoffs.json(),
             "run": self.record.run,
             "verdict": self.verdict(),
             "headline": self.verdict().headline(),

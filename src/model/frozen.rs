@@ -50,6 +50,9 @@ pub struct EnvironmentFile {
     /// What was checked out; nothing where there is no git repository.
     #[serde(default)]
     pub checkout: Option<Checkout>,
+    /// Who started it, as CI or git name them; nothing where neither does.
+    #[serde(default)]
+    pub runner: Option<String>,
 }
 
 /// The server in `environment.json`.

@@ -57,6 +57,7 @@ fn environment(root: &Path, house: &House) -> EnvironmentFile {
         postgres: house.cluster().and_then(|cluster| server(cluster, house)),
         altered: altered.to_vec(),
         checkout: git::checkout(root),
+        runner: git::runner(root),
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 /// The type of every statement.
 pub const STATEMENT: &str = "https://in-toto.io/Statement/v1";
 /// What names of ours hang on.
-const OURS: &str = "https://docs.rs/rehearsal";
+pub(super) const OURS: &str = "https://docs.rs/rehearsal";
 
 /// Who says what: a file in `attest/`, and the type of what stands in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use super::forged::Forged;
 use super::signed::{key, signed_with};
 use crate::cli::{Said, run};
-use rehearsal::gate::{Decision, Policy, decide};
+use rehearsal::gate::{Decision, Policy, Question, decide};
 use rehearsal::model::{Body, Verdict};
 use rehearsal::registry::Registry;
 use std::fs;
@@ -29,7 +29,7 @@ impl Verifier {
 
     fn decide(&self, forged: &Forged) -> Decision {
         let policy = Policy::find(&self.policy().display().to_string()).unwrap();
-        decide(&Registry::builtin(), &forged.root(), &policy, self.dir.path()).unwrap()
+        decide(&Registry::builtin(), &forged.root(), &Question::new(&policy, self.dir.path())).unwrap()
     }
 
     /// A commit is checked out here; answers with its name.
