@@ -138,7 +138,8 @@ fn of(holds: bool) -> Verdict {
 fn evidence(policy: &Policy, verification: &Verification) -> Ruling {
     let own = |complaint: &&Complaint| {
         let others = matches!(complaint.code, Code::PlanIncomplete | Code::FaultNotFired | Code::CatalogueDowngraded);
-        !others && !(policy.signoffs.is_some() && is_of_people(complaint))
+        let is_asked_apart = policy.signoffs.is_some() && is_of_people(complaint);
+        !others && !is_asked_apart
     };
     let codes = words(verification.complaints.iter().filter(own));
     ruling(
