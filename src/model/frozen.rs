@@ -58,11 +58,11 @@ pub struct EnvironmentFile {
 /// The server in `environment.json`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerFile {
-    /// Where it came from: `local`, `fetched`.
+    /// Where it came from: `local`, `fetched`, `docker`, `remote`.
     pub provider: String,
     /// Its version.
     pub server_version: String,
-    /// SHA-256 of its program.
+    /// SHA-256 of its program or image; of a server that is not ours, of what it says of its version.
     pub sha256: String,
 }
 

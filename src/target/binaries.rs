@@ -55,7 +55,7 @@ impl Binaries {
     /// Whether the next search would have to fetch, which takes a while: the version that it would be.
     pub fn would_fetch(base: &Base, wanted: &Wanted) -> Option<&'static str> {
         let is_fetched = match wanted.provider {
-            Provider::Local => false,
+            Provider::Local | Provider::Remote(_) => false,
             Provider::Fetch => wanted.takes(fetched::MAJOR),
             Provider::Auto => {
                 std::env::var_os("REHEARSE_PG_BIN").is_none()

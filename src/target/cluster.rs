@@ -6,7 +6,10 @@ use super::copy::{copy_tree, give};
 use super::image::{ADMIN_ROLE, TOOL_ROLE, image, key};
 use super::lock;
 use super::postmaster::{PidFile, end_in};
+use super::reach::Reach;
+use super::remote::Remote;
 use super::session::{Session, random};
+use super::stay::{Stay, ToolRole};
 use crate::clock::Stopwatch;
 use crate::model::canonical::hex;
 use crate::process::{Detached, Spawn, works_in};
@@ -17,15 +20,20 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-/// A server that answers. It is ended by the supervisor, some time after the last session.
+/// A server that answers. One of ours is ended by the supervisor, some time after the last session.
 #[derive(Clone)]
 pub struct Cluster {
-    socket: PathBuf,
-    binaries_dir: PathBuf,
+    reach: Reach,
+    admin: PgConnectOptions,
+    tool: PgConnectOptions,
+    binaries_dir: Option<PathBuf>,
     server_version: String,
     tool_password: String,
+    /// What keeps it, or our things on it, alive where the supervisor does not.
+    stay: Option<Arc<Stay>>,
 }
 
 impl Cluster {
@@ -59,29 +67,87 @@ impl Cluster {
         in_background(move || place.start(&base, &binaries, &settings)).await
     }
 
-    /// How to connect as `rehearse_admin`, a superuser without a password; every cluster has a database `postgres`.
+    /// A server that is not ours, for as long as `stay` is held.
+    pub(super) fn remote(
+        remote: &Remote,
+        (admin, tool): (PgConnectOptions, ToolRole),
+        server_version: String,
+        stay: Arc<Stay>,
+    ) -> Cluster {
+        Cluster {
+            reach: Reach::of(remote.dsn()),
+            tool: admin.clone().username(&tool.name).password(&tool.password).application_name(""),
+            admin,
+            binaries_dir: None,
+            server_version,
+            tool_password: tool.password,
+            stay: Some(stay),
+        }
+    }
+
+    /// How to connect as who makes databases: on our servers `rehearse_admin`, a superuser without a password.
     pub fn admin(&self, database: &str) -> PgConnectOptions {
-        admin(&self.socket, database)
+        self.admin.clone().database(database)
     }
 
-    /// How to connect as the tools do, with the password, through the socket directory.
+    /// How to connect as that role without touching a database of the rehearsal.
+    pub fn aside(&self) -> PgConnectOptions {
+        self.admin.clone()
+    }
+
+    /// How to connect as the tools do, with the password.
     pub fn tool(&self, database: &str) -> PgConnectOptions {
-        admin(&self.socket, database).username(TOOL_ROLE).password(&self.tool_password).application_name("")
+        self.tool.clone().database(database)
     }
 
-    /// The directory of the server's socket, and the port in its name.
+    /// The URL of a database for the tools, by way of a port of this machine.
+    pub fn tool_url(&self, port: u16, database: &str) -> String {
+        let [role, password, database] =
+            [self.tool_role(), self.tool_password(), database].map(crate::db::Dsn::encoded);
+        format!("postgres://{role}:{password}@127.0.0.1:{port}/{database}")
+    }
+
+    /// How a proxy gets there.
+    pub fn reach(&self) -> &Reach {
+        &self.reach
+    }
+
+    /// The directory of the server's socket and the port in its name; elsewhere host and port, as libpq takes both.
     pub fn socket(&self) -> (&Path, u16) {
-        (&self.socket, PORT)
+        match &self.reach {
+            Reach::Socket(file) => {
+                let port = file.extension().and_then(|port| port.to_str()?.parse().ok());
+                (file.parent().unwrap_or(file), port.unwrap_or(PORT))
+            }
+            Reach::Tcp { host, port, .. } => (Path::new(host), *port),
+        }
     }
 
-    /// The role of the tools: it may log in, and owns its databases; nothing else.
+    /// The role that makes databases, where it is another one than the tools'.
+    pub fn admin_role(&self) -> Option<&str> {
+        Some(self.admin.get_username()).filter(|role| *role != self.tool_role())
+    }
+
+    /// The role of the tools: it may log in, and owns its databases; on our servers nothing else.
     pub fn tool_role(&self) -> &str {
-        TOOL_ROLE
+        self.tool.get_username()
     }
 
-    /// Its password, random per cluster.
+    /// Its password; on our servers random per cluster.
     pub fn tool_password(&self) -> &str {
         &self.tool_password
+    }
+
+    /// What no file may hold: the password as it is, and as it stands in a URL.
+    pub fn secrets(&self) -> Vec<String> {
+        let password = self.tool_password.clone();
+        let encoded = Some(crate::db::Dsn::encoded(&password)).filter(|encoded| *encoded != password);
+        [password].into_iter().chain(encoded).filter(|secret| !secret.is_empty()).collect()
+    }
+
+    /// Whether it is a server that other people use too.
+    pub(super) fn is_remote(&self) -> bool {
+        self.stay.is_some()
     }
 
     /// The server's own word, such as `15.18`.
@@ -89,16 +155,16 @@ impl Cluster {
         &self.server_version
     }
 
-    /// Where `postgres` and, if installed, `psql` and `pg_dump` are.
-    pub fn binaries_dir(&self) -> &Path {
-        &self.binaries_dir
+    /// Where `postgres` and, if installed, `psql` and `pg_dump` are, for a server of this machine.
+    pub fn binaries_dir(&self) -> Option<&Path> {
+        self.binaries_dir.as_deref()
     }
 }
 
 impl fmt::Debug for Cluster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let version = &self.server_version;
-        f.debug_struct("Cluster").field("socket", &self.socket).field("server_version", version).finish_non_exhaustive()
+        f.debug_struct("Cluster").field("reach", &self.reach).field("server_version", version).finish_non_exhaustive()
     }
 }
 
@@ -109,7 +175,7 @@ pub(super) fn drop_orphans(base: &Base) -> bool {
     let mut all_done = true;
     for place in ready {
         let is_alive = |session: &str| base.sessions().join(session).exists();
-        let dropped = super::pool::drop_orphans(admin(&place.socket(), "postgres"), is_alive);
+        let dropped = super::pool::drop_dead(admin(&place.socket(), "postgres"), is_alive);
         // A server may have been stopped on purpose, and the supervisor has others to look after.
         let done = block_on(async { tokio::time::timeout(PATIENCE_TO_DROP, dropped).await });
         all_done &= matches!(done, Ok(Ok(Ok(()))));
@@ -256,11 +322,15 @@ impl Place {
     }
 
     pub(super) fn cluster(&self, binaries: &Binaries, ready: Ready) -> Cluster {
+        let admin = admin(&self.socket(), "postgres");
         Cluster {
-            socket: self.socket(),
-            binaries_dir: binaries.dir.clone(),
+            reach: Reach::Socket(self.socket().join(format!(".s.PGSQL.{PORT}"))),
+            tool: admin.clone().username(TOOL_ROLE).password(&ready.tool_password).application_name(""),
+            admin,
+            binaries_dir: Some(binaries.dir.clone()),
             server_version: ready.server_version,
             tool_password: ready.tool_password,
+            stay: None,
         }
     }
 }
@@ -293,7 +363,7 @@ pub(super) async fn in_background<T: Send + 'static>(work: impl FnOnce() -> Resu
 }
 
 // A runtime of its own: the caller's may be waiting for the lock that we hold.
-fn block_on<T>(future: impl Future<Output = T>) -> Result<T> {
+pub(super) fn block_on<T>(future: impl Future<Output = T>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::environment("cannot make a tokio runtime").caused_by(error))?;
     Ok(runtime.block_on(future))

@@ -14,6 +14,7 @@
 
 mod base;
 mod binaries;
+mod capability;
 mod cluster;
 mod copy;
 mod fetched;
@@ -24,21 +25,29 @@ mod own;
 mod pool;
 mod postmaster;
 mod presence;
+mod reach;
+mod remote;
 mod session;
+mod site;
 mod sqlite;
+mod stay;
 mod supervisor;
 mod wanted;
 
 pub use base::Base;
 pub use binaries::Binaries;
+pub use capability::Capability;
 pub use cluster::Cluster;
 pub use image::ADMIN_ROLE;
 pub use kept::{Kept, cached, clean, clean_cache, kept};
 pub use own::{Seed, Server};
 pub use pool::{Access, Database, Pool, Template};
 pub use presence::{Backend, Prepared};
+pub use reach::Reach;
+pub use remote::{Remote, Rights};
 pub use session::Session;
 pub(crate) use session::random;
+pub use site::{Offer, Site};
 pub use sqlite::{SqliteTemplate, SqliteTemplates};
 pub use supervisor::{Leftovers, leftovers, supervise};
 pub use wanted::{Provider, Wanted};

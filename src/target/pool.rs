@@ -5,6 +5,7 @@
 use super::cluster::{Cluster, connect};
 use super::image::TOOL_ROLE;
 use super::presence::{self, Backend, Prepared, names, order, refused, roll_back_prepared};
+use super::stay::PREFIX;
 use crate::clock::Stopwatch;
 use crate::model::canonical::hex;
 use crate::{Error, Result};
@@ -37,7 +38,7 @@ pub struct Database {
 }
 
 impl Database {
-    /// `<session>_<name>`.
+    /// `<session>_<name>`; on a server that is not ours `rehearse_` stands before it.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -76,7 +77,7 @@ impl Pool {
         U: Future<Output = Result<()>>,
     {
         let digest = Sha256::digest(key.as_bytes());
-        let name = format!("template_{}", &hex(&digest)[..16]);
+        let name = self.template_name(&hex(&digest)[..16]);
         let number = i64::from_be_bytes(digest[..8].try_into().expect("eight bytes of thirty-two"));
         let mut connection = self.take().await?;
         if !is_sealed(&mut connection, &name).await? {
@@ -97,8 +98,7 @@ impl Pool {
         U: Future<Output = Result<()>>,
     {
         drop_database(connection, &self.cluster, name).await?;
-        let sql = format!("create database \"{name}\" template template1 owner {TOOL_ROLE}{}", self.strategy());
-        order(connection, &sql).await?;
+        order(connection, &self.creation(name, None)).await?;
         let access = Access { admin: self.cluster.admin(name), tool: self.cluster.tool(name) };
         if let Err(error) = load(access).await {
             let _ = drop_database(connection, &self.cluster, name).await;
@@ -108,12 +108,12 @@ impl Pool {
         order(connection, &format!("alter database \"{name}\" with is_template true allow_connections false")).await
     }
 
-    /// A copy of a template, as `<session>_<name>`; `name` is of `[a-z0-9_]`, at most 50 characters, not in use.
+    /// A copy of a template, as `<session>_<name>`; `name` is of `[a-z0-9_]`, at most 44 characters, not in use.
     ///
     /// # Errors
     /// The name is taken or not allowed; the disk is full.
     pub async fn clone(&self, template: &Template, name: &str) -> Result<Database> {
-        self.copy_of(&template.name, name).await
+        self.copy_of(Some(&template.name), name).await
     }
 
     /// A copy of a database as a template of this session; it ends with the session. Nobody may be connected to it.
@@ -121,7 +121,7 @@ impl Pool {
     /// # Errors
     /// Somebody is connected; the name is taken or not allowed; the disk is full.
     pub async fn keep(&self, database: &Database, name: &str) -> Result<Template> {
-        let copy = self.copy_of(&database.name, name).await?;
+        let copy = self.copy_of(Some(&database.name), name).await?;
         Ok(Template { name: copy.name })
     }
 
@@ -130,20 +130,52 @@ impl Pool {
     /// # Errors
     /// As in [`Pool::clone`].
     pub async fn empty(&self, name: &str) -> Result<Database> {
-        self.copy_of("template1", name).await
+        self.copy_of(None, name).await
     }
 
-    async fn copy_of(&self, template: &str, name: &str) -> Result<Database> {
+    async fn copy_of(&self, template: Option<&str>, name: &str) -> Result<Database> {
         let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-        if name.is_empty() || name.len() > 50 || !name.bytes().all(is_plain) {
-            return Err(Error::bug(format!("`{name}` cannot be the name of a database: [a-z0-9_], 1 to 50")));
+        if name.is_empty() || name.len() > 44 || !name.bytes().all(is_plain) {
+            return Err(Error::bug(format!("`{name}` cannot be the name of a database: [a-z0-9_], 1 to 44")));
         }
-        let name = format!("{}_{name}", self.session);
-        let sql = format!("create database \"{name}\" template \"{template}\" owner {TOOL_ROLE}{}", self.strategy());
+        let name = format!("{}{name}", self.prefix());
         let mut connection = self.take().await?;
-        order(&mut connection, &sql).await?;
+        order(&mut connection, &self.creation(&name, template)).await?;
         self.put(connection);
         Ok(Database { name })
+    }
+
+    /// What makes a copy of a template, or an empty database.
+    fn creation(&self, name: &str, template: Option<&str>) -> String {
+        let owner = self.cluster.tool_role().replace('"', "\"\"");
+        let kind = match template {
+            Some(template) => format!("template \"{template}\""),
+            None => self.empty_one(),
+        };
+        format!("create database \"{name}\" {kind} owner \"{owner}\"{}", self.strategy())
+    }
+
+    /// Where the server is not ours, `template1` may hold anything, in any order of letters.
+    fn empty_one(&self) -> String {
+        let provider = if self.major() >= 15 { " locale_provider libc" } else { "" };
+        match self.cluster.is_remote() {
+            false => "template template1".to_owned(),
+            true => format!("template template0 encoding 'UTF8' lc_collate 'C' lc_ctype 'C'{provider}"),
+        }
+    }
+
+    /// Before the names of what this session makes.
+    fn prefix(&self) -> String {
+        let prefix = if self.cluster.is_remote() { PREFIX } else { "" };
+        format!("{prefix}{}_", self.session)
+    }
+
+    /// On a server of ours a template is everybody's, and ends with it; elsewhere it is the session's.
+    fn template_name(&self, digest: &str) -> String {
+        match self.cluster.is_remote() {
+            false => format!("template_{digest}"),
+            true => format!("{}t{digest}", self.prefix()),
+        }
     }
 
     /// Drops a database, with whoever is connected and what they prepared.
@@ -164,7 +196,7 @@ impl Pool {
     pub async fn drop_others(&self, kept: &[&str]) -> Result<()> {
         let mut connection = self.take().await?;
         let sql = "select datname::text from pg_database where starts_with(datname::text, $1) and datname <> all($2)";
-        let query = sqlx::query_scalar(sql).bind(format!("{}_", self.session)).bind(names(kept));
+        let query = sqlx::query_scalar(sql).bind(self.prefix()).bind(names(kept));
         let others: Vec<String> = query.fetch_all(&mut connection).await.map_err(refused)?;
         for name in others {
             drop_database(&mut connection, &self.cluster, &name).await?;
@@ -235,8 +267,9 @@ impl Pool {
     /// # Errors
     /// The server does not answer.
     pub async fn is_empty_but_for_us(&self, databases: &[&str]) -> Result<bool> {
+        let Some(admin) = self.cluster.admin_role() else { return Ok(false) }; // nobody could tell the tool from us
         let mut connection = self.take().await?;
-        let is_empty = presence::is_empty_but_for_us(&mut connection, databases).await?;
+        let is_empty = presence::is_empty_but_for_us(&mut connection, admin, databases).await?;
         self.put(connection);
         Ok(is_empty)
     }
@@ -263,9 +296,9 @@ impl Pool {
         Ok(())
     }
 
-    /// A database of this session that is there already, as `<session>_<name>`.
+    /// A database of this session that is there already.
     pub fn existing(&self, name: &str) -> Database {
-        Database { name: format!("{}_{name}", self.session) }
+        Database { name: format!("{}{name}", self.prefix()) }
     }
 
     /// Drops what is open: after a crash of the server nobody answers there any more.
@@ -273,7 +306,7 @@ impl Pool {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// Gives an order as the administrator, from the database `postgres`.
+    /// Gives an order as the administrator, from a database that no case has.
     ///
     /// # Errors
     /// The server refuses.
@@ -300,7 +333,7 @@ impl Pool {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         match idle {
             Some(connection) => Ok(connection),
-            None => connect(&self.cluster.admin("postgres")).await,
+            None => connect(&self.cluster.aside()).await,
         }
     }
 
@@ -309,29 +342,48 @@ impl Pool {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
     }
 
-    // Copying files beats writing them to the log by far where nothing is synced. Before 15 it was the only way.
+    // Copying files beats writing them to the log by far where nothing is synced. Before 15 it was the only way. On a
+    // server that others use it would be two checkpoints.
     fn strategy(&self) -> &'static str {
-        let major = self.cluster.server_version().split(|c: char| !c.is_ascii_digit()).next();
-        match major.and_then(|major| major.parse::<u32>().ok()) {
-            Some(15..) => " strategy file_copy",
-            _ => "",
-        }
+        if self.major() >= 15 && !self.cluster.is_remote() { " strategy file_copy" } else { "" }
+    }
+
+    fn major(&self) -> u32 {
+        let digits: String = self.cluster.server_version().chars().take_while(char::is_ascii_digit).collect();
+        digits.parse().unwrap_or(0)
     }
 }
 
-/// Drops the databases `<session>_...` of sessions that are not alive. A session is made before its databases, so it
-/// is asked for after they were listed.
-pub(super) async fn drop_orphans(admin: PgConnectOptions, is_alive: impl Fn(&str) -> bool) -> Result<()> {
+/// Drops the databases `<session>_...` of sessions that are not alive, on a server of ours. A session is made before its
+/// databases, so it is asked for after they were listed.
+pub(super) async fn drop_dead(admin: PgConnectOptions, is_alive: impl Fn(&str) -> bool) -> Result<()> {
     let mut connection = connect(&admin).await?;
-    let sql = "select datname::text from pg_database where datname ~ '^s[a-z0-5]{7}_'";
-    let names: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut connection).await.map_err(refused)?;
-    for name in names.iter().filter(|name| !is_alive(&name[..8])) {
-        roll_back_prepared(&mut connection, |database| admin.clone().database(database), name).await?;
-        order(&mut connection, &format!("drop database if exists \"{name}\" with (force)")).await?;
+    let all = of_sessions(&mut connection, "").await?;
+    for name in all.iter().filter(|name| !is_alive(&name[..SESSION])) {
+        drop_named(&mut connection, &admin, name).await?;
     }
     let _ = connection.close().await;
     Ok(())
 }
+
+/// The databases of sessions, whoever they are of: names that begin with `prefix` and that of a session.
+pub(super) async fn of_sessions(connection: &mut PgConnection, prefix: &str) -> Result<Vec<String>> {
+    let sql = "select datname::text from pg_database where datname ~ $1 order by 1";
+    let query = sqlx::query_scalar(sql).bind(format!("^{prefix}s[a-z0-5]{{7}}_"));
+    query.fetch_all(connection).await.map_err(refused)
+}
+
+/// Drops a database, with whoever is connected and what they prepared, also if it is a template.
+pub(super) async fn drop_named(connection: &mut PgConnection, admin: &PgConnectOptions, name: &str) -> Result<()> {
+    roll_back_prepared(connection, |database| admin.clone().database(database), name).await?;
+    if is_sealed(connection, name).await? {
+        order(connection, &format!("alter database \"{name}\" with is_template false")).await?;
+    }
+    order(connection, &format!("drop database if exists \"{name}\" with (force)")).await
+}
+
+/// Characters in the name of a session.
+pub(super) const SESSION: usize = 8;
 
 /// How long the connections of a loader may take to leave.
 const LEAVING: Duration = Duration::from_secs(10);

@@ -1,7 +1,6 @@
 //! Who is in a database: the server's processes, and transactions that were prepared and left.
 
 use super::cluster::{APPLICATION, connect};
-use super::image::ADMIN_ROLE;
 use crate::clock::Stopwatch;
 use crate::{Error, Result};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
@@ -81,10 +80,14 @@ pub(super) async fn backends(connection: &mut PgConnection, databases: &[&str]) 
 }
 
 /// Whether there are only sessions of the administrator in these databases. Processes that are nobody's count.
-pub(super) async fn is_empty_but_for_us(connection: &mut PgConnection, databases: &[&str]) -> Result<bool> {
+pub(super) async fn is_empty_but_for_us(
+    connection: &mut PgConnection,
+    admin: &str,
+    databases: &[&str],
+) -> Result<bool> {
     let sql =
         "select not exists (select from pg_stat_activity where datname = any($1) and usename is distinct from $2)";
-    let query = sqlx::query_scalar(sql).bind(names(databases)).bind(ADMIN_ROLE);
+    let query = sqlx::query_scalar(sql).bind(names(databases)).bind(admin);
     query.fetch_one(connection).await.map_err(refused)
 }
 

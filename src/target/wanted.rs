@@ -1,5 +1,6 @@
 //! Which Postgres server a rehearsal wants.
 
+use super::remote::Remote;
 use crate::{Error, Result};
 use std::fmt;
 use std::str::FromStr;
@@ -14,7 +15,7 @@ pub struct Wanted {
 }
 
 /// Where a server comes from.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Provider {
     /// From this machine; where it has none, fetched, unless `REHEARSE_FETCH` is `never`.
     #[default]
@@ -23,29 +24,40 @@ pub enum Provider {
     Local,
     /// Fetched once through the user's own pip.
     Fetch,
+    /// One that runs already, and is not ours.
+    Remote(Box<Remote>),
 }
 
 impl Provider {
-    /// All, as they are spelled.
+    /// All that have a name, as they are spelled; any other is a URL.
     pub const NAMES: [(&'static str, Provider); 3] =
         [("auto", Provider::Auto), ("local", Provider::Local), ("fetch", Provider::Fetch)];
 }
 
 impl fmt::Display for Provider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = Provider::NAMES.iter().find(|(_, provider)| provider == self).map_or("", |(name, _)| *name);
-        f.write_str(name)
+        match (self, Provider::NAMES.iter().find(|(_, provider)| provider == self)) {
+            (Provider::Remote(remote), _) => remote.fmt(f),
+            (_, named) => f.write_str(named.map_or("", |(name, _)| name)),
+        }
     }
 }
 
 impl FromStr for Provider {
     type Err = Error;
 
+    /// A name, a URL, or `env:NAME` for a URL in a variable.
     fn from_str(text: &str) -> Result<Provider> {
-        let found = Provider::NAMES.iter().find(|(name, _)| *name == text).map(|(_, provider)| *provider);
+        if text.contains("://") || text.starts_with("env:") {
+            return Remote::parse(text).map(Box::new).map(Provider::Remote);
+        }
+        let found = Provider::NAMES.iter().find(|(name, _)| *name == text).map(|(_, provider)| provider.clone());
         found.ok_or_else(|| {
             let names: Vec<&str> = Provider::NAMES.iter().map(|(name, _)| *name).collect();
-            Error::usage(format!("there is no provider `{text}`; there are: {}", names.join(", ")))
+            Error::usage(format!(
+                "there is no provider `{text}`; there are: {}, or a postgres:// URL",
+                names.join(", ")
+            ))
         })
     }
 }

@@ -6,6 +6,7 @@ mod fetch;
 mod house;
 mod keeping;
 mod narrowed;
+mod remote;
 mod replaying;
 mod scratch;
 mod shrinking;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // a test that cannot go on stops
 
 mod own;
+mod remote;
 
 use rehearsal::process::{Executable, Exit, Signal, Spawn, kill, kill_descendants, kill_marked, marked, processes_in};
 use rehearsal::target::{Base, Binaries, Cluster, Pool, Prepared, Session, SqliteTemplates, Wanted, leftovers};
@@ -51,10 +52,15 @@ impl Scratch {
 
     /// Another process with a session, in this base.
     async fn runner(&self) -> Runner {
+        self.runner_with(&[]).await
+    }
+
+    async fn runner_with(&self, variables: &[(&str, &str)]) -> Runner {
         let stdout = self.dir.path().join(format!("said-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
         let argv: [OsString; 3] = [REHEARSE.into(), "__hold".into(), self.base.dir().into()];
         let mut spawn = Spawn::new(argv, self.dir.path());
         (spawn.env, spawn.stdout) = (std::env::vars_os().collect(), Some(stdout.clone()));
+        spawn.env.extend(variables.iter().map(|(name, value)| (name.into(), value.into())));
         let child = spawn.start().unwrap();
         let mut said = String::new();
         until("a runner is ready", || {

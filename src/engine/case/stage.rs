@@ -121,9 +121,7 @@ impl<'a> Stage<'a> {
             Place::Sqlite { path } => Ok(path.to_string_lossy().into_owned()),
             Place::Postgres { database, proxy, .. } => {
                 let cluster = self.pool().ok_or_else(|| Error::bug("a clone without a cluster"))?.cluster();
-                let (role, password) = (cluster.tool_role(), cluster.tool_password());
-                let name = database.as_ref().map_or("", |database| database.name());
-                Ok(format!("postgres://{role}:{password}@127.0.0.1:{}/{name}", proxy.port()))
+                Ok(cluster.tool_url(proxy.port(), database.as_ref().map_or("", |database| database.name())))
             }
         }
     }

@@ -17,6 +17,7 @@ use crate::engine::run::golden::Golden;
 use crate::engine::run::rehearsal::Options;
 use crate::fault::Visits;
 use crate::model::{Axis, Engine, Fingerprint};
+use crate::target::Capability;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The commits that left something durable: the how-manieth of a statement, by endpoint and statement.
@@ -73,6 +74,7 @@ pub(in crate::engine) fn are_wanted(context: &Rehearsed<'_>, golden: &Golden, op
         && options.only.is_none()
         && options.hunt.is_none()
         && is_postgres
+        && context.run.house.can(Capability::OwnServer)
         && faults.any(|fault| {
             kind(&fault.kind).is_some_and(|kind| kind.needs_one_point_per_epoch()) && can_be_told(golden, &fault.during)
         })

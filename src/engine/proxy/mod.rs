@@ -26,7 +26,7 @@
 //! `raise` is what makes the server refuse, `side` our own connection to it, `line` what a strike leaves of a connection.
 //! [`strike`] arms and counts, [`trace`] records, [`sql`] gives statements their fingerprints; `lex` reads SQL; `frame` finds the
 //! frames, `statement` knows which statement an answer belongs to, `startup` opens, `session` is one connection and
-//! `pump` one direction of it; `gate` freezes; `stream` is a socket.
+//! `pump` one direction of it; `gate` freezes; `stream` is a socket, `tunnel` TLS behind one.
 
 mod frame;
 mod gate;
@@ -42,18 +42,19 @@ mod statement;
 mod stream;
 pub mod strike;
 pub mod trace;
+mod tunnel;
 
 pub use side::Epochs;
 pub use strike::{Act, Armed, Fired, Strike};
 pub use trace::{Point, Tally, Trace};
 
 use crate::error::{Error, Result};
+use crate::target::Reach;
 use gate::Gate;
 use side::Side;
 use sqlx::postgres::PgConnectOptions;
 use std::io;
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -84,7 +85,7 @@ pub struct ProxyRules {
 
 /// What all connections of a proxy have in common.
 struct Shared {
-    upstream: PathBuf,
+    upstream: Reach,
     rules: ProxyRules,
     ledger: Ledger,
     gate: Gate,
@@ -94,17 +95,16 @@ struct Shared {
 }
 
 impl Proxy {
-    /// Listens on a free port of 127.0.0.1 and forwards to the unix socket `upstream` (the file, such as
-    /// `/tmp/x/.s.PGSQL.5432`). The server need not be there yet.
+    /// Listens on a free port of 127.0.0.1 and forwards to `upstream`. The server need not be there yet.
     ///
     /// # Errors
     /// [`ErrorKind::Environment`](crate::ErrorKind::Environment) when there is no port or no thread.
-    pub async fn start(endpoint: &str, upstream: PathBuf, rules: ProxyRules) -> Result<Proxy> {
+    pub async fn start(endpoint: &str, upstream: impl Into<Reach>, rules: ProxyRules) -> Result<Proxy> {
         let trouble = || Error::environment(format!("endpoint {endpoint}: cannot listen on 127.0.0.1"));
         let (ledger, gate) = (Ledger::new(endpoint), Gate::open());
         let side = Side::new(rules.side.clone());
         let shared = Arc::new(Shared {
-            upstream,
+            upstream: upstream.into(),
             rules,
             ledger,
             gate,

@@ -16,7 +16,7 @@ use bytes::{Buf, BytesMut};
 use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::TcpStream;
 
 /// Serves one client until one side is gone. Trouble ends this connection and no other.
 pub(super) async fn serve(client: TcpStream, shared: Arc<Shared>) {
@@ -57,11 +57,13 @@ async fn run(client: Stream, packet: &[u8], label: &str, buffer: BytesMut, share
     {
         return close(client, None, end, shared).await;
     }
-    let Ok(server) = UnixStream::connect(&shared.upstream).await else {
-        let message = "the rehearsal's proxy cannot reach the server behind it";
-        return client.write(&shared.gate, &startup::fatal("57P03", message)).await;
+    let server = match Stream::connect(&shared.upstream).await {
+        Ok(server) => server,
+        Err(error) => {
+            let message = format!("the rehearsal's proxy cannot reach the server behind it: {error}");
+            return client.write(&shared.gate, &startup::fatal("57P03", &message)).await;
+        }
     };
-    let server = Stream::Unix(server);
     let (conversation, raising) = (Mutex::default(), Mutex::default());
     let session = Session { shared, conn, client, server, line, conversation, raising };
     session.forward(Way::Up, packet).await?;
@@ -318,7 +320,7 @@ async fn cancel(client: &Stream, packet: &[u8], shared: &Shared) -> io::Result<(
 }
 
 async fn hand_on_cancel(packet: &[u8], shared: &Shared, client: Option<&Stream>) -> io::Result<()> {
-    let server = Stream::Unix(UnixStream::connect(&shared.upstream).await?);
+    let server = Stream::connect(&shared.upstream).await?;
     server.write(&shared.gate, packet).await?;
     let mut answer = BytesMut::new();
     while server.read(&mut answer).await? > 0 {

@@ -1,6 +1,8 @@
 //! One side of a connection: a socket that both directions use at once, without being split.
 
 use super::gate::Gate;
+use super::tunnel;
+use crate::target::Reach;
 use bytes::BytesMut;
 use std::io::{self, ErrorKind};
 use std::net::Shutdown;
@@ -19,6 +21,21 @@ pub(super) enum Stream {
 }
 
 impl Stream {
+    /// To a server.
+    pub(super) async fn connect(reach: &Reach) -> io::Result<Stream> {
+        match reach {
+            Reach::Socket(file) => Ok(Stream::Unix(UnixStream::connect(file).await?)),
+            Reach::Tcp { host, port, is_encrypted } => {
+                let socket = TcpStream::connect((host.as_str(), *port)).await?;
+                socket.set_nodelay(true)?;
+                match is_encrypted {
+                    false => Ok(Stream::Tcp(socket)),
+                    true => Ok(Stream::Unix(tunnel::open(socket, host).await?)),
+                }
+            }
+        }
+    }
+
     /// Appends what has arrived to `buffer`, waiting for at least one byte; 0 is the end of the stream. Cancel safe.
     pub(super) async fn read(&self, buffer: &mut BytesMut) -> io::Result<usize> {
         // A stream that never waits would keep its thread from all others.

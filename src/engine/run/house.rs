@@ -3,13 +3,17 @@
 use crate::dataset::{self, Dataset};
 use crate::engine::case::stage::seeded_name;
 use crate::engine::run::need;
-use crate::model::{Engine, Plan, Step};
+use crate::fault::Hazard;
+use crate::model::{Engine, FaultSpec, Plan, Scenario, Step};
 use crate::process::Executable;
-use crate::target::{Base, Binaries, Cluster, Pool, Seed, Session, SqliteTemplate, SqliteTemplates, Template, Wanted};
+use crate::registry::Registry;
+use crate::target::{
+    Binaries, Capability, Cluster, Offer, Pool, Seed, Session, Site, SqliteTemplate, SqliteTemplates, Template,
+};
 use crate::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::{Mutex, OnceCell};
@@ -18,8 +22,7 @@ use tokio::sync::{Mutex, OnceCell};
 pub struct House {
     pub(in crate::engine) executable: Executable,
     pub(in crate::engine) session: Session,
-    wanted: Wanted,
-    binaries: std::sync::OnceLock<Binaries>,
+    pub(in crate::engine) site: Site,
     postgres: OnceCell<Pool>,
     sqlite: SqliteTemplates,
     seeds: Mutex<BTreeMap<String, Arc<Seed>>>,
@@ -37,15 +40,13 @@ impl House {
     ///
     /// # Errors
     /// The base directory cannot be used.
-    pub fn open(executable: Executable, wanted: Wanted) -> Result<House> {
-        let base = Base::find();
-        let session = Session::open(&executable, &base)?;
-        let sqlite = SqliteTemplates::new(&base);
+    pub fn open(executable: Executable, site: Site) -> Result<House> {
+        let session = Session::open(&executable, site.base())?;
+        let sqlite = SqliteTemplates::new(site.base());
         Ok(House {
             executable,
             session,
-            wanted,
-            binaries: std::sync::OnceLock::new(),
+            site,
             postgres: OnceCell::new(),
             sqlite,
             seeds: Mutex::default(),
@@ -54,7 +55,7 @@ impl House {
     }
 
     /// A directory that ends with the run.
-    pub fn dir(&self) -> &std::path::Path {
+    pub fn dir(&self) -> &Path {
         self.session.dir()
     }
 
@@ -64,27 +65,20 @@ impl House {
     /// There are no server binaries, or the server does not start.
     pub async fn postgres(&self) -> Result<&Pool> {
         let start = async || -> Result<Pool> {
-            let cluster = Cluster::join(&self.session, self.binaries()?).await?;
+            let cluster = self.site.join(&self.session).await?;
             Ok(Pool::new(&cluster, self.session.id()))
         };
         self.postgres.get_or_try_init(start).await
     }
 
-    /// The server's binaries, looked for once.
-    ///
-    /// # Errors
-    /// There are none.
-    pub fn binaries(&self) -> Result<&Binaries> {
-        if let Some(found) = self.binaries.get() {
-            return Ok(found);
-        }
-        let found = Binaries::find(self.session.base(), &self.wanted)?;
-        Ok(self.binaries.get_or_init(|| found))
+    fn binaries(&self) -> Result<&Binaries> {
+        let without = || Error::environment("a server of a case's own needs server binaries: use --pg local");
+        self.site.offer()?.binaries.as_ref().ok_or_else(without)
     }
 
-    /// Which server was asked for.
-    pub(in crate::engine) fn wanted(&self) -> &Wanted {
-        &self.wanted
+    /// Whether the servers let us do something.
+    pub(in crate::engine) fn can(&self, what: Capability) -> bool {
+        self.site.offer().is_ok_and(|offer| offer.lacks(what).is_none())
     }
 
     /// The server that was started, if one was.
@@ -108,7 +102,7 @@ impl House {
                 pool.template(&key, load).await.map(Origin::Postgres)
             }
             Engine::Sqlite => {
-                let load = |path: &std::path::Path| dataset::load_sqlite(path, database);
+                let load = |path: &Path| dataset::load_sqlite(path, database);
                 self.sqlite.template(&key, load).map(Origin::Sqlite)
             }
         }
@@ -157,31 +151,50 @@ impl House {
     /// is a wrapper in Perl that costs more than the query.
     pub(in crate::engine) fn path(&self) -> OsString {
         let own = std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
-        let servers = self.cluster().map(|cluster| cluster.binaries_dir().to_owned());
+        let servers = self.cluster().and_then(|cluster| cluster.binaries_dir().map(Path::to_owned));
         let folders = servers.into_iter().chain(std::env::split_paths(&own));
         std::env::join_paths(folders).unwrap_or(own.clone())
     }
 }
 
-/// What a plan needs and this machine has not: `postgres`, programs and variables by name. Empty is good.
-pub fn missing(plan: &Plan, needs: &[String], wanted: &Wanted) -> Vec<Missing> {
-    let base = Base::find();
+/// What a scenario needs and this machine or its server has not: `postgres`, capabilities, programs and variables by
+/// name. Empty is good.
+pub fn missing(registry: &Registry, plan: &Plan, scenario: &Scenario, site: &Site) -> Vec<Missing> {
     let wants_postgres = plan.targets.iter().any(|target| target.engine == Engine::Postgres);
-    let binaries = wants_postgres.then(|| Binaries::find(&base, wanted));
-    let folder = binaries.as_ref().and_then(|found| found.as_ref().ok()).map(|found| found.dir.clone());
-    let postgres = match binaries {
-        Some(Err(error)) => Some(Missing { what: "postgres".to_owned(), how: error.to_string() }),
-        _ => None,
+    let offer = wants_postgres.then(|| site.offer());
+    let folder = offer.as_ref().and_then(|offer| offer.as_ref().ok()?.binaries.as_ref());
+    let folder = folder.map(|found| found.dir.clone());
+    let needed = needed(registry, scenario);
+    let lacking = |offer: &Offer| -> Vec<Missing> {
+        let lacks = |need: &Capability| {
+            let missing = Missing::new(need.name(), offer.lacks(*need)?);
+            Some(Missing { is_essential: need.is_essential(), ..missing })
+        };
+        needed.iter().filter_map(lacks).collect()
     };
+    let postgres = match offer {
+        Some(Err(error)) => vec![Missing::new("postgres", error.to_string())],
+        Some(Ok(offer)) => lacking(offer),
+        None => Vec::new(),
+    };
+    let needs = &scenario.needs;
     let programs = needs.iter().chain(plan.steps.iter().filter_map(own_program)).collect::<BTreeSet<_>>();
-    let lacks = |need: &String| Some(Missing { what: need.clone(), how: need::lacks(need, folder.as_ref())? });
+    let lacks = |need: &String| Some(Missing::new(need, need::lacks(need, folder.as_ref())?));
     let programs = programs.into_iter().filter_map(lacks);
     let variables = plan.steps.iter().flat_map(|step| &step.env_from).collect::<BTreeSet<_>>();
     let variables = variables
         .into_iter()
         .filter(|name| std::env::var_os(name).is_none())
-        .map(|name| Missing { what: name.clone(), how: format!("variable {name}, which a step asks for, is not set") });
+        .map(|name| Missing::new(name, format!("variable {name}, which a step asks for, is not set")));
     postgres.into_iter().chain(programs).chain(variables).collect()
+}
+
+/// What a scenario needs of its server.
+fn needed(registry: &Registry, scenario: &Scenario) -> BTreeSet<Capability> {
+    let hazard = |fault: &FaultSpec| registry.fault(&fault.kind)?.hazard(fault.arg.as_deref()).ok();
+    let is_alone = scenario.own_server || scenario.faults.iter().filter_map(hazard).any(Hazard::needs_own_server);
+    let own = is_alone.then_some(Capability::OwnServer);
+    [Capability::Sessions, Capability::Superuser].into_iter().chain(own).collect()
 }
 
 /// The program of a step, where it is looked up in `PATH`.
@@ -196,6 +209,14 @@ pub struct Missing {
     pub what: String,
     /// What was tried and how to get it.
     pub how: String,
+    /// Whether the scenario cannot be rehearsed at all without it.
+    pub is_essential: bool,
+}
+
+impl Missing {
+    fn new(what: &str, how: String) -> Missing {
+        Missing { what: what.to_owned(), how, is_essential: true }
+    }
 }
 
 impl From<Missing> for Error {

@@ -15,7 +15,7 @@ use crate::evidence::{Bundle, Journal, Observer, Redactor};
 use crate::model::{Body, FaultSpec, Omitted, RunRecord, Scenario, States, Token, Verdict};
 use crate::process::Executable;
 use crate::registry::Registry;
-use crate::target::Wanted;
+use crate::target::{Base, Site, Wanted};
 use crate::{Error, Result, check};
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
 use std::path::PathBuf;
@@ -123,7 +123,7 @@ impl Rehearsal {
     /// # Errors
     /// The base directory cannot be used.
     pub fn open(registry: Registry, executable: Executable, options: Options) -> Result<Rehearsal> {
-        let house = House::open(executable, options.server.clone())?;
+        let house = House::open(executable, Site::new(Base::find(), options.server.clone()))?;
         Ok(Rehearsal { registry, house, options, observer: None, pause: None, key: None })
     }
 
@@ -244,11 +244,11 @@ async fn start_server(registry: &Registry, house: &House, library: &Library, sce
     }
 }
 
-/// The password of the run, and what the caller passes on to steps.
+/// The passwords of the run, and what the caller passes on to steps.
 fn redactor(house: &House, scenarios: &[Scenario]) -> Redactor {
-    let password = house.cluster().map(|cluster| cluster.tool_password().to_owned());
+    let passwords = house.cluster().map(crate::target::Cluster::secrets).unwrap_or_default();
     let passed_on = scenarios.iter().flat_map(|scenario| &scenario.steps).flat_map(|step| &step.env_from);
-    Redactor::new(password.into_iter().chain(passed_on.filter_map(|name| std::env::var(name).ok())))
+    Redactor::new(passwords.into_iter().chain(passed_on.filter_map(|name| std::env::var(name).ok())))
 }
 
 /// Trouble ends the scenario, not the run. Answers whether the scenario counts: one that was allowed to be left out
@@ -257,7 +257,8 @@ async fn rehearse_or_say_why(run: &Run, library: &Library, scenario: &Scenario, 
     let absent = absent(run, library, scenario);
     let (allowed, absent): (Vec<_>, Vec<_>) =
         absent.into_iter().partition(|absent| options.allow_missing.contains(&absent.what));
-    let result = match (allowed.first(), absent.first()) {
+    let leaves_out = allowed.iter().find(|allowed| allowed.is_essential);
+    let result = match (leaves_out, absent.first()) {
         (_, Some(absent)) => Err(absent.clone().into()),
         (Some(allowed), None) => {
             let (scenario, missing) = (scenario.name.clone(), allowed.what.clone());
@@ -281,5 +282,5 @@ async fn rehearse_or_say_why(run: &Run, library: &Library, scenario: &Scenario, 
 /// What the scenario needs and this machine has not; a scenario that is wrong says so when it is rehearsed.
 fn absent(run: &Run, library: &Library, scenario: &Scenario) -> Vec<Missing> {
     let plan = planning::plan(&run.registry, library, scenario);
-    plan.map(|plan| missing(&plan, &scenario.needs, run.house.wanted())).unwrap_or_default()
+    plan.map(|plan| missing(&run.registry, &plan, scenario, &run.house.site)).unwrap_or_default()
 }

@@ -41,13 +41,13 @@ fn plan(run: &Run, scenarios: &[Scenario], options: &Options) -> PlanFile {
 
 /// Nothing here is part of the outcome.
 fn environment(root: &Path, house: &House) -> EnvironmentFile {
-    let altered = [
-        "connections of the tool go through a proxy on 127.0.0.1, without TLS".to_owned(),
-        "the server runs with fsync, full_page_writes, autovacuum and jit off".to_owned(),
+    let mut altered = vec!["connections of the tool go through a proxy on 127.0.0.1, without TLS".to_owned()];
+    altered.extend(house.site.offer().ok().and_then(|offer| offer.altered()));
+    altered.extend([
         "where a database is a file, a library is preloaded into the tool, which records and refuses operations"
             .to_owned(),
         format!("what a loss of power may leave follows persistence model {MODEL} of docs/power-loss.md"),
-    ];
+    ]);
     EnvironmentFile {
         format: 1,
         rehearsal: env!("CARGO_PKG_VERSION").to_owned(),
@@ -55,16 +55,16 @@ fn environment(root: &Path, house: &House) -> EnvironmentFile {
         os: std::env::consts::OS.to_owned(),
         arch: std::env::consts::ARCH.to_owned(),
         postgres: house.cluster().and_then(|cluster| server(cluster, house)),
-        altered: altered.to_vec(),
+        altered,
         checkout: git::checkout(root),
         runner: git::runner(root),
     }
 }
 
 fn server(cluster: &Cluster, house: &House) -> Option<ServerFile> {
-    let binaries = house.binaries().ok()?;
-    let (provider, server_version) = (binaries.provider.to_owned(), cluster.server_version().to_owned());
-    Some(ServerFile { provider, server_version, sha256: binaries.sha256.clone() })
+    let offer = house.site.offer().ok()?;
+    let (provider, server_version) = (offer.provider.to_owned(), cluster.server_version().to_owned());
+    Some(ServerFile { provider, server_version, sha256: offer.sha256.clone() })
 }
 
 /// Ends a run, and signs it where there is a key.

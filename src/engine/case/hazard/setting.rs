@@ -21,7 +21,7 @@ pub(super) async fn apply(stage: &Stage<'_>, endpoint: &str, setting: Setting) -
     stage.stands(Undo::Order(format!("alter database {name} {back}")));
     pool.order(&format!("alter database {name} {there}")).await?;
     // Not by a connection to that very database: the setting would strike us.
-    let mut connection = pool.connect(&pool.cluster().admin("postgres")).await?;
+    let mut connection = pool.connect(&pool.cluster().aside()).await?;
     let on_record = format!(
         "select concat_ws(' ', 'connection limit=' || datconnlimit, array_to_string(setconfig, ' ')) from pg_database \
          left join pg_db_role_setting on setdatabase = pg_database.oid and setrole = 0 where datname = '{database}'"

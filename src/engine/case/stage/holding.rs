@@ -68,13 +68,10 @@ pub(super) async fn hold(
 
 /// A database, with a proxy before it.
 async fn held(target: &TargetSpec, cluster: &Cluster, database: Database) -> Result<Holding> {
-    let (socket, port) = cluster.socket();
-    let upstream = socket.join(format!(".s.PGSQL.{port}"));
-    let side = Some(cluster.admin("postgres"));
-    let rules = ProxyRules { forbidden_role: Some(crate::target::ADMIN_ROLE.to_owned()), side };
+    let rules = ProxyRules { forbidden_role: cluster.admin_role().map(str::to_owned), side: Some(cluster.aside()) };
     let place = Place::Postgres {
         database: Some(database),
-        proxy: Proxy::start(&target.endpoint(), upstream, rules).await?,
+        proxy: Proxy::start(&target.endpoint(), cluster.reach().clone(), rules).await?,
         observer: Mutex::default(),
     };
     Ok(Holding { endpoint: target.endpoint(), name: target.name.clone(), is_source: target.is_source(), place })
