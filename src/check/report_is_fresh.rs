@@ -4,7 +4,7 @@
 //! `claim-matches-observation`'s business, and so is a report that is missing.
 
 use crate::check::{Check, Judgement, finding};
-use crate::model::{Body, Finding, History, Moment};
+use crate::model::{Body, Finding, History, Moment, ReportAge};
 
 /// See the module.
 pub(super) struct ReportIsFresh;
@@ -26,7 +26,7 @@ impl Check for ReportIsFresh {
 
 /// What a report that an event speaks of shows of its own age; nothing of any other event.
 pub(crate) fn stale(event: &Body) -> Option<Vec<Finding>> {
-    let Body::Report { step, phase, began, written, stamps, .. } = event else { return None };
+    let Body::Report(ReportAge { step, phase, began, written, stamps, .. }) = event else { return None };
     let moment = Moment::after(*phase, step);
     let older = |object: String, time: &str| finding(&moment, object, format!("not before {began}"), time);
     let file = (written < began).then(|| older(format!("file of the report of `{step}`"), written));

@@ -1,10 +1,11 @@
 //! `rehearse compare`: whether two databases hold the same, and which rows differ.
 
+use crate::cli::format::Format;
 use crate::cli::run::interrupted;
 use crate::cli::say;
 use crate::compare::{Answer, Comparison, Options, Place, compare};
 use crate::{Error, Result};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use std::process::ExitCode;
 
 /// Exit codes: 0 equal, 1 different, 2 could not tell.
@@ -38,12 +39,6 @@ pub(super) struct CompareArgs {
     /// Form of the answer.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Format {
-    Text,
-    Json,
 }
 
 fn pair(text: &str) -> std::result::Result<(String, String), String> {

@@ -1,8 +1,8 @@
 //! `rehearse gate`: whether a bundle is enough, under a policy.
 
+use crate::cli::format::Format;
 use crate::cli::key::machine_key;
 use crate::cli::say;
-use crate::cli::verify::Format;
 use crate::evidence::attest::{Envelope, Slot, Stage, summary_of};
 use crate::evidence::{Bundle, Sealed};
 use crate::gate::{Decision, Policy, Question, decide};

@@ -6,11 +6,13 @@ mod check;
 mod clean;
 mod compare;
 mod doctor;
+mod format;
 mod gate;
 mod hold;
 mod init;
 mod key;
 mod list;
+mod merge;
 mod pause;
 mod replay;
 mod run;
@@ -61,6 +63,8 @@ enum Command {
     Gate(gate::GateArgs),
     /// Approve or reject a bundle, with your SSH key.
     Signoff(signoff::SignoffArgs),
+    /// Join the bundles of the parts of a run (`run --shard`) into one.
+    Merge(merge::MergeArgs),
     /// Make a key that signs what is sealed.
     Key(key::KeyArgs),
     /// Say what this machine can rehearse, and what to do for what is missing.
@@ -105,6 +109,7 @@ fn execute(command: Command) -> Result<ExitCode> {
         Command::Check(args) => check::run(&args),
         Command::Gate(args) => gate::run(&args),
         Command::Signoff(args) => signoff::run(&args),
+        Command::Merge(args) => merge::run(&args),
         Command::Key(args) => key::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Compare(args) => in_runtime(compare::run(args)),

@@ -5,7 +5,7 @@ use crate::cli::server::ServerArgs;
 use crate::cli::{parsed, say, say_aside, select};
 use crate::engine::{self, Again, Entry, Finished, Keep, Library, Options, Rehearsal, Tier};
 use crate::evidence::Observer;
-use crate::model::{Body, SPAN_FORMS, Scenario, parse_span};
+use crate::model::{Body, SPAN_FORMS, Scenario, Shard, parse_span};
 use crate::process::Executable;
 use crate::registry::Registry;
 use crate::report::{Live, summary};
@@ -40,6 +40,9 @@ pub(super) struct RunArgs {
     /// Print points, classes and an estimate; injure nothing.
     #[arg(long)]
     plan: bool,
+    /// Only this part of the cases, such as 1/3: several machines share a run, and `rehearse merge` joins their bundles.
+    #[arg(long, value_name = "K/N")]
+    shard: Option<Shard>,
     /// The seed of the data and of samples, in place of that of the scenarios.
     #[arg(long)]
     seed: Option<u64>,
@@ -145,6 +148,7 @@ impl RunArgs {
             kinds: self.kind.clone(),
             keep: self.keep.into(),
             plan_only: self.plan,
+            shard: self.shard,
             allow_missing: self.allow_missing.clone(),
             server: self.server.wanted()?,
             ..quick

@@ -1,5 +1,6 @@
 //! `rehearse verify`: whether a bundle is what was sealed.
 
+use crate::cli::format::Format;
 use crate::cli::gate::{StageArg, working_directory};
 use crate::cli::run::time;
 use crate::cli::say;
@@ -7,7 +8,7 @@ use crate::evidence::attest::PublicKey;
 use crate::gate::{Expected, Policy, Question, Status, TrustedKey, verify};
 use crate::registry::Registry;
 use crate::{Error, Result};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -26,6 +27,18 @@ pub(super) struct VerifyArgs {
     /// Look for the value of this variable in every file, in eight encodings; may be repeated.
     #[arg(long, value_name = "VAR")]
     secret_env: Vec<String>,
+    /// Refuse a run of another commit than this one.
+    #[arg(long, value_name = "COMMIT")]
+    commit: Option<String>,
+    /// Refuse a run of a tree in which something was changed.
+    #[arg(long)]
+    clean: bool,
+    /// Refuse a run of another tool: its digest as `scenario.started` has it; may be repeated.
+    #[arg(long, value_name = "SHA256")]
+    tool: Vec<String>,
+    /// Refuse a run on another dataset or seed: its digest; may be repeated.
+    #[arg(long, value_name = "SHA256")]
+    dataset: Vec<String>,
     /// The public key of somebody who may have sealed it; may be repeated.
     #[arg(long, value_name = "FILE")]
     trust: Vec<PathBuf>,
@@ -40,13 +53,7 @@ pub(super) struct VerifyArgs {
     format: Format,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-pub(super) enum Format {
-    Text,
-    Json,
-}
-
-fn trusted(path: &Path) -> Result<TrustedKey> {
+pub(super) fn trusted(path: &Path) -> Result<TrustedKey> {
     let name = path.display().to_string();
     PublicKey::read(path).map(|key| TrustedKey { name, key, until: None, revoked: false })
 }
@@ -70,6 +77,10 @@ pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode> {
     let mut expected = args.asked()?;
     expected.strict = args.strict;
     expected.secrets = args.secret_env.iter().map(secret).collect::<Result<_>>()?;
+    expected.commit = args.commit.clone();
+    expected.clean_tree = args.clean;
+    expected.tools = args.tool.clone();
+    expected.datasets = args.dataset.clone();
     let max_age_s = args.max_age.map(|age| i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
     expected.max_age_s = max_age_s.or(expected.max_age_s);
     let verification = verify(&Registry::builtin(), &args.bundle, &expected)?;

@@ -46,6 +46,7 @@ pub use run::house::{House, Missing, missing, platform_limits};
 pub use run::keep::Keep;
 pub use run::planning::plan;
 pub use run::rehearsal::{Finished, Options, Rehearsal};
+pub use run::sealing::close;
 pub use shrink::{Shrink, Shrunk, Tried, shrink, smallest};
 pub use since::{changed_since, has_changed};
 

@@ -2,7 +2,7 @@
 
 use crate::engine::points::select::Again;
 use crate::evidence::{EVENTS, read_intact};
-use crate::model::{RunRecord, ScenarioRecord, Verdict};
+use crate::model::{PlanFile, RunRecord, ScenarioRecord, Verdict};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,14 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// There is no journal, or nothing in it is red although the run itself is not green.
 pub fn red(bundle: &Path) -> Result<Again> {
+    // The cases of a merged run are in its parts.
+    if let Ok(parts) = std::fs::read_dir(bundle.join("shards")) {
+        let mut again = Again::new();
+        for part in parts.flatten() {
+            red(&part.path())?.into_iter().for_each(|(scenario, cases)| add(&mut again, scenario, cases));
+        }
+        return Ok(again);
+    }
     // A run that was cut off counts as far as it came.
     let (events, _) = read_intact(&bundle.join(EVENTS))?;
     let record = RunRecord::from_events(&events);
@@ -32,6 +40,15 @@ pub fn red(bundle: &Path) -> Result<Again> {
     Ok(again)
 }
 
+/// A scenario that is to be run as a whole has no cases of its own in the list.
+fn add(again: &mut Again, scenario: String, cases: Vec<crate::model::Address>) {
+    match again.get_mut(&scenario) {
+        None => drop(again.insert(scenario, cases)),
+        Some(known) if known.is_empty() || cases.is_empty() => known.clear(),
+        Some(known) => known.extend(cases),
+    }
+}
+
 fn of_scenario(scenario: &ScenarioRecord) -> Option<(String, Vec<crate::model::Address>)> {
     if scenario.verdict == Some(Verdict::Pass) {
         return None;
@@ -45,10 +62,11 @@ fn of_scenario(scenario: &ScenarioRecord) -> Option<(String, Vec<crate::model::A
     Some((scenario.scenario.clone(), addresses))
 }
 
-/// The scenarios that the run was asked for.
+/// The scenarios that the run was asked for, or its part of them.
 fn planned(bundle: &Path) -> Result<Vec<String>> {
-    let names = plan(bundle)?.get("scenarios").and_then(|names| names.as_array().cloned()).unwrap_or_default();
-    Ok(names.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect())
+    let plan: PlanFile = serde_json::from_value(plan(bundle)?)
+        .map_err(|error| Error::environment(format!("{}/plan.json: {error}", bundle.display())))?;
+    Ok(plan.own_scenarios().into_iter().map(str::to_owned).collect())
 }
 
 fn plan(bundle: &Path) -> Result<serde_json::Value> {

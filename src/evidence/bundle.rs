@@ -301,4 +301,5 @@ Evidence of a rehearsal. To verify it without the program that wrote it, run in 
      prev=$(printf %s \"$line\" | sha256sum | cut -d' ' -f1); done < events.jsonl
 3. The last line of events.jsonl is of type run.finished and holds the verdict; without it the run is incomplete.
 4. states/<digest>.json is what a database held; its own SHA-256 is its name.
+5. shards/<k>-of-<n>/, where there are any, are bundles of their own: do the same in each.
 ";

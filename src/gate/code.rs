@@ -63,6 +63,20 @@ pub enum Code {
     WaiverExpired,
     /// What is red was waived by nobody who may.
     WaiverUnsigned,
+    /// A part of a merged run is not there.
+    ShardMissing,
+    /// A part of a merged run is there twice.
+    ShardDuplicate,
+    /// Parts do not belong together.
+    ShardConflict,
+    /// The commit is another one than is expected.
+    CommitMismatch,
+    /// Files differed from the commit.
+    TreeDirty,
+    /// The tool is another one than is expected.
+    ToolMismatch,
+    /// The dataset is another one than is expected.
+    DatasetMismatch,
     /// The run is older than is allowed.
     Stale,
     /// The run ends later than now.
@@ -87,13 +101,17 @@ pub enum Family {
     Signoffs,
     /// What is red is not accepted.
     Waivers,
+    /// It is not one run.
+    Shards,
+    /// Another thing was rehearsed than is expected.
+    Origin,
     /// The wrong time.
     Age,
 }
 
 impl Code {
     /// All codes, in the order of families.
-    pub const ALL: [Code; 30] = [
+    pub const ALL: [Code; 37] = [
         Code::SumMismatch,
         Code::FileMissing,
         Code::FileExtra,
@@ -122,6 +140,13 @@ impl Code {
         Code::PolicyMismatch,
         Code::WaiverExpired,
         Code::WaiverUnsigned,
+        Code::ShardMissing,
+        Code::ShardDuplicate,
+        Code::ShardConflict,
+        Code::CommitMismatch,
+        Code::TreeDirty,
+        Code::ToolMismatch,
+        Code::DatasetMismatch,
         Code::Stale,
         Code::FromFuture,
     ];
@@ -167,6 +192,8 @@ impl Code {
             | Code::SignoffSelf
             | Code::PolicyMismatch => Family::Signoffs,
             Code::WaiverExpired | Code::WaiverUnsigned => Family::Waivers,
+            Code::ShardMissing | Code::ShardDuplicate | Code::ShardConflict => Family::Shards,
+            Code::CommitMismatch | Code::TreeDirty | Code::ToolMismatch | Code::DatasetMismatch => Family::Origin,
             Code::Stale | Code::FromFuture => Family::Age,
         }
     }
@@ -180,7 +207,7 @@ impl fmt::Display for Code {
 
 impl Family {
     /// All families.
-    pub const ALL: [Family; 8] = [
+    pub const ALL: [Family; 10] = [
         Family::Integrity,
         Family::Completeness,
         Family::Claims,
@@ -188,6 +215,8 @@ impl Family {
         Family::Signatures,
         Family::Signoffs,
         Family::Waivers,
+        Family::Shards,
+        Family::Origin,
         Family::Age,
     ];
 
@@ -201,6 +230,8 @@ impl Family {
             Family::Signatures => "signatures",
             Family::Signoffs => "signoffs",
             Family::Waivers => "waivers",
+            Family::Shards => "shards",
+            Family::Origin => "origin",
             Family::Age => "age",
         }
     }
@@ -219,6 +250,12 @@ impl Family {
                 "ask for it with `rehearse signoff`: on this bundle, under this policy, by somebody who may"
             }
             Family::Waivers => "repair what is red, or ask somebody who may waive it to sign it anew",
+            Family::Shards => {
+                "run the part that is missing or differs again, on the same commit and with the same arguments, then merge"
+            }
+            Family::Origin => {
+                "rehearse the very commit, tool and data that are expected, then come back with that bundle"
+            }
             Family::Age => "look at the clocks, then run the rehearsal again",
         }
     }

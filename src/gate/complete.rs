@@ -58,14 +58,15 @@ fn scenarios_end(plan: &PlanFile, told: &Told, complaints: &mut Vec<Complaint>) 
         let is_green = told.record.verdict == Some(Verdict::Pass);
         allowed || !is_green && told.record.is_interrupted
     };
-    for name in &plan.scenarios {
-        let ended = told.record.scenarios.iter().filter(|s| s.scenario == *name && s.verdict.is_some()).count();
+    for name in plan.own_scenarios() {
+        let ended = told.record.scenarios.iter().filter(|s| s.scenario == name && s.verdict.is_some()).count();
         if ended != 1 && !left_out(name) {
             let found = format!("{ended} of {name}");
             complaints.push(Complaint::new(Code::PlanIncomplete, EVENTS, "one scenario.finished of each", found));
         }
     }
-    let planned = |name: &String| plan.scenarios.contains(name);
+    let own = plan.own_scenarios();
+    let planned = |name: &String| own.contains(&name.as_str());
     let unplanned = told.record.scenarios.iter().map(|scenario| &scenario.scenario).filter(|name| !planned(name));
     complaints.extend(unplanned.map(|name| {
         Complaint::new(Code::PlanIncomplete, "plan.json", "every scenario of the journal", format!("no {name}"))

@@ -194,6 +194,7 @@ fn whole(plan: Option<&PlanFile>, record: &RunRecord) -> Ruling {
     let unvisited: u64 = record.scenarios.iter().map(|scenario| scenario.unvisited).sum();
     let ways = [
         (plan.only.is_some(), "it is a replay"),
+        (plan.shard.is_some(), "it is one part of a run: `rehearse merge` joins them"),
         (!plan.again.is_empty(), "--failed"),
         (!plan.kinds.is_empty(), "--kind"),
         (!plan.allow_missing.is_empty(), "--allow-missing"),

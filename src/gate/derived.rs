@@ -12,7 +12,7 @@ use crate::registry::Registry;
 use std::collections::BTreeSet;
 
 /// Files at the top that are not reports.
-const OTHERS: [&str; 4] = ["README.txt", "plan.json", "environment.json", EVENTS];
+const OTHERS: [&str; 5] = ["README.txt", "plan.json", "scenarios.json", "environment.json", EVENTS];
 
 /// Complains about everything that does not follow from the journal, and about files that no bundle has.
 pub(super) fn check(registry: &Registry, sealed: &Sealed, told: &Told, complaints: &mut Vec<Complaint>) {
@@ -35,7 +35,7 @@ pub(super) fn check(registry: &Registry, sealed: &Sealed, told: &Told, complaint
     let is_known = |path: &str| match path.split_once('/') {
         None => known.contains(path) || path == SUMS_PART && sealed.sums.is_none(),
         Some(("cases", rest)) => told.record.cases().any(|(_, case)| is_of(rest, &case.case)),
-        Some((folder, _)) => ["states", "attest", "signoffs"].contains(&folder),
+        Some((folder, _)) => ["states", "shards", "attest", "signoffs"].contains(&folder),
     };
     let extra = sealed.sha256.keys().filter(|path| !is_known(path));
     complaints.extend(extra.map(|path| Complaint::new(Code::FileExtra, path, "no such file in a bundle", "one")));
@@ -73,7 +73,10 @@ fn verdicts(told: &Told, complaints: &mut Vec<Complaint>) {
             wrong(what, check::scenario_verdict(scenario).0, scenario.verdict);
         }
     }
-    let worst = Verdict::worst(told.record.scenarios.iter().map(|s| s.verdict.unwrap_or(Verdict::Unknown)));
+    let is_empty_part = told.plan.as_ref().is_some_and(|plan| plan.shard.is_some() && plan.own_scenarios().is_empty());
+    let empty = is_empty_part.then_some(Verdict::Pass);
+    let worst =
+        Verdict::worst(told.record.scenarios.iter().map(|s| s.verdict.unwrap_or(Verdict::Unknown)).chain(empty));
     wrong("run.finished".to_owned(), worst, told.record.verdict);
     let outcome = outcome_sha256(&told.record, &told.states);
     if outcome != told.record.outcome_sha256 {

@@ -10,6 +10,11 @@
 //! attested   who signed it
 //! policy     what has to be true before something is done
 //! decide     the gate: a bundle under a policy
+//! origin     whether it is of the expected commit, tool and data
+//! rejudged   whether checks answer again as they did
+//! shards     the parts of a merged run
+//! merged     what they saw together
+//! merge      makes one bundle of them
 //! claims     what steps said of themselves
 //! signoff/   what people have signed, and whether they may
 //! ```
@@ -20,8 +25,13 @@ mod code;
 mod complete;
 mod decide;
 mod derived;
+mod merge;
+mod merged;
+mod origin;
 mod policy;
+mod rejudged;
 mod sealed;
+mod shards;
 mod signoff;
 mod told;
 mod verify;
@@ -29,6 +39,7 @@ mod verify;
 pub use attested::TrustedKey;
 pub use code::{Code, Family};
 pub use decide::{Decision, Question, Ruling, decide};
+pub use merge::{Merged, merge};
 pub use policy::Policy;
 pub use signoff::{Accepted, People, Request, Role, Signoffs, SignoffsAsked, Waiving, draft, file_name, screen};
 pub use verify::{Complaint, Expected, Status, Verification, verify};

@@ -3,7 +3,7 @@
 use crate::evidence::{EVENTS, Flaw, FlawKind, chained};
 use crate::gate::sealed::Sealed;
 use crate::gate::{Code, Complaint};
-use crate::model::{DatabaseState, EnvironmentFile, Event, PlanFile, RunRecord, States, canonical};
+use crate::model::{AskedFile, DatabaseState, EnvironmentFile, Event, PlanFile, RunRecord, States, canonical};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
@@ -18,6 +18,7 @@ pub(super) struct Told {
     pub(super) states: States,
     pub(super) plan: Option<PlanFile>,
     pub(super) environment: Option<EnvironmentFile>,
+    pub(super) asked: Option<AskedFile>,
     /// Whether the journal is whole to its end.
     pub(super) is_whole: bool,
 }
@@ -28,8 +29,9 @@ impl Told {
         let (events, is_whole) = journal(sealed, strict, complaints);
         let plan = frozen::<PlanFile>(sealed, "plan.json", |plan| plan.format, strict, complaints);
         let environment = frozen::<EnvironmentFile>(sealed, "environment.json", |file| file.format, strict, complaints);
+        let asked = frozen::<AskedFile>(sealed, "scenarios.json", |file| file.format, strict, complaints);
         let record = RunRecord::from_events(&events);
-        Told { record, states: states(sealed, complaints), events, plan, environment, is_whole }
+        Told { record, asked, states: states(sealed, complaints), events, plan, environment, is_whole }
     }
 }
 

@@ -8,9 +8,9 @@ use crate::evidence::{EVENTS, Redactor};
 use crate::gate::sealed::Sealed;
 use crate::gate::signoff::{self, Signoffs, SignoffsAsked};
 use crate::gate::told::Told;
-use crate::gate::{Code, Family, TrustedKey, attested, claims, complete, derived};
+use crate::gate::{Code, Family, TrustedKey, attested, claims, complete, derived, origin, rejudged, shards};
 use crate::model::canonical::sha256_hex;
-use crate::model::{EnvironmentFile, PlanFile, RunRecord, Verdict};
+use crate::model::{AskedFile, EnvironmentFile, PlanFile, RunRecord, States, Verdict};
 use crate::registry::Registry;
 use crate::{Error, Result, clock};
 use serde::Serialize;
@@ -39,6 +39,12 @@ impl Complaint {
     pub(super) fn new(code: Code, file: &str, expected: impl Into<String>, found: impl Into<String>) -> Complaint {
         Complaint { code, file: file.to_owned(), expected: expected.into(), found: found.into() }
     }
+
+    /// For people: code, file, expected, found.
+    pub fn text(&self) -> String {
+        let Complaint { code, file, expected, found } = self;
+        format!("{code}  {file}\n  expected  {expected}\n  found     {found}\n")
+    }
 }
 
 /// What the verifier expects; none of it is read from the bundle.
@@ -50,6 +56,14 @@ pub struct Expected {
     pub max_age_s: Option<i64>,
     /// Values that must not be in it, in any encoding.
     pub secrets: Vec<String>,
+    /// The commit that was to be rehearsed.
+    pub commit: Option<String>,
+    /// Whether nothing may have been changed since that commit.
+    pub clean_tree: bool,
+    /// The tools that may have been rehearsed, by digest; empty: any.
+    pub tools: Vec<String>,
+    /// The datasets, with their seeds, by digest; empty: any.
+    pub datasets: Vec<String>,
     /// Who may have sealed it; empty: nobody is asked for.
     pub trusted: Vec<TrustedKey>,
     /// Who has to have signed it off; nothing: only the order of signoffs is looked at.
@@ -100,6 +114,10 @@ pub struct Verification {
     pub environment: Option<EnvironmentFile>,
     /// What its journal tells, as far as it is whole.
     pub record: RunRecord,
+    /// What was asked of each scenario; nothing where it cannot be read.
+    pub asked: Option<AskedFile>,
+    /// What databases held, by digest.
+    pub states: States,
 }
 
 /// Verifies the bundle in `root`, or the one that a link such as `latest` leads to. Needs no network and no database.
@@ -111,9 +129,23 @@ pub fn verify(registry: &Registry, root: &Path, expected: &Expected) -> Result<V
     let mut complaints = Vec::new();
     let sealed = Sealed::read(&root, &Redactor::new(&expected.secrets), &mut complaints)?;
     sealed.check_sums(&mut complaints);
-    let told = Told::read(&sealed, expected.strict, &mut complaints);
+    let mut told = Told::read(&sealed, expected.strict, &mut complaints);
+    let parts = shards::read(registry, &root, sealed.sha256.keys(), &told.events, expected, &mut complaints)?;
+    if !parts.is_empty() {
+        let (record, states) = shards::together(told.record, told.plan.as_ref(), &parts);
+        told.record = record;
+        told.states.extend(states);
+        if told.record.verdict.is_some_and(|verdict| verdict < shards::worst(&parts)) {
+            let expected = format!("{}, as the worst of its parts", shards::worst(&parts));
+            complaints.push(Complaint::new(Code::DerivedMismatch, EVENTS, expected, "run.finished says better"));
+        }
+    }
     derived::check(registry, &sealed, &told, &mut complaints);
     complete::check(registry, &told, &mut complaints);
+    if parts.is_empty() {
+        rejudged::check(registry, &told, &mut complaints);
+    }
+    origin::check(&told, expected, &mut complaints);
     claims::check(&told, &mut complaints);
     let signer = attested::check(&sealed, &told, &expected.trusted, &mut complaints);
     let asked = expected.signoffs.as_ref();
@@ -124,7 +156,7 @@ pub fn verify(registry: &Registry, root: &Path, expected: &Expected) -> Result<V
     let root_sha256 = sealed.sums.as_deref().map(sha256_hex);
     let envelope_sha256 = sealed.sha256.get(Slot::TestResult.file()).cloned();
     let is_signed = envelope_sha256.is_some();
-    let Told { record, plan, environment, .. } = told;
+    let Told { record, states, plan, environment, asked, .. } = told;
     Ok(Verification {
         complaints,
         root_sha256,
@@ -134,7 +166,9 @@ pub fn verify(registry: &Registry, root: &Path, expected: &Expected) -> Result<V
         signoffs,
         plan,
         environment,
+        asked,
         record,
+        states,
     })
 }
 
@@ -182,10 +216,7 @@ impl Verification {
     /// For people: code, file, expected, found; each family once, with what to do.
     pub fn text(&self) -> String {
         let mut text = String::new();
-        for complaint in &self.complaints {
-            let Complaint { code, file, expected, found } = complaint;
-            let _ = write!(text, "{code}  {file}\n  expected  {expected}\n  found     {found}\n"); // to a string
-        }
+        text.extend(self.complaints.iter().map(Complaint::text));
         for family in self.families() {
             let _ = writeln!(text, "{family}: {}", family.remedy());
         }

@@ -2,7 +2,8 @@
 
 use crate::model::{
     Address, CheckResult, Coverage, ExpectRecord, FileRecord, GoldenShare, Moment, Obstacle, Omitted, Outcome, Phase,
-    Proof, Role, SequenceUse, TableDifference, TableDigest, Unvisited, Verdict, WentBack,
+    Proof, ReportAge, Role, SequenceUse, ShardMerged, SharePlan, TableDifference, TableDigest, Unvisited, Verdict,
+    WentBack,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -78,6 +79,12 @@ pub enum Body {
     /// A scenario was not rehearsed, as the caller allowed.
     #[serde(rename = "scenario.omitted")]
     ScenarioOmitted(Omitted),
+    /// All cases of a fault, of which this run takes its part.
+    #[serde(rename = "shard.planned")]
+    ShardPlanned(SharePlan),
+    /// A merged run holds this part.
+    #[serde(rename = "shard.merged")]
+    ShardMerged(ShardMerged),
     /// A scenario ended.
     #[serde(rename = "scenario.finished")]
     ScenarioFinished {
@@ -244,20 +251,7 @@ pub enum Body {
     },
     /// What a report says of its own age. Nothing is said where there is no report.
     #[serde(rename = "report")]
-    Report {
-        /// The case.
-        case: String,
-        /// The step.
-        step: String,
-        /// Why it ran.
-        phase: Phase,
-        /// When the step began, by the clock of the file system; RFC 3339 in UTC, as the others.
-        began: String,
-        /// When the file was last written.
-        written: String,
-        /// The times that it holds under well-known names.
-        stamps: BTreeMap<String, String>,
-    },
+    Report(ReportAge),
     /// What passed the proxies, and what was done to files, while a step of the plan ran.
     #[serde(rename = "traffic")]
     Traffic {

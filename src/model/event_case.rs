@@ -1,6 +1,6 @@
 //! To which case an event belongs.
 
-use crate::model::{Body, FileRecord, WentBack};
+use crate::model::{Body, FileRecord, ReportAge, WentBack};
 
 impl Body {
     /// The case that it belongs to, if it belongs to one.
@@ -14,6 +14,8 @@ impl Body {
             | Body::BudgetOver(_)
             | Body::ScenarioOmitted(_)
             | Body::RunInterrupted {}
+            | Body::ShardPlanned(_)
+            | Body::ShardMerged(_)
             | Body::ScenarioFinished { .. }
             | Body::RunFinished { .. } => None,
             Body::Note { case, .. } => case.as_deref(),
@@ -29,7 +31,7 @@ impl Body {
             | Body::MapKeys { case, .. }
             | Body::MapRefused { case, .. }
             | Body::Claim { case, .. }
-            | Body::Report { case, .. }
+            | Body::Report(ReportAge { case, .. })
             | Body::Traffic { case, .. }
             | Body::Files(FileRecord { case, .. })
             | Body::Server { case, .. }

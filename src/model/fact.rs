@@ -1,8 +1,8 @@
 //! Parts of events that are more than a value.
 
-use crate::model::{Lost, Outcome};
+use crate::model::{Lost, Outcome, Phase};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A sequence and a column that takes its numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +45,23 @@ pub struct WentBack {
     pub step: String,
     /// The rows that no source holds and that were not there at the start; empty is good.
     pub lost: Vec<Lost>,
+}
+
+/// What a report says of its own age.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportAge {
+    /// The case.
+    pub case: String,
+    /// The step.
+    pub step: String,
+    /// Why it ran.
+    pub phase: Phase,
+    /// When the step began, by the clock of the file system; RFC 3339 in UTC, as the others.
+    pub began: String,
+    /// When the file was last written.
+    pub written: String,
+    /// The times that it holds under well-known names.
+    pub stamps: BTreeMap<String, String>,
 }
 
 /// What a canary must turn red.

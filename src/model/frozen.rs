@@ -1,5 +1,6 @@
 //! What is written down before the first step: what is to be done, and where.
 
+use crate::model::Shard;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -22,12 +23,29 @@ pub struct PlanFile {
     pub budget_ms: Option<u64>,
     /// What was allowed to be missing.
     pub allow_missing: Vec<String>,
+    /// The part of the cases that this run takes; nothing: all.
+    #[serde(default)]
+    pub shard: Option<Shard>,
+    /// Scenarios whose cases are not divided over parts: one part has each of them as a whole.
+    #[serde(default)]
+    pub undivided: Vec<String>,
     /// The kinds of fault that this build knows, sorted.
     #[serde(default)]
     pub faults: Vec<String>,
     /// The checks that this build asks, sorted.
     #[serde(default)]
     pub checks: Vec<String>,
+}
+
+impl PlanFile {
+    /// The scenarios that this run rehearses, in the order in which they were named.
+    pub fn own_scenarios(&self) -> Vec<&str> {
+        let names = self.scenarios.iter().map(String::as_str);
+        let Some(shard) = self.shard else { return names.collect() };
+        let own = shard.own("", &self.undivided);
+        let is_others = |name: &str| self.undivided.iter().zip(&own).any(|(whole, own)| whole == name && !own);
+        names.filter(|name| !is_others(name)).collect()
+    }
 }
 
 /// `environment.json`: on what. Nothing here is part of the outcome.

@@ -1,6 +1,7 @@
 //! The words of a rehearsal as plain data. No IO, no clock, no async.
 
 mod address;
+mod asked;
 pub mod canonical;
 mod diagnosis;
 mod digest;
@@ -21,6 +22,7 @@ mod record;
 mod scenario;
 mod scenario_file;
 mod scenario_lower;
+mod shard;
 mod span;
 mod sqlstate;
 mod token;
@@ -28,11 +30,12 @@ mod verdict;
 mod way_back;
 
 pub use address::{Address, Axis, BadAddress, FaultPoint, Fingerprint, Place, is_name, is_shell_safe, parse_kind};
+pub use asked::{Asked, AskedFile};
 pub use diagnosis::{Beside, Fate, Lost, Obstacle, Row, RowDifference, Standing, TableDifference};
 pub use digest::{DatabaseState, Difference, RowSum, TableDigest, compare};
 pub use event::Body;
 pub use event_line::Event;
-pub use fact::{Coverage, ExpectRecord, FileRecord, Omitted, Proof, SequenceUse, Unvisited, WentBack};
+pub use fact::{Coverage, ExpectRecord, FileRecord, Omitted, Proof, ReportAge, SequenceUse, Unvisited, WentBack};
 pub use finding::{CheckResult, Finding, MAX_FINDINGS};
 pub use frozen::{Checkout, EnvironmentFile, PlanFile, ServerFile};
 pub use golden_share::GoldenShare;
@@ -48,6 +51,7 @@ pub use scenario::{
     TargetSpec, Then, Tool, Volatile,
 };
 pub use scenario_file::{Known, KnownFlow};
+pub use shard::{Shard, ShardMerged, SharePlan};
 pub use span::{SPAN_FORMS, parse_span};
 pub use sqlstate::SqlState;
 pub use token::{Token, TokenDigests};

@@ -1,9 +1,10 @@
 //! A plan: the steps of a procedure on named databases, and what must be true of the result.
 
 use crate::model::{Guard, Map, Role, Step, TargetSpec};
+use serde::{Deserialize, Serialize};
 
 /// What will be done, as data, before it is done.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// The databases, sources first.
     pub targets: Vec<TargetSpec>,
@@ -16,7 +17,7 @@ pub struct Plan {
 }
 
 /// What the target must hold. All that is not named must be as it was before.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Parity {
     /// Tables that must arrive as they are.
     pub copies: Vec<TableCopy>,
@@ -27,7 +28,7 @@ pub struct Parity {
 }
 
 /// A table that must arrive as it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableCopy {
     /// The endpoint that it comes from.
     pub source: String,

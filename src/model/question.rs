@@ -1,11 +1,12 @@
 //! What a scenario asks beyond the built-in checks: commands that must refuse, and checks of its own.
 
 use crate::model::{Claims, Role, Step};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A negative control: a command that must refuse, and change nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Guard {
     /// The step before which it is tried, on what the databases hold then.
     pub before: String,
@@ -16,7 +17,7 @@ pub struct Guard {
 }
 
 /// A check without Rust.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnCheck {
     /// What must be true, for people.
     pub name: String,
@@ -25,7 +26,8 @@ pub struct OwnCheck {
 }
 
 /// How a check of a scenario's own is answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Ask {
     /// By a query.
     Sql {

@@ -1,8 +1,8 @@
 //! A run as reports see it: the events, folded by scenario and case. A pure function of the events.
 
 use crate::model::{
-    Address, Body, CaseEvents, CheckResult, Coverage, Event, ExpectRecord, Omitted, Outcome, Unvisited, Verdict,
-    WayBack, ways_back,
+    Address, Body, CaseEvents, CheckResult, Coverage, Event, ExpectRecord, Omitted, Outcome, SharePlan, Unvisited,
+    Verdict, WayBack, ways_back,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -58,6 +58,8 @@ pub struct ScenarioRecord {
     pub expect: Option<ExpectRecord>,
     /// Per fault: kind, step, coverage.
     pub faults: Vec<(String, String, Coverage)>,
+    /// Where this run takes a part of the cases: all of them, by fault.
+    pub shares: Vec<SharePlan>,
     /// Planned cases that did not begin, because the time was over; `faults` does not count them as visited.
     pub unvisited: u64,
     /// Sorted by name: the golden cases last (`golden-1` after `0001-...`). Those that it shares with another scenario
@@ -90,6 +92,8 @@ pub struct CaseRecord {
     pub checks: Vec<CheckResult>,
     /// Why the harness could not finish it.
     pub error: Option<String>,
+    /// The folder of the bundle in the bundle that it is in, such as `shards/1-of-2/`; empty: there is none.
+    pub within: String,
     /// What happened, in order.
     pub events: Vec<Body>,
     /// How long it took; 0 while it is not finished.
@@ -142,6 +146,11 @@ impl RunRecord {
             Body::ScenarioPlanned { scenario, kind, during, coverage } => {
                 if let Some(record) = self.scenario(scenario) {
                     record.faults.push((kind.clone(), during.clone(), *coverage));
+                }
+            }
+            Body::ShardPlanned(share) => {
+                if let Some(record) = self.scenario(&share.scenario) {
+                    record.shares.push(share.clone());
                 }
             }
             Body::BudgetOver(Unvisited { scenario, kind, during, unvisited }) => {
@@ -212,6 +221,7 @@ impl ScenarioRecord {
             sources: sources.clone(),
             expect: expect.clone(),
             faults: Vec::new(),
+            shares: Vec::new(),
             unvisited: 0,
             cases: BTreeMap::new(),
             verdict: None,
@@ -234,6 +244,7 @@ impl ScenarioRecord {
             sources: Vec::new(),
             expect: None,
             faults: Vec::new(),
+            shares: Vec::new(),
             unvisited: 0,
             cases: BTreeMap::new(),
             verdict: None,

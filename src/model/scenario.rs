@@ -62,7 +62,7 @@ pub struct Tool {
 }
 
 /// A database of the dataset under the name that the scenario gives it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetSpec {
     /// The dotted name in the scenario, such as `source.general` or `target`; its URL stands for `{source.general}`.
     pub name: String,
@@ -98,23 +98,28 @@ impl TargetSpec {
 }
 
 /// One command of the procedure.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
     /// Its name, unique in the plan.
     pub name: String,
     /// What it is for.
     pub role: Role,
     /// The command line; `{target}` and the like stand for URLs, `{fixtures}` for the folder of the fixtures.
+    #[serde(skip)]
     pub argv: Vec<String>,
     /// Variables, with the same placeholders.
+    #[serde(skip)]
     pub env: BTreeMap<String, String>,
     /// Variables of the caller that are passed on and never stored.
+    #[serde(skip)]
     pub env_from: Vec<String>,
     /// Files written into the working directory before the step, with the same placeholders.
+    #[serde(skip)]
     pub files: BTreeMap<String, String>,
     /// The exit codes that mean success.
     pub exit: Vec<i32>,
     /// Its bound; `None`: the larger of 60 s and ten times the golden run.
+    #[serde(skip)]
     pub timeout: Option<Duration>,
     /// What the step says of itself.
     pub claims: Claims,
@@ -171,7 +176,8 @@ impl fmt::Display for Role {
 }
 
 /// What a step says of itself, besides its exit code.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Claims {
     /// Nothing; what is observed decides.
     None,
@@ -185,7 +191,7 @@ pub enum Claims {
 }
 
 /// `/status = ok`: a JSON pointer and the value that it must have.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Condition {
     /// RFC 6901.
     pub pointer: String,
@@ -304,7 +310,8 @@ pub enum Landmark {
 }
 
 /// What running again after success must do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Rerun {
     /// End in the same state; writing again is allowed.
     #[default]
@@ -319,7 +326,7 @@ impl Rerun {
 }
 
 /// A declared transformation: what the source query gives is what the target query must give.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Map {
     /// The source that it reads, such as `source.general`.
     pub on: String,

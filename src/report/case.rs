@@ -27,6 +27,11 @@ pub(super) fn place(case: &CaseRecord) -> String {
     case.address.as_ref().map_or_else(|| short_name(case).to_owned(), ToString::to_string)
 }
 
+/// Its folder in the bundle, with a `/` at the end.
+pub(super) fn folder(case: &CaseRecord) -> String {
+    format!("{}cases/{}/", case.within, case.case)
+}
+
 /// The command that runs the case again.
 pub(super) fn next_command(scenario: &ScenarioRecord, case: &CaseRecord) -> String {
     match &case.token {

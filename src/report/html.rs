@@ -4,14 +4,14 @@
 //! also where style sheets are forbidden. Absent on purpose: approvals, and the digest of the bundle, which names this
 //! file.
 
-use super::case::{log, next_command, place, word};
+use super::case::{folder, log, next_command, place, word};
 use super::diagnosis::diagnosis;
 use super::markup::{STYLE, anchor, badge, escape, table};
 use super::matrix::{Cell, Matrix};
 use super::tally::{CheckTally, ParityTally};
 use super::timeline::timeline;
 use super::words::{count, duration, plural};
-use super::{Report, Tally, way_back};
+use super::{Report, Tally, red, way_back};
 use crate::model::{CaseRecord, RunRecord, ScenarioRecord, States, Verdict};
 use std::collections::BTreeMap;
 
@@ -80,13 +80,14 @@ fn head(record: &RunRecord, tally: &Tally) -> String {
 
 /// Why it is not green, as links.
 fn blocking(record: &RunRecord) -> String {
-    let red: Vec<&ScenarioRecord> = record.scenarios.iter().filter(|s| s.verdict != Some(Verdict::Pass)).collect();
-    if red.is_empty() {
+    let not_green: Vec<&ScenarioRecord> =
+        record.scenarios.iter().filter(|scenario| scenario.verdict != Some(Verdict::Pass)).collect();
+    if not_green.is_empty() {
         return String::new();
     }
     let line = |scenario: &&ScenarioRecord| {
         let verdict = scenario.verdict.unwrap_or(Verdict::Unknown);
-        let cases = shown(scenario).filter(|case| case.verdict() == verdict).count() as u64;
+        let cases = red::of_scenario(scenario).filter(|case| case.verdict() == verdict).count() as u64;
         let why = match (scenario.why.lines().next(), cases) {
             (Some(why), _) => escape(why),
             (None, 0) => "it did not finish".to_owned(),
@@ -99,8 +100,8 @@ fn blocking(record: &RunRecord) -> String {
             anchor(&scenario.scenario)
         )
     };
-    let lines: String = red.iter().take(MAX_BLOCKING).map(line).collect();
-    let rest = match red.len().saturating_sub(MAX_BLOCKING) as u64 {
+    let lines: String = not_green.iter().take(MAX_BLOCKING).map(line).collect();
+    let rest = match not_green.len().saturating_sub(MAX_BLOCKING) as u64 {
         0 => String::new(),
         more => format!("<li>and {} more</li>\n", count(more)),
     };
@@ -256,16 +257,8 @@ fn ways_back(record: &RunRecord) -> String {
     format!("<h2 id=\"back\">The way back</h2>\n{}", table("What going back costs after each step", &heads, rows))
 }
 
-/// Cases that are not green and were not planned to be red.
-fn shown(scenario: &ScenarioRecord) -> impl Iterator<Item = &CaseRecord> {
-    let planned = scenario.expect.is_some();
-    scenario.cases.values().filter(move |case| !planned && case.verdict() != Verdict::Pass)
-}
-
 fn red_cases(record: &RunRecord, states: &States) -> String {
-    let of = |scenario| shown(scenario).map(move |case| (scenario, case));
-    let mut red: Vec<(&ScenarioRecord, &CaseRecord)> = record.scenarios.iter().flat_map(of).collect();
-    red.sort_by_key(|(_, case)| std::cmp::Reverse(case.verdict()));
+    let red = red::of_run(record);
     if red.is_empty() {
         return String::new();
     }
@@ -285,7 +278,7 @@ fn red_case(scenario: &ScenarioRecord, case: &CaseRecord, states: &States) -> St
     lines.drain(..left_out);
     format!(
         "<h3 id=\"{}\">{} {} <code>{}</code></h3>\n<pre>{}</pre>\n<p>Repeat it: <code>{}</code></p>\n\
-         <details><summary>What happened</summary><pre>{}</pre><p>Logs: <code>cases/{}/</code></p></details>\n",
+         <details><summary>What happened</summary><pre>{}</pre><p>Logs: <code>{}</code></p></details>\n",
         anchor(&case.case),
         badge(case.verdict(), word(case).0),
         escape(&scenario.scenario),
@@ -293,7 +286,7 @@ fn red_case(scenario: &ScenarioRecord, case: &CaseRecord, states: &States) -> St
         escape(diagnosis(scenario, case, states, "").trim_end()),
         escape(&next_command(scenario, case)),
         escape(&lines.join("\n")),
-        escape(&case.case),
+        escape(&folder(case)),
     )
 }
 

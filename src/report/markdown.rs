@@ -4,7 +4,7 @@ use super::case::{next_command, place, word};
 use super::markup::sign;
 use super::matrix::Matrix;
 use super::words::{count, duration, plain};
-use super::{Report, Tally};
+use super::{Report, Tally, red};
 use crate::model::{CaseRecord, RunRecord, ScenarioRecord, States, Verdict};
 
 const MAX_BYTES: usize = 900 * 1024;
@@ -66,9 +66,7 @@ fn faults(record: &RunRecord) -> String {
 }
 
 fn red_cases(record: &RunRecord) -> String {
-    let red = record.cases().filter(|(scenario, case)| scenario.expect.is_none() && case.verdict() != Verdict::Pass);
-    let mut red: Vec<(&ScenarioRecord, &CaseRecord)> = red.collect();
-    red.sort_by_key(|(_, case)| std::cmp::Reverse(case.verdict()));
+    let red = red::of_run(record);
     if red.is_empty() {
         return String::new();
     }

@@ -13,6 +13,7 @@ mod markdown;
 mod markup;
 mod matrix;
 mod plan;
+mod red;
 mod tally;
 mod terminal;
 mod timeline;

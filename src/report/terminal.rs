@@ -1,10 +1,10 @@
 //! What a person sees at the end of a run: the verdict, a line per scenario, what is red and how to repeat it.
 
-use super::case::{place, run_again, word};
+use super::case::{folder, place, run_again, word};
 use super::diagnosis::{WIDTH, command, diagnosis, line, lines};
 use super::tally::{CheckTally, KindTally, ParityTally, Tally};
-use super::way_back;
 use super::words::{count, cut, duration, plain, plural};
+use super::{red, way_back};
 use crate::model::{CaseRecord, RunRecord, ScenarioRecord, States, Verdict};
 use owo_colors::{OwoColorize, Style};
 
@@ -127,8 +127,9 @@ fn as_planned(scenario: &ScenarioRecord) -> String {
 
 /// Scenarios that are not green, and not only because of the cases that follow.
 fn red_scenarios(record: &RunRecord, paint: &Paint) -> String {
-    let red = record.scenarios.iter().filter(|scenario| scenario.verdict != Some(Verdict::Pass));
-    red.filter(|scenario| !scenario.why.is_empty() || shown_cases(scenario).next().is_none())
+    let not_green = record.scenarios.iter().filter(|scenario| scenario.verdict != Some(Verdict::Pass));
+    not_green
+        .filter(|scenario| !scenario.why.is_empty() || red::of_scenario(scenario).next().is_none())
         .map(|scenario| {
             let verdict = scenario.verdict.unwrap_or(Verdict::Unknown);
             let why = match (scenario.why.as_str(), &scenario.expect) {
@@ -142,22 +143,8 @@ fn red_scenarios(record: &RunRecord, paint: &Paint) -> String {
         .collect()
 }
 
-/// The cases that are not green and were not planned to be red.
-fn shown_cases(scenario: &ScenarioRecord) -> impl Iterator<Item = &CaseRecord> {
-    let planned = scenario.expect.is_some();
-    let red = move |case: &&CaseRecord| !planned && case.verdict() != Verdict::Pass;
-    // The second golden run usually says what the first one said.
-    let first = scenario.golden().next().filter(|case| red(case));
-    let repeats = move |case: &&CaseRecord| {
-        first.is_some_and(|first| case.address.is_none() && case.case != first.case && case.checks == first.checks)
-    };
-    scenario.cases.values().filter(red).filter(move |case| !repeats(case))
-}
-
 fn red_cases(record: &RunRecord, states: &States, bundle: &str, paint: &Paint) -> String {
-    let of = |scenario| shown_cases(scenario).map(move |case| (scenario, case));
-    let mut red: Vec<(&ScenarioRecord, &CaseRecord)> = record.scenarios.iter().flat_map(of).collect();
-    red.sort_by_key(|(_, case)| std::cmp::Reverse(case.verdict()));
+    let red = red::of_run(record);
     let shown = red.len().min(MAX_RED_CASES);
     let mut text: String =
         red[..shown].iter().map(|(scenario, case)| red_case(scenario, case, states, bundle, paint)).collect();
@@ -170,7 +157,7 @@ fn red_cases(record: &RunRecord, states: &States, bundle: &str, paint: &Paint) -
 fn red_case(scenario: &ScenarioRecord, case: &CaseRecord, states: &States, bundle: &str, paint: &Paint) -> String {
     let place = place(case);
     let head = format!("  {}  {}", plain(&scenario.scenario), plain(&place));
-    let logs = format!("  {:<10}{bundle}/cases/{}/\n", "logs", case.case);
+    let logs = format!("  {:<10}{bundle}/{}\n", "logs", folder(case));
     format!("\n{}{head}\n", paint.verdict(case.verdict(), word(case).0)) + &diagnosis(scenario, case, states, &logs)
 }
 

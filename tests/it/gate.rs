@@ -3,13 +3,16 @@
 
 mod decided;
 mod forged;
+mod rejudged;
 mod schemas;
+mod shards;
 mod signed;
 mod signoffs;
+mod stored;
 
 use forged::Forged;
 use rehearsal::gate::{Code, Expected, Family, Status};
-use rehearsal::model::{Body, Event, Outcome, Phase, Verdict};
+use rehearsal::model::{Body, Event, Outcome, Phase, ReportAge, Verdict};
 use std::collections::BTreeSet;
 use std::fs;
 
@@ -202,13 +205,15 @@ const ATTACKS: &[Attack] = &[
         });
     }),
     attack("rests on a report of an earlier run", &["CLAIM_STALE"], |forged| {
-        after_golden_step(forged, |case| Body::Report {
-            case,
-            step: "copy".to_owned(),
-            phase: Phase::Plan,
-            began: "2026-11-29T10:00:00.000000Z".to_owned(),
-            written: "2026-11-28T10:00:00.000000Z".to_owned(),
-            stamps: std::collections::BTreeMap::new(),
+        after_golden_step(forged, |case| {
+            Body::Report(ReportAge {
+                case,
+                step: "copy".to_owned(),
+                phase: Phase::Plan,
+                began: "2026-11-29T10:00:00.000000Z".to_owned(),
+                written: "2026-11-28T10:00:00.000000Z".to_owned(),
+                stamps: std::collections::BTreeMap::new(),
+            })
         });
     }),
     attack("leaves a password in a log", &["SECRET_LEAK"], |forged| {
@@ -269,8 +274,9 @@ fn each_attack_is_found_out_by_its_code() {
 fn every_code_has_an_attack_and_every_family_a_code() {
     let signed = signed::ATTACKS.iter().flat_map(|(_, codes, _)| *codes);
     let signoffs = signoffs::ATTACKS.iter().flat_map(|(_, codes, _)| *codes);
+    let stored = stored::BADS.iter().map(|(code, _, _)| code);
     let attacks = ATTACKS.iter().flat_map(|attack| attack.codes);
-    let attacked: BTreeSet<&str> = attacks.chain(signed).chain(signoffs).copied().collect();
+    let attacked: BTreeSet<&str> = attacks.chain(signed).chain(signoffs).chain(stored).copied().collect();
     let all: BTreeSet<String> = Code::ALL.iter().map(|code| code.word()).collect();
     assert_eq!(attacked, all.iter().map(String::as_str).collect());
     for family in Family::ALL {

@@ -1,6 +1,7 @@
 //! `rehearse tool consolidate`: the commands, and the flags that the runbook has in their place.
 
-use super::{Format, ended, print_report};
+use super::{ended, print_report};
+use crate::cli::format::Format;
 use crate::tool::consolidate::{self, Action, Options, Outcome, Report};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;

@@ -5,7 +5,8 @@ mod consolidate;
 mod one_db;
 
 use crate::Error;
-use clap::{Args, Subcommand, ValueEnum};
+use crate::cli::format::Format;
+use clap::{Args, Subcommand};
 use serde::Serialize;
 use std::process::ExitCode;
 
@@ -25,12 +26,6 @@ enum Flow {
     },
     /// Many SQLite files into few.
     Consolidate(consolidate::ConsolidateArgs),
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Format {
-    Text,
-    Json,
 }
 
 impl ToolArgs {

@@ -1,6 +1,7 @@
 //! `rehearse tool one-db`: its commands and flags, and what it prints.
 
-use super::{Format, ended, print_report};
+use super::{ended, print_report};
+use crate::cli::format::Format;
 use crate::tool::one_db::{self, Action, Options, Report, Status, TableResult, TableStatus};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;

@@ -2,7 +2,7 @@
 
 use crate::engine::case::stage::Stage;
 use crate::engine::run::context::CaseLog;
-use crate::model::{Body, Claims, Phase, Step};
+use crate::model::{Body, Claims, Phase, ReportAge, Step};
 use crate::{Error, Result, clock};
 use std::collections::BTreeMap;
 use std::fs;
@@ -33,7 +33,7 @@ pub(in crate::engine) fn record(
     let Ok(bytes) = fs::read(&path) else { return Ok(()) };
     let (case, step) = (log.case(), step.name.clone());
     let (began, written) = (clock::utc(began), clock::utc(modified(&path)?));
-    log.record(Body::Report { case, step, phase, began, written, stamps: stamps(&bytes) })
+    log.record(Body::Report(ReportAge { case, step, phase, began, written, stamps: stamps(&bytes) }))
 }
 
 fn modified(path: &Path) -> Result<SystemTime> {

@@ -3,9 +3,11 @@
 //! ```text
 //! rehearsal    the run
 //! turns        one limit of cases and time over all scenarios
+//! share        which cases are this machine's
 //! sealing      the beginning and the end of a bundle
 //! scenario     golden run twice, points, cases in parallel, verdict
 //! golden       the uninjured runs
+//! visits       the cases of a fault
 //! goldens      which scenarios have them in common
 //! losses       the cases of a loss of power
 //! recovered    what databases recover to after one
@@ -28,6 +30,8 @@ pub(in crate::engine) mod planning;
 mod recovered;
 pub(in crate::engine) mod rehearsal;
 mod scenario;
-mod sealing;
+pub(in crate::engine) mod sealing;
+mod share;
 pub(in crate::engine) mod tool_digest;
 pub(in crate::engine) mod turns;
+mod visits;

@@ -8,11 +8,12 @@ use crate::engine::run::keep::Keeper;
 use crate::engine::run::planning;
 use crate::engine::run::scenario;
 use crate::engine::run::sealing;
+use crate::engine::run::share;
 use crate::engine::run::turns::Turns;
 use crate::engine::{House, Keep, Library, Look, Missing, Pause, missing};
 use crate::evidence::attest::MachineKey;
 use crate::evidence::{Bundle, Journal, Observer, Redactor};
-use crate::model::{Body, FaultSpec, Omitted, RunRecord, Scenario, States, Token, Verdict};
+use crate::model::{Body, FaultSpec, Omitted, RunRecord, Scenario, Shard, States, Token, Verdict};
 use crate::process::Executable;
 use crate::registry::Registry;
 use crate::target::{Base, Site, Wanted};
@@ -39,6 +40,8 @@ pub struct Options {
     pub only: Option<Token>,
     /// Of these scenarios only these cases; empty: all.
     pub again: Again,
+    /// Only this part of the cases; nothing: all.
+    pub shard: Option<Shard>,
     /// Only where this failure may have gone on other data.
     pub hunt: Option<Hunt>,
     /// Golden runs and points, no injured case.
@@ -63,6 +66,7 @@ impl Options {
             kinds: Vec::new(),
             only: None,
             again: Again::new(),
+            shard: None,
             hunt: None,
             plan_only: false,
             keep: Keep::None,
@@ -168,7 +172,7 @@ impl Rehearsal {
     /// Rehearses `scenarios`, several side by side, and seals the bundle.
     ///
     /// # Errors
-    /// The bundle cannot be made or written. Trouble of one scenario is in the record and makes it unknown.
+    /// The bundle cannot be made or written; the command line asks for what cannot be shared. Trouble of one scenario is in the record and makes it unknown.
     pub async fn run(self, library: &Library, scenarios: &[Scenario]) -> Result<Finished> {
         self.run_until(library, scenarios, std::future::pending()).await
     }
@@ -184,6 +188,7 @@ impl Rehearsal {
         scenarios: &[Scenario],
         interrupt: impl Future<Output = ()>,
     ) -> Result<Finished> {
+        share::can_be_shared(&self.options, scenarios)?;
         let out = match (&self.options.out, self.options.plan_only) {
             (_, true) => self.house.dir().join("plan"), // a plan is no evidence
             (Some(out), false) => out.clone(),
@@ -210,7 +215,9 @@ impl Rehearsal {
             keeper,
             pause: self.pause,
         };
-        sealing::freeze(&run, &library.root, scenarios, &self.options)?;
+        let plan = sealing::freeze(&run, library, scenarios, &self.options)?;
+        let is_own = |scenario: &&Scenario| plan.own_scenarios().contains(&scenario.name.as_str());
+        let own: Vec<&Scenario> = scenarios.iter().filter(is_own).collect();
         run.journal.append(Body::RunStarted {
             run: run.bundle.run().to_owned(),
             format: 1,
@@ -218,7 +225,7 @@ impl Rehearsal {
             tier: self.options.tier.name().to_owned(),
         })?;
         // As many scenarios are under way as cases may run: one that waits for its last case leaves no seat empty.
-        let each = scenarios.iter().map(|scenario| rehearse_or_say_why(&run, library, scenario, &self.options));
+        let each = own.iter().map(|scenario| rehearse_or_say_why(&run, library, scenario, &self.options));
         let all = iter(each)
             .buffer_unordered(self.options.jobs.max(1))
             .try_fold(0, async |asked, counts| Ok::<usize, Error>(asked + usize::from(counts)));
@@ -226,11 +233,11 @@ impl Rehearsal {
             asked = all => asked?,
             () = interrupt => {
                 run.journal.append(Body::RunInterrupted {})?;
-                scenarios.len()
+                own.len()
             }
         };
         let kept = run.keeper.settle(&run).await?;
-        sealing::seal(run, asked, kept, self.key.as_ref())
+        sealing::seal(run, asked, self.options.shard.is_some(), kept, self.key.as_ref())
     }
 }
 

@@ -10,20 +10,19 @@ use crate::engine::case::way_back;
 use crate::engine::case::way_out::{Injuries, Second, Taken};
 use crate::engine::mutation;
 use crate::engine::observe::diagnose;
-use crate::engine::points::beginning;
+use crate::engine::points::Recorded;
 use crate::engine::points::epochs;
 use crate::engine::points::pairs::{self, Single};
-use crate::engine::points::select;
-use crate::engine::points::{self, Points, Recorded};
-use crate::engine::run::context::{CaseLog, Ending, Rehearsed, Run, loses_power};
+use crate::engine::run::context::{CaseLog, Ending, Rehearsed, Run};
 use crate::engine::run::golden::{self, Golden};
-use crate::engine::run::losses;
 use crate::engine::run::planning::{self, Prepared};
+use crate::engine::run::share;
 use crate::engine::run::tool_digest::tool_sha256;
+use crate::engine::run::visits::visits;
 use crate::engine::{Library, Options, Tier};
 use crate::fault::Fault;
 use crate::model::{
-    Address, Axis, Body, CaseRecord, Coverage, ExpectRecord, FaultPoint, FaultSpec, GoldenShare, Scenario, Token,
+    Address, Body, CaseRecord, Coverage, ExpectRecord, FaultPoint, FaultSpec, GoldenShare, Scenario, Token,
     TokenDigests, Verdict,
 };
 use crate::{Error, Result, check};
@@ -117,7 +116,7 @@ fn started(context: &Rehearsed<'_>, tool_sha256: &str) -> Body {
 /// The points of all faults, and a case for each that is visited.
 fn plan_cases<'a>(context: &Rehearsed<'a>, golden: &Golden, options: &Options) -> Result<Vec<Planned<'a>>> {
     let scenario: &'a Scenario = context.scenario;
-    let mut planned = Vec::new();
+    let (mut planned, mut ordinal) = (Vec::new(), 0);
     // A replay is of one point, whichever of several faults of its kind names it.
     let several = if options.only.is_some() || options.hunt.is_some() { 1 } else { usize::MAX };
     for fault in scenario.faults.iter().filter(|fault| options.wants(fault)).take(several) {
@@ -129,48 +128,30 @@ fn plan_cases<'a>(context: &Rehearsed<'a>, golden: &Golden, options: &Options) -
             context.run.journal.append(Body::Note { case: None, text })?;
         }
         let trace = recorded.digest();
-        if loses_power(kind_of(context, &fault.kind)?) {
-            let (coverage, visited) = losses::plan(context, golden, fault, options)?;
-            said(context, fault.name(), &fault.during, coverage)?;
-            let label = |loss: &Option<Arc<Loss>>| loss.as_ref().map_or(String::new(), |loss| loss.label.clone());
-            let visited =
-                visited.into_iter().map(|(address, loss)| (fault, address, label(&loss), trace.clone(), loss));
-            planned.extend(visited);
-            continue;
-        }
-        let points = points_of(context, &recorded, fault, options.tier)?;
-        let visited = match select::named(options, &scenario.name, &recorded, fault) {
-            Some(named) => {
-                for (kinds, coverage) in select::coverages(options, points.coverage, &named) {
-                    said(context, kinds, &fault.during, coverage)?;
-                }
-                named
-            }
-            None => {
-                said(context, pairs::kinds(fault), &fault.during, points.coverage)?;
-                points.visited.into_iter().map(|(point, label)| (pairs::chained(fault, point), label)).collect()
+        let (mut coverages, visited) = visits(context, golden, &recorded, fault, options)?;
+        let (begin, all) = (ordinal + 1, visited.len());
+        let own = match options.shard.filter(|_| scenario.expect.is_none()) {
+            None => visited.into_iter().enumerate().collect(),
+            Some(shard) => {
+                let (plan, own) = share::take(shard, &scenario.name, fault, &mut coverages, visited);
+                context.run.journal.append(Body::ShardPlanned(plan))?;
+                own
             }
         };
-        planned.extend(visited.into_iter().map(|(address, label)| (fault, address, label, trace.clone(), None)));
+        for (kinds, coverage) in coverages {
+            said(context, kinds, &fault.during, coverage)?;
+        }
+        // A case has the same number, whoever runs it.
+        planned.extend(own.into_iter().map(|(index, (address, (label, loss)))| {
+            let (trace, ordinal) = (trace.clone(), begin + index);
+            Planned { fault, address, label, trace, ordinal, loss }
+        }));
+        ordinal += all;
     }
-    let number = |(index, (fault, address, label, trace, loss))| {
-        let ordinal = index + 1;
-        Planned { fault, address, label, trace, ordinal, loss }
-    };
-    Ok(planned.into_iter().enumerate().map(number).collect())
+    Ok(planned)
 }
 
-/// The points of a fault: those of its axes that were recorded, or the beginning of the step.
-fn points_of(context: &Rehearsed<'_>, recorded: &Recorded, fault: &FaultSpec, tier: Tier) -> Result<Points> {
-    let (kind, seed) = (kind_of(context, &fault.kind)?, context.scenario.seed);
-    let sample = points::sample(context.scenario.faults.len());
-    Ok(match fault.at.is_sweep() && kind.axes() == [Axis::Step] {
-        true => beginning::points(fault, kind.concerns(), context.plan, (tier, seed, sample)),
-        false => recorded.points(fault, kind, tier, seed, sample),
-    })
-}
-
-fn kind_of(context: &Rehearsed<'_>, kind: &str) -> Result<&'static dyn Fault> {
+pub(super) fn kind_of(context: &Rehearsed<'_>, kind: &str) -> Result<&'static dyn Fault> {
     context.run.registry.fault(kind).ok_or_else(|| Error::bug(format!("no fault `{kind}`")))
 }
 

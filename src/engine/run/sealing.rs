@@ -2,24 +2,45 @@
 
 use crate::engine::files::power::MODEL;
 use crate::engine::run::context::Run;
-use crate::engine::{Finished, House, Look, Options, SOURCE_SHA256, git};
+use crate::engine::run::{planning, share};
+use crate::engine::{Finished, House, Library, Look, Options, SOURCE_SHA256, git};
 use crate::evidence::attest::{Envelope, MachineKey, Slot, test_result};
-use crate::evidence::outcome_sha256;
+use crate::evidence::{Bundle, Open, Sealed, outcome_sha256};
 use crate::model::{
-    Address, Body, EnvironmentFile, PlanFile, Scenario, ScenarioRecord, ServerFile, Verdict, canonical,
+    Address, Asked, AskedFile, Body, EnvironmentFile, PlanFile, RunRecord, Scenario, ScenarioRecord, ServerFile,
+    States, Verdict, canonical,
 };
+use crate::registry::Registry;
 use crate::target::Cluster;
 use crate::{Result, check};
 use std::collections::BTreeSet;
 use std::path::Path;
 
 const PLAN: &str = "plan.json";
+const ASKED: &str = "scenarios.json";
 const ENVIRONMENT: &str = "environment.json";
 
 /// Writes down what is to be done, and on what, before anything is.
-pub(in crate::engine) fn freeze(run: &Run, root: &Path, scenarios: &[Scenario], options: &Options) -> Result<()> {
-    run.bundle.write_json(PLAN, &plan(run, scenarios, options))?;
-    run.bundle.write_json(ENVIRONMENT, &environment(root, &run.house))
+pub(in crate::engine) fn freeze(
+    run: &Run,
+    library: &Library,
+    scenarios: &[Scenario],
+    options: &Options,
+) -> Result<PlanFile> {
+    let plan = plan(run, scenarios, options);
+    run.bundle.write_json(PLAN, &plan)?;
+    run.bundle.write_json(ASKED, &asked(run, library, scenarios))?;
+    run.bundle.write_json(ENVIRONMENT, &environment(&library.root, &run.house))?;
+    Ok(plan)
+}
+
+/// A scenario that is wrong says so when it is rehearsed.
+fn asked(run: &Run, library: &Library, scenarios: &[Scenario]) -> AskedFile {
+    let of = |scenario: &Scenario| {
+        let plan = planning::plan(&run.registry, library, scenario).ok()?;
+        Some((scenario.name.clone(), Asked::of(scenario, &plan)))
+    };
+    AskedFile { format: 1, scenarios: scenarios.iter().filter_map(of).collect() }
 }
 
 fn plan(run: &Run, scenarios: &[Scenario], options: &Options) -> PlanFile {
@@ -34,6 +55,8 @@ fn plan(run: &Run, scenarios: &[Scenario], options: &Options) -> PlanFile {
         again: options.again.iter().map(|(scenario, cases)| (scenario.clone(), texts(cases))).collect(),
         budget_ms: options.budget.map(|budget| u64::try_from(budget.as_millis()).unwrap_or(u64::MAX)),
         allow_missing: options.allow_missing.clone(),
+        shard: options.shard,
+        undivided: options.shard.map_or(Vec::new(), |_| share::undivided(scenarios)),
         faults: sorted(run.registry.faults.iter().map(|fault| fault.name()).collect()),
         checks: sorted(run.registry.checks.iter().map(|check| check.name()).collect()),
     }
@@ -70,27 +93,49 @@ fn server(cluster: &Cluster, house: &House) -> Option<ServerFile> {
 /// Ends a run, and signs it where there is a key.
 ///
 /// `asked`: how many scenarios had to be rehearsed. One that is missing is unknown, and so is none at all.
-pub(in crate::engine) fn seal(run: Run, asked: usize, kept: Vec<Look>, key: Option<&MachineKey>) -> Result<Finished> {
+pub(in crate::engine) fn seal(
+    run: Run,
+    asked: usize,
+    is_shard: bool,
+    kept: Vec<Look>,
+    key: Option<&MachineKey>,
+) -> Result<Finished> {
     let states = run.states();
     let hidden = hide_secrets(&run)?;
     let record = run.journal.record();
     let verdict = |scenario: &ScenarioRecord| scenario.verdict.unwrap_or_else(|| check::broken_off_verdict(scenario));
     let finished = record.scenarios.iter().map(verdict);
     let missing = (record.scenarios.len() < asked).then_some(Verdict::Unknown);
-    let verdict = Verdict::worst(finished.chain(missing).chain(hidden));
+    // A part of a run may have no scenario of its own.
+    let nothing_to_do = (is_shard && asked == 0).then_some(Verdict::Pass);
+    let verdict = Verdict::worst(finished.chain(missing).chain(hidden).chain(nothing_to_do));
     run.journal.append(Body::RunFinished { verdict, outcome_sha256: outcome_sha256(&record, &states) })?;
     let record = run.journal.record();
-    for report in &run.registry.reports {
-        run.bundle.write(report.file(), &report.render(&record, &states))?;
+    let bundle = close(run.bundle, &run.registry, &record, &states, key)?.root().to_owned();
+    Ok(Finished { record, states, bundle, kept })
+}
+
+/// Writes the reports of a run that has ended, seals its bundle, and signs it where there is a key.
+///
+/// # Errors
+/// The environment: a file cannot be written.
+pub fn close(
+    bundle: Bundle<Open>,
+    registry: &Registry,
+    record: &RunRecord,
+    states: &States,
+    key: Option<&MachineKey>,
+) -> Result<Bundle<Sealed>> {
+    for report in &registry.reports {
+        bundle.write(report.file(), &report.render(record, states))?;
     }
-    let bundle = run.bundle.root().to_owned();
-    let frozen = [PLAN, ENVIRONMENT].map(|name| std::fs::read(run.bundle.root().join(name)).unwrap_or_default());
-    let sealed = run.bundle.seal()?;
+    let frozen = [PLAN, ENVIRONMENT].map(|name| std::fs::read(bundle.root().join(name)).unwrap_or_default());
+    let sealed = bundle.seal()?;
     if let Some(key) = key {
-        let statement = test_result(&record, &sealed.root_sha256()?, &frozen[0], &frozen[1]);
+        let statement = test_result(record, &sealed.root_sha256()?, &frozen[0], &frozen[1]);
         sealed.attach(Slot::TestResult.file(), &canonical::to_file(&Envelope::seal(&statement, key)?)?)?;
     }
-    Ok(Finished { record, states, bundle, kept })
+    Ok(sealed)
 }
 
 /// The third wall: a secret that came through the others is masked, and the run is not conclusive.

@@ -5,7 +5,7 @@
 //! `sequence <next> <furthest> <direction>`.
 
 use super::*;
-use rehearsal::model::SequenceUse;
+use rehearsal::model::{ReportAge, SequenceUse};
 
 /// The events of one of these lines; nothing for other lines.
 pub(super) fn of_line(words: &[&str]) -> Option<Vec<Body>> {
@@ -30,7 +30,7 @@ pub(super) fn of_line(words: &[&str]) -> Option<Vec<Body>> {
             let stamp = |word: &&str| word.split_once('=').map(|(name, at)| (name.to_owned(), time(at))).unwrap();
             let (phase, stamps) = (phase(phase_name), stamps.iter().map(stamp).collect());
             let (began, written) = (time(began), time(written));
-            vec![Body::Report { case: case(), step: step.into(), phase, began, written, stamps }]
+            vec![Body::Report(ReportAge { case: case(), step: step.into(), phase, began, written, stamps })]
         }
         ["busy", phase_name, step, ref what @ ..] => {
             let busy = what.iter().map(|&what| what.into()).collect();

@@ -12,7 +12,7 @@ use std::sync::{Arc, LazyLock};
 use tempfile::TempDir;
 
 /// A loader that survives; one kill, two uninjured runs.
-const SURVIVES: &str = r#"format = 1
+pub(super) const SURVIVES: &str = r#"format = 1
 about = "replaces all rows in one transaction"
 dataset = "ledger-small"
 needs = ["psql"]
@@ -132,7 +132,7 @@ impl Forged {
 
     /// Writes the sums anew, with other people's program.
     pub(super) fn sum(&self) -> &Forged {
-        let script = "LC_ALL=C find . -type f ! -name SHA256SUMS ! -path './attest/*' ! -path './signoffs/*' | \
+        let script = "LC_ALL=C find . -type f ! -path ./SHA256SUMS ! -path './attest/*' ! -path './signoffs/*' | \
                       sed 's|^./||' | LC_ALL=C sort | xargs sha256sum > ../sums && mv ../sums SHA256SUMS";
         let env = std::env::vars_os().collect();
         run(&self.root(), &env, &["sh", "-c", script]).has(0, "");
@@ -155,7 +155,7 @@ impl Forged {
     }
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();

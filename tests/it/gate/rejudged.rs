@@ -1,0 +1,87 @@
+//! Checks are asked again of what is on record: whoever writes other answers must write another history.
+
+use super::forged::Forged;
+use crate::cli::Scratch;
+use rehearsal::check;
+use rehearsal::gate::{Expected, Status};
+use rehearsal::model::{Body, Outcome, RunRecord, Verdict};
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+/// A tool that takes half a copy for a whole one: NO-GO.
+static RED: LazyLock<(Scratch, PathBuf)> = LazyLock::new(|| {
+    let text = include_str!("../../../scenarios/canary/non-empty-means-done.toml");
+    let scratch = Scratch::with("half", text.split("[expect]").next().unwrap());
+    scratch.rehearse(&["run"]).has(1, "NO-GO");
+    let bundle = scratch.bundle();
+    (scratch, bundle)
+});
+
+#[test]
+fn a_red_run_judged_anew_is_the_same_red_run() {
+    let forged = Forged::of(&RED.1);
+    let verification = forged.verify(&Expected { strict: true, ..Expected::default() });
+    assert_eq!(verification.complaints, []);
+    assert_eq!((verification.status(), verification.verdict()), (Status::Verified, Verdict::Fail));
+}
+
+/// Writes every answer green, and derives all that follows.
+fn whitewash(forged: &Forged) {
+    forged.events(|events| {
+        for event in &mut *events {
+            match &mut event.body {
+                Body::CaseFinished { outcome, checks, .. } => {
+                    *outcome = Outcome::Pass;
+                    for check in checks {
+                        (check.verdict, check.findings_total) = (Verdict::Pass, 0);
+                        check.findings.clear();
+                    }
+                }
+                Body::ScenarioFinished { verdict, why, .. } => (*verdict, *why) = (Verdict::Pass, String::new()),
+                Body::RunFinished { verdict, .. } => *verdict = Verdict::Pass,
+                _ => {}
+            }
+        }
+        let record = RunRecord::from_events(&*events);
+        assert_eq!(check::scenario_verdict(&record.scenarios[0]).0, Verdict::Pass, "it is not green all the way");
+    });
+    forged.derive();
+}
+
+#[test]
+fn a_run_that_was_written_green_is_caught_though_nothing_is_signed() {
+    let forged = Forged::of(&RED.1);
+    whitewash(&forged);
+    assert_eq!(forged.codes(&Expected::default()), ["DERIVED_MISMATCH"]);
+    let text = forged.verify(&Expected::default()).text();
+    for part in ["golden-state of half/", "asked again: fail with", "found     pass"] {
+        assert!(text.contains(part), "no `{part}` in {text}");
+    }
+}
+
+#[test]
+fn who_asks_less_of_a_scenario_is_caught_by_the_answers() {
+    let forged = Forged::of(&RED.1);
+    whitewash(&forged);
+    forged.edit("scenarios.json", |text| text.replace("\"same_names\":true", "\"same_names\":false")).sum();
+    assert_eq!(forged.codes(&Expected::default()), ["DERIVED_MISMATCH"]);
+    let forged = Forged::of(&RED.1);
+    forged.edit("scenarios.json", |text| text.replace("\"half\"", "\"whole\"")).sum();
+    assert_eq!(forged.codes(&Expected::default()), ["PLAN_INCOMPLETE"]);
+}
+
+#[test]
+fn another_word_for_the_same_answers_is_caught() {
+    let forged = Forged::of(&RED.1);
+    forged.events(|events| {
+        for event in events {
+            if let Body::CaseFinished { outcome, .. } = &mut event.body
+                && *outcome == Outcome::Lied
+            {
+                *outcome = Outcome::Stuck;
+            }
+        }
+    });
+    forged.derive();
+    assert_eq!(forged.codes(&Expected::default()), ["DERIVED_MISMATCH"]);
+}
