@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -44,7 +45,7 @@ struct control {
     uint64_t nth;
     uint32_t forever, recording;
     uint64_t counted;  /* matching operations so far */
-    uint64_t seen;     /* all operations so far */
+    uint64_t log_bytes; /* of the record so far */
     uint32_t fired;
     uint32_t lock;     /* thread that records right now */
     uint32_t attached; /* processes, also those that became another program */
@@ -60,6 +61,9 @@ static struct control unarmed;
 static struct control *page = &unarmed;
 static size_t root_bytes;
 static int log_fd = -1;
+static __thread uint32_t me __attribute__((tls_model("initial-exec"))); /* this thread; 0: nobody asked yet */
+
+static void forget_me(void) { me = 0; }
 
 __attribute__((constructor)) static void attach(void) {
     const char *path = getenv("REHEARSE_SHIM");
@@ -72,8 +76,9 @@ __attribute__((constructor)) static void attach(void) {
     page = map;
     __atomic_add_fetch(&page->attached, 1, __ATOMIC_SEQ_CST);
     root_bytes = strlen(page->root);
+    pthread_atfork(NULL, NULL, forget_me);
     if (page->recording && page->log[0]) {
-        int log = (int)syscall(SYS_openat, AT_FDCWD, page->log, O_WRONLY | O_APPEND | O_CLOEXEC);
+        int log = (int)syscall(SYS_openat, AT_FDCWD, page->log, O_RDWR | O_CLOEXEC);
         /* Out of the way of tools that choose their descriptors. */
         log_fd = log < 0 ? -1 : (int)syscall(SYS_fcntl, log, F_DUPFD_CLOEXEC, 900);
         if (log >= 0 && log_fd >= 0) syscall(SYS_close, log);
@@ -89,8 +94,23 @@ static const char *below_root(const char *full) {
     return strncmp(rest, "logs/", 5) == 0 || strncmp(rest, "shim/", 5) == 0 ? NULL : rest;
 }
 
+/* Whether `path` is absolute already, as most are. */
+static int is_absolute(const char *path) {
+    if (path[0] != '/') return 0;
+    for (const char *at = path; *at; at++) {
+        if (*at == '/' && (at[1] == '/' || at[1] == '.' || at[1] == 0)) return 0;
+    }
+    return 1;
+}
+
 /* Makes `path` absolute, without `.`, `..` and doubled slashes. Links are not followed. */
 static int absolute(int dir, const char *path, char *out) {
+    if (is_absolute(path)) {
+        size_t length = strlen(path);
+        if (length >= PATH_MAX) return 0;
+        memcpy(out, path, length + 1);
+        return 1;
+    }
     char joined[2 * PATH_MAX];
     if (path[0] == '/') {
         snprintf(joined, sizeof joined, "%s", path);
@@ -139,6 +159,12 @@ static void forget(int fd) {
 
 static int top_fd = -1; /* the largest descriptor that anything is known of */
 
+static void know(int fd, const char *name) {
+    if (fd < 0 || fd >= FDS) return;
+    names[fd] = name;
+    if (fd > top_fd) top_fd = fd;
+}
+
 /* Open descriptors of a file or folder may have another name now, or none; without a name: all of them. */
 static void forget_name(const char *name) {
     size_t length = name ? strlen(name) : 0;
@@ -179,10 +205,7 @@ static const char *name_of(int fd) {
     int is_gone = (size_t)n > tail && strcmp(target + n - tail, gone) == 0;
     const char *rest = is_gone ? NULL : below_root(target);
     const char *name = rest ? intern(rest) : not_ours;
-    if (fd < FDS) {
-        names[fd] = name;
-        if (fd > top_fd) top_fd = fd;
-    }
+    know(fd, name);
     return rest ? name : NULL;
 }
 
@@ -208,7 +231,6 @@ static void die(void) {
 
 /* Counts an operation and says what is to be done with it. */
 static enum act reach(enum op op, const char *path) {
-    __atomic_add_fetch(&page->seen, 1, __ATOMIC_SEQ_CST);
     if (!page->act || !on_axis(op, page->axis)) return ACT_NONE;
     if (strncmp(path, page->prefix, strnlen(page->prefix, sizeof page->prefix)) != 0) return ACT_NONE;
     uint64_t n = __atomic_add_fetch(&page->counted, 1, __ATOMIC_SEQ_CST);
@@ -243,7 +265,8 @@ struct record {
 
 /* While it is held, what is done and what is recorded are in the same order, in all processes. */
 static void hold(void) {
-    uint32_t me = (uint32_t)syscall(SYS_gettid), none = 0;
+    uint32_t none = 0;
+    if (!me) me = (uint32_t)syscall(SYS_gettid);
     while (!__atomic_compare_exchange_n(&page->lock, &none, me, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
         if (none && syscall(SYS_kill, none, 0) < 0 && errno == ESRCH) {
             __atomic_compare_exchange_n(&page->lock, &none, 0, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
@@ -261,7 +284,44 @@ static void end(void) {
     if (log_fd >= 0) __atomic_store_n(&page->lock, 0, __ATOMIC_SEQ_CST);
 }
 
-/* An operation that failed changed nothing, but it was counted: it is in the record, too. */
+/* A part of the record, mapped: what is written there is in the file when the process dies. */
+static struct { char *at; uint64_t from, bytes; } window;
+enum { PAGE = 4096, FIRST_WINDOW = 1 << 16, LARGE_WINDOW = 1 << 22 };
+
+/* Makes the file long enough for the window: on a disk that is full, a mapping of what is not there would be fatal. */
+static int reserve(void) {
+    if (syscall(SYS_fallocate, log_fd, 0, window.from, window.bytes) == 0) return 1;
+    struct stat about;
+    uint64_t end = window.from + window.bytes;
+    if (errno != EOPNOTSUPP || syscall(SYS_fstat, log_fd, &about) < 0) return 0;
+    return (uint64_t)about.st_size >= end || syscall(SYS_ftruncate, log_fd, end) == 0;
+}
+
+/* Moves the window to where `bytes` of the record come next. Most records are short, so it begins small. */
+static void move_window(uint64_t next, uint64_t bytes) {
+    char *old = window.at;
+    window.at = NULL;
+    if (old) munmap(old, window.bytes);
+    uint64_t wanted = window.bytes ? LARGE_WINDOW : FIRST_WINDOW;
+    window.from = next & ~(uint64_t)(PAGE - 1);
+    window.bytes = ((wanted > bytes ? wanted : bytes) + 2 * PAGE) & ~(uint64_t)(PAGE - 1);
+    if (!reserve()) return;
+    int flags = MAP_SHARED | (wanted == LARGE_WINDOW ? MAP_POPULATE : 0);
+    void *map = (void *)syscall(SYS_mmap, NULL, window.bytes, PROT_READ | PROT_WRITE, flags, log_fd, window.from);
+    window.at = map == MAP_FAILED ? NULL : map;
+}
+
+/* Where the next `bytes` of the record go; NULL where the disk is full: the record ends then, which the harness sees. */
+static char *room(uint64_t bytes) {
+    static int is_cut;
+    uint64_t next = page->log_bytes;
+    int is_inside = window.at && next >= window.from && next + bytes <= window.from + window.bytes;
+    if (!is_inside && !is_cut) move_window(next, bytes);
+    is_cut |= !window.at;
+    return is_cut ? NULL : window.at + (next - window.from);
+}
+
+/* An operation that failed changed nothing, but it was counted: it is in the record, too. Only while it is held. */
 static void record(enum op op, int failed, const char *path, const char *path2, uint64_t offset, const void *data, uint64_t bytes) {
     if (log_fd < 0) return;
     int saved = errno;
@@ -271,11 +331,23 @@ static void record(enum op op, int failed, const char *path, const char *path2, 
         .path_bytes = (uint16_t)strlen(path), .path2_bytes = (uint16_t)(path2 ? strlen(path2) : 0),
         .offset = offset, .bytes = bytes,
     };
-    struct iovec parts[4] = {
-        {&head, sizeof head}, {(void *)path, head.path_bytes}, {(void *)path2, head.path2_bytes},
-        {(void *)data, with_data ? bytes : 0},
-    };
-    syscall(SYS_writev, log_fd, parts, 4);
+    uint64_t total = sizeof head + head.path_bytes + head.path2_bytes + (with_data ? bytes : 0);
+    char *at = room(total);
+    if (at) {
+        at = mempcpy(mempcpy(at, &head, sizeof head), path, head.path_bytes);
+        if (path2) at = mempcpy(at, path2, head.path2_bytes);
+        if (with_data) memcpy(at, data, bytes);
+        __atomic_add_fetch(&page->log_bytes, total, __ATOMIC_SEQ_CST);
+    }
+    errno = saved;
+}
+
+/* What needs no order with others, but for its place in the record. */
+static void note(enum op op, int failed, const char *path, uint64_t offset, uint64_t bytes) {
+    int saved = errno;
+    begin();
+    record(op, failed, path, NULL, offset, NULL, bytes);
+    end();
     errno = saved;
 }
 
@@ -299,7 +371,8 @@ static int open_at(int dir, const char *path, int flags, mode_t mode) {
     int fd = (int)syscall(SYS_openat, dir, path, flags, mode);
     if (changes) record(op, fd < 0, name, NULL, 0, NULL, 0);
     end();
-    forget(fd);
+    if (changes && !existed) know(fd, intern(name));
+    else forget(fd);
     return fd;
 }
 
@@ -520,7 +593,7 @@ int fdatasync(int fd) { return sync_by(fd, SYS_fdatasync); }
 
 void *mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset) {
     const char *name = (flags & MAP_SHARED) && (protection & PROT_WRITE) && fd >= 0 ? name_of(fd) : NULL;
-    if (name) record(OP_MAP, 0, name, NULL, (uint64_t)offset, NULL, bytes); /* what is stored there is not seen */
+    if (name) note(OP_MAP, 0, name, (uint64_t)offset, bytes); /* what is stored there is not seen */
     return (void *)syscall(SYS_mmap, at, bytes, protection, flags, fd, offset);
 }
 void *mmap64(void *at, size_t bytes, int protection, int flags, int fd, off64_t offset) { return mmap(at, bytes, protection, flags, fd, offset); }
@@ -604,7 +677,7 @@ static int fcntl_by(int fd, int command, void *argument) {
     const char *name = takes ? name_of(fd) : NULL;
     if (name && refused(reach(OP_LOCK, name))) return -1;
     int result = (int)syscall(SYS_fcntl, fd, command, argument);
-    if (name) record(OP_LOCK, result < 0, name, NULL, 0, NULL, 0);
+    if (name) note(OP_LOCK, result < 0, name, 0, 0);
     if ((command == F_DUPFD || command == F_DUPFD_CLOEXEC) && result >= 0) forget(result);
     return result;
 }
@@ -628,6 +701,6 @@ int flock(int fd, int operation) {
     const char *name = operation & LOCK_UN ? NULL : name_of(fd);
     if (name && refused(reach(OP_LOCK, name))) return -1;
     int failed = (int)syscall(SYS_flock, fd, operation);
-    if (name) record(OP_LOCK, failed, name, NULL, 0, NULL, 0);
+    if (name) note(OP_LOCK, failed, name, 0, 0);
     return failed;
 }

@@ -61,6 +61,8 @@ fn shell(script: &str) -> [&str; 3] {
 )]
 #[case::a_new_name_in_place("echo 1 > a; echo 2 > a.new; mv a.new a; rm a; echo 3 > a")]
 #[case::a_process_that_outlives_its_parent("(sleep 0; echo late > late) & wait")]
+#[case::a_record_that_is_long("dd if=/dev/zero of=a bs=300000 count=40; dd if=/dev/zero of=b bs=5000000 count=1")]
+#[case::several_at_once("for f in a b c d e; do dd if=/dev/zero of=$f bs=700 count=300 & done; wait")]
 #[case::names_that_wind("mkdir x; cd x; echo 1 > ../work-2; echo 2 > ./../x//y; rm ../x/y")]
 #[tokio::test]
 async fn what_a_program_does_to_files_is_recorded_whole(#[case] script: &str) {

@@ -30,6 +30,7 @@ const MAGIC: u64 = 0x314d_4948_5348_4552;
 const PAGE_BYTES: usize = 4096;
 const AXIS: u64 = 8;
 const RECORDING: u64 = 28;
+const LOG_BYTES: u64 = 40;
 const FIRED: u64 = 48;
 const ATTACHED: u64 = 56;
 const PREFIX: u64 = 64;
@@ -68,10 +69,19 @@ impl Control {
         &self.path
     }
 
-    /// Nothing is armed, recorded or struck.
+    /// Nothing is armed, recorded or struck. What is recorded already stays, and so does who holds the record.
     pub(super) fn reset(&self) -> Result<()> {
-        self.write(AXIS, &[0; (PREFIX - AXIS) as usize])?;
+        self.write(AXIS, &[0; (LOG_BYTES - AXIS) as usize])?;
+        self.write(FIRED, &[0; 4])?;
+        self.write(ATTACHED, &[0; 4])?;
         self.write(WHAT, &[0; WHAT_BYTES])
+    }
+
+    /// How long the record is. It begins anew.
+    pub(super) fn take_log_bytes(&self) -> Result<u64> {
+        let bytes = self.read(LOG_BYTES).map(u64::from_le_bytes)?;
+        self.write(LOG_BYTES, &[0; 8])?;
+        Ok(bytes)
     }
 
     /// Nothing is armed, and what happens is recorded.

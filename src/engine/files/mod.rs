@@ -32,6 +32,7 @@ use crate::{Error, Result};
 use control::Control;
 use std::ffi::OsString;
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// The shared object; empty where there is none.
@@ -74,6 +75,7 @@ impl Shim {
         fs::create_dir_all(&folder).map_err(|error| Error::io("create", &folder, error))?;
         let (library, log) = (folder.join("shim.so"), folder.join("record"));
         fs::write(&library, LIBRARY).map_err(|error| Error::io("write", &library, error))?;
+        fs::write(&log, b"").map_err(|error| Error::io("write", &log, error))?;
         let control = Control::create(&folder.join("control"), &root, &log)?;
         Ok(Shim { root, library, control, log })
     }
@@ -94,7 +96,7 @@ impl Shim {
     /// # Errors
     /// A file cannot be written.
     pub fn record(&self, detail: Detail) -> Result<()> {
-        fs::write(&self.log, b"").map_err(|error| Error::io("write", &self.log, error))?;
+        self.control.take_log_bytes()?;
         self.control.record(detail == Detail::Content)
     }
 
@@ -103,11 +105,11 @@ impl Shim {
     /// # Errors
     /// The record cannot be read, or makes no sense.
     pub fn take(&self) -> Result<Vec<FileOp>> {
-        if !self.log.exists() {
-            return Ok(Vec::new());
-        }
-        let bytes = fs::read(&self.log).map_err(|error| Error::io("read", &self.log, error))?;
-        fs::write(&self.log, b"").map_err(|error| Error::io("write", &self.log, error))?;
+        let length = self.control.take_log_bytes()?;
+        let mut bytes = Vec::new();
+        // The file stays as long as it was: processes that go on have it mapped.
+        let read = fs::File::open(&self.log).and_then(|log| log.take(length).read_to_end(&mut bytes));
+        read.map_err(|error| Error::io("read", &self.log, error))?;
         parse(&bytes)
     }
 

@@ -24,9 +24,6 @@ pub(crate) fn lines(ground: &Ground) -> Result<Vec<Line>> {
         let sql = format!("update narrow set a = a + 1 where id % {step} = 0 and id <= {step} * {changed}");
         let target = ground.narrow(&format!("target{changed}"), &sql)?;
         lines.push(compared(ground, source.name(), target.name(), changed)?);
-        if changed == 20_000 {
-            lines.push(memory(ground, source.name(), target.name())?);
-        }
         ground.runtime.block_on(ground.pool.drop(target))?;
     }
     for (program, goal) in [("data-diff", 0.125), ("pg_comparator", 0.33)] {
@@ -68,22 +65,4 @@ fn compared(ground: &Ground, source: &str, target: &str, changed: u64) -> Result
     let name = format!("compare both sides, {changed} changed");
     let what = ("G6", name.as_str(), "psql copy binary of one side to /dev/null", 1.5);
     Line::paired(what, ground.rounds, ours, || ground.sh(COPY, &env, &[0]))
-}
-
-/// Kilobytes above the floor, of the sixteen megabytes that are allowed.
-fn memory(ground: &Ground, source: &str, target: &str) -> Result<Line> {
-    let (one, other) = (ground.url(source), ground.url(target));
-    let env = [("ONE", one.as_str()), ("OTHER", &other)];
-    let what = ("G14", "peak memory of compare above the floor", "16 MiB", 1.0);
-    if !ground.has("/usr/bin/time") {
-        return Ok(Line::missing(what, "/usr/bin/time"));
-    }
-    let peak = |arguments: &str| {
-        let (_, text) =
-            ground.shell(&format!("/usr/bin/time -f 'peak %M' $REHEARSE {arguments}"), &env, &[0, 1], None)?;
-        let peak = text.lines().find_map(|line| line.strip_prefix("peak ")?.trim().parse::<f64>().ok());
-        peak.ok_or_else(|| Error::environment(format!("no peak in: {text}")))
-    };
-    let ours = || Ok(peak("compare env:ONE env:OTHER --table public.narrow")? - peak("--version")?);
-    Line::paired(what, 1, ours, || Ok(16.0 * 1024.0))
 }

@@ -1,32 +1,126 @@
-//! How many injured runs a minute, with a tool that is a script of psql.
+//! How many injured cases a minute, and what of it is our own share: the rest is the tool's run.
 
 use super::ground::Ground;
 use super::line::Line;
 use rehearsal::{Error, Result};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
 
-const PER_MINUTE: f64 = 400.0;
-const SCENARIO: &str = "your-own-tool/ledger-copy";
+const LEDGER: &str = include_str!("../../../scenarios/your-own-tool/ledger-copy.toml");
+/// A native tool that is through in few milliseconds, refused and killed at every operation.
+const NATIVE: &str = r#"format = 1
+about = "a native tool that copies notes"
+dataset = "notes-small"
+[targets]
+source = { sqlite = "old" }
+target = { sqlite = "empty" }
+[[step]]
+name = "copy"
+role = "apply"
+argv = ["sqlite3", "-bail", "{target}", """
+attach '{source}' as old; begin; delete from notes; delete from notebooks; delete from sqlite_sequence;
+insert into notebooks select * from old.notebooks; insert into sqlite_sequence select * from old.sqlite_sequence;
+insert into notes select * from old.notes; commit
+"""]
+"#;
+const HARMS: [&str; 3] = ["proc.kill", "disk.full", "disk.eio"];
 
 pub(crate) fn lines(ground: &Ground) -> Result<Vec<Line>> {
-    let what = ("G13", "minutes per injured run, psql tool, full tier", "1/400 of a minute", 1.0);
-    let (rounds, home) = (ground.rounds.min(3), concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-    let ours = || {
-        let script = format!("cd {home} && rm -rf $OUT && $REHEARSE run {SCENARIO} --tier full --out $OUT > /dev/null");
-        let out = ground.dir.path().join("runs").display().to_string();
-        let seconds = ground.sh(&script, &[("OUT", &out)], &[0])?;
-        Ok(seconds / 60.0 / injured(&ground.dir.path().join("runs"))? as f64)
-    };
-    Line::paired(what, rounds, ours, || Ok(1.0 / PER_MINUTE)).map(|line| vec![line])
+    let home = Home::below(ground.dir.path())?;
+    let mut lines = vec![rate(ground, &home, ("G13", "injured Postgres cases, psql tool", "ledger", 400.0))?];
+    lines.push(match ground.has("sqlite3") {
+        true => rate(ground, &home, ("", "injured SQLite cases, native tool", "native", 3000.0))?,
+        false => Line::missing(("", "injured SQLite cases, native tool", "3,000 a minute", 1.0), "sqlite3"),
+    });
+    lines.push(share(ground, &home, ("our share of an injured Postgres case", "ledger", 1800.0))?);
+    lines.push(share(ground, &home, ("the same, a fresh server for each", "ledger-alone", 700.0))?);
+    if ground.has("sqlite3") {
+        lines.push(share(ground, &home, ("our share of an injured SQLite case", "native", 90_000.0))?);
+    }
+    Ok(lines)
 }
 
-/// Cases with a token, of the one bundle.
-fn injured(runs: &std::path::Path) -> Result<usize> {
-    let entries = std::fs::read_dir(runs).map_err(|error| Error::io("read", runs, error))?;
-    let report = entries.flatten().find_map(|entry| std::fs::read(entry.path().join("report.json")).ok());
-    let report = report.ok_or_else(|| Error::environment("the run left no report"))?;
-    let report: serde_json::Value =
-        serde_json::from_slice(&report).map_err(|error| Error::environment("the report").caused_by(error))?;
-    let cases = report.pointer("/scenarios/0/cases").and_then(|cases| cases.as_array());
-    let injured = cases.into_iter().flatten().filter(|case| case["token"].is_string()).count();
-    if injured == 0 { Err(Error::environment("no run was injured")) } else { Ok(injured) }
+/// Minutes per case of what is wanted a minute: all jobs at work, golden runs left aside.
+fn rate(
+    ground: &Ground,
+    home: &Home,
+    (number, ours, scenario, wanted): (&'static str, &str, &str, f64),
+) -> Result<Line> {
+    let (name, goal) = (format!("{ours}, minutes each"), format!("1/{wanted} of a minute"));
+    let per_case = || home.run(ground, scenario, "").map(|cases| cases.seconds / 60.0 / cases.count);
+    Line::paired((number, &name, &goal, 1.0), ground.rounds.min(3), per_case, || Ok(1.0 / wanted))
+}
+
+/// The same of what is not the tool's run, one case at a time.
+fn share(ground: &Ground, home: &Home, (ours, scenario, wanted): (&str, &str, f64)) -> Result<Line> {
+    let (name, goal) = (format!("{ours}, minutes"), format!("1/{wanted} of a minute"));
+    let per_case = || {
+        let cases = home.run(ground, scenario, "--jobs 1")?;
+        Ok((cases.seconds - cases.tool_seconds) / 60.0 / cases.count)
+    };
+    Line::paired(("G13", &name, &goal, 1.0), ground.rounds.min(3), per_case, || Ok(1.0 / wanted))
+}
+
+/// A library of scenarios of our own.
+struct Home {
+    folder: PathBuf,
+}
+
+/// The injured cases of a run.
+struct Cases {
+    count: f64,
+    /// From the beginning of the first to the end of the last.
+    seconds: f64,
+    /// Of all steps.
+    tool_seconds: f64,
+}
+
+impl Home {
+    fn below(folder: &Path) -> Result<Home> {
+        let folder = folder.join("home");
+        let scenarios = folder.join("scenarios");
+        let trouble = |error| Error::io("write", &folder, error);
+        std::fs::create_dir_all(&scenarios).map_err(trouble)?;
+        let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures");
+        std::os::unix::fs::symlink(fixtures, folder.join("fixtures")).map_err(trouble)?;
+        let fault = |kind: &&str| format!("[[fault]]\nkind = \"{kind}\"\nduring = \"copy\"\nat = \"sweep\"\n");
+        let native = format!("{NATIVE}{}", HARMS.iter().map(fault).collect::<String>());
+        let alone = LEDGER.replacen("format = 1", "format = 1\nown_server = true", 1);
+        for (name, text) in [("native", native.as_str()), ("ledger", LEDGER), ("ledger-alone", &alone)] {
+            std::fs::write(scenarios.join(format!("{name}.toml")), text).map_err(trouble)?;
+        }
+        Ok(Home { folder })
+    }
+
+    fn run(&self, ground: &Ground, scenario: &str, more: &str) -> Result<Cases> {
+        let out = self.folder.join("runs");
+        let script = format!(
+            "cd $F && rm -rf runs && $REHEARSE run {scenario} --tier full {more} --out runs > said 2>&1 || \
+             {{ cat said; exit 1; }}"
+        );
+        ground.sh(&script, &[("F", &self.folder.display().to_string())], &[0])?;
+        Cases::of(&out)
+    }
+}
+
+impl Cases {
+    fn of(runs: &Path) -> Result<Cases> {
+        let entries = std::fs::read_dir(runs).map_err(|error| Error::io("read", runs, error))?;
+        let events =
+            entries.flatten().find_map(|entry| std::fs::read_to_string(entry.path().join("events.jsonl")).ok());
+        let events = events.ok_or_else(|| Error::environment("the run left no events"))?;
+        let events = events.lines().map(serde_json::from_str::<Value>).collect::<std::result::Result<Vec<_>, _>>();
+        let events = events.map_err(|error| Error::environment("events.jsonl").caused_by(error))?;
+        let is_injured = |event: &&Value| event["case"].as_str().is_some_and(|case| !case.contains("/golden"));
+        let injured: Vec<&Value> = events.iter().filter(is_injured).collect();
+        let time = |kind: &'static str| {
+            injured.iter().filter(move |event| event["type"] == kind).filter_map(|event| event["mono_us"].as_f64())
+        };
+        let (began, ended) = (time("case.started").reduce(f64::min), time("case.finished").reduce(f64::max));
+        let (Some(began), Some(ended)) = (began, ended) else { return Err(Error::environment("no case was injured")) };
+        let tool = injured.iter().filter(|event| event["type"] == "step.finished");
+        let tool_us: f64 = tool.filter_map(|event| event["duration_us"].as_f64()).sum();
+        let count = time("case.finished").count() as f64;
+        Ok(Cases { count, seconds: (ended - began) / 1e6, tool_seconds: tool_us / 1e6 })
+    }
 }

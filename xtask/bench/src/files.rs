@@ -4,15 +4,17 @@ use super::ground::Ground;
 use super::line::Line;
 use rehearsal::clock::Stopwatch;
 use rehearsal::engine::files::power::each_image;
-use rehearsal::engine::files::{Detail, Shim, replay};
+use rehearsal::engine::files::{Detail, FileAct, Shim, replay};
+use rehearsal::model::Place;
 use rehearsal::{Error, Result};
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 
 /// Few rows to a transaction: many writes and locks to the second, as a migration in batches has them.
-const BATCHES: &str = "rm -f target.db; { echo 'pragma synchronous = off; create table t (a, b);'; \
-    i=0; while [ $i -lt 2000 ]; do i=$((i + 1)); echo \"begin; insert into t select value, hex(randomblob(100)) \
-    from generate_series(1, 50); commit;\"; done; } | sqlite3 target.db > /dev/null";
+const TRANSACTION: &str =
+    "begin; insert into t select value, hex(randomblob(100)) from generate_series(1, 50); commit;\n";
+const TRANSACTIONS: usize = 10_000;
+const BATCHES: &str = "rm -f target.db && exec sqlite3 target.db < ../batches.sql > /dev/null";
 /// A few large transactions, which a loss of power may cut anywhere.
 const MERGE: &str = "rm -f target.db; sqlite3 target.db 'create table t (a, b); create table u (a, b); \
     begin; insert into t select value, hex(value) from generate_series(1, 2000); commit; \
@@ -20,23 +22,29 @@ const MERGE: &str = "rm -f target.db; sqlite3 target.db 'create table t (a, b); 
 const IMAGES_PER_MINUTE: f64 = 10_000.0;
 
 pub(crate) fn lines(ground: &Ground) -> Result<Vec<Line>> {
-    let counting = ("", "a program under the file shim, counted", "the same program alone", 1.05);
+    let counting = ("", "a program under the file shim, counted, processor time", "the same program alone", 1.05);
+    let placing = ("", "the same, each operation recorded", "the same program alone", 1.4);
     let recording = ("", "the same, recorded with content", "the same program alone", 1.4);
     let images = ("", "minutes per state that a loss of power may leave", "1/10,000 of a minute", 1.0);
     let program = "sqlite3";
     if !ground.has(program) || !Shim::is_there() {
-        return Ok([counting, recording, images].map(|what| Line::missing(what, program)).into());
+        return Ok([counting, placing, recording, images].map(|what| Line::missing(what, program)).into());
     }
     let watched = Watched::below(&folder(ground, "watched")?)?;
     let alone = folder(ground, "alone")?;
-    let run =
-        |folder: &Path, env: &[(&str, &str)]| ground.sh(&format!("cd {} && {BATCHES}", folder.display()), env, &[0]);
+    for folder in [&watched.work, &alone] {
+        let script = format!("pragma synchronous = off; create table t (a, b);\n{}", TRANSACTION.repeat(TRANSACTIONS));
+        let path = folder.join("../batches.sql");
+        std::fs::write(&path, script).map_err(|error| Error::io("write", &path, error))?;
+    }
+    let run = |folder: &Path, env: &[(&str, &str)]| ground.cpu(&format!("cd {} && {BATCHES}", folder.display()), env);
     let under = |detail: Option<Detail>| {
         watched.begin(detail)?;
         run(&watched.work, &watched.env())
     };
     Ok(vec![
         Line::paired(counting, ground.rounds, || under(None), || run(&alone, &[]))?,
+        Line::paired(placing, ground.rounds, || under(Some(Detail::Operations)), || run(&alone, &[]))?,
         Line::paired(recording, ground.rounds, || under(Some(Detail::Content)), || run(&alone, &[]))?,
         Line::paired(images, ground.rounds, || made(ground, &watched), || Ok(1.0 / IMAGES_PER_MINUTE))?,
     ])
@@ -66,6 +74,7 @@ fn made(ground: &Ground, watched: &Watched) -> Result<f64> {
 struct Watched {
     shim: Shim,
     work: PathBuf,
+    place: Place,
     env: Vec<(String, String)>,
 }
 
@@ -75,14 +84,19 @@ impl Watched {
         std::fs::create_dir_all(&work).map_err(|error| Error::io("create", &work, error))?;
         let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
         let env = shim.environment().map(|(name, value)| (text(name), text(value))).into();
-        Ok(Watched { shim, work, env })
+        let place = "file.target:op.4000000000".parse::<Place>().map_err(|why| Error::bug(why.to_string()))?;
+        Ok(Watched { shim, work, place, env })
     }
 
     fn begin(&self, detail: Option<Detail>) -> Result<()> {
         self.shim.take()?;
         match detail {
             Some(detail) => self.shim.record(detail),
-            None => self.shim.disarm(),
+            // So late that it never strikes, but is looked for at every operation.
+            None => {
+                self.shim.disarm()?;
+                self.shim.arm(&self.place, "work/target.db", FileAct::Kill)
+            }
         }
     }
 

@@ -6,11 +6,13 @@
 
 mod cluster;
 mod compare;
+mod consolidate;
 mod copy;
 mod faults;
 mod files;
 mod ground;
 mod line;
+mod memory;
 mod proxy;
 mod sqlite;
 
@@ -24,11 +26,13 @@ use std::process::ExitCode;
 
 type Group = (&'static str, fn(&Ground) -> Result<Vec<Line>>);
 
-const GROUPS: [Group; 7] = [
+const GROUPS: [Group; 9] = [
     ("cluster", cluster::lines),
     ("copy", copy::lines),
     ("compare", compare::lines),
     ("sqlite", sqlite::lines),
+    ("consolidate", consolidate::lines),
+    ("memory", memory::lines),
     ("proxy", proxy::lines),
     ("faults", faults::lines),
     ("files", files::lines),
