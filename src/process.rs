@@ -215,12 +215,20 @@ impl From<ExitStatus> for Exit {
 
 fn command(argv: &[OsString], cwd: &Path, env: &BTreeMap<OsString, OsString>, ids: Option<Ids>) -> Result<Command> {
     let (program, arguments) = argv.split_first().ok_or_else(|| Error::usage("a command line without a program"))?;
-    let mut command = Command::new(program);
-    command.args(arguments).current_dir(cwd).env_clear().envs(env);
+    let mut command = Command::new(resolved(program, env));
+    command.arg0(program).args(arguments).current_dir(cwd).env_clear().envs(env);
     if let Some(ids) = ids.filter(|ids| ids.uid != own_uid()) {
         command.uid(ids.uid).gid(ids.gid);
     }
     Ok(command)
+}
+
+/// A bare name as the path that it stands for. A program that must be looked for is started with `fork`, which copies
+/// the page tables of this process; one that is named by its path is not.
+fn resolved(program: &OsStr, env: &BTreeMap<OsString, OsString>) -> PathBuf {
+    let bare = PathBuf::from(program);
+    let path = env.get(OsStr::new("PATH")).filter(|_| bare.components().count() == 1);
+    path.and_then(|path| which::which_in(program, Some(path), "/").ok()).unwrap_or(bare)
 }
 
 fn appended(file: &Option<PathBuf>) -> Result<Stdio> {

@@ -195,7 +195,7 @@ async fn read_rows(
 }
 
 fn numbered(line: &[u8]) -> Option<(usize, &[u8])> {
-    let tab = line.iter().position(|byte| *byte == b'\t')?;
+    let tab = memchr::memchr(b'\t', line)?;
     let number = str::from_utf8(&line[..tab]).ok()?.parse().ok()?;
     Some((number, &line[tab + 1..]))
 }
@@ -227,16 +227,18 @@ struct Lines {
 
 impl Lines {
     fn push(&mut self, message: &[u8], each: &mut impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        for part in message.split_inclusive(|byte| *byte == b'\n') {
-            match part.strip_suffix(b"\n") {
-                Some(line) if self.begun.is_empty() => each(line)?,
-                Some(rest) => {
-                    self.begun.extend_from_slice(rest);
+        let mut rest = message;
+        while let Some(end) = memchr::memchr(b'\n', rest) {
+            match self.begun.is_empty() {
+                true => each(&rest[..end])?,
+                false => {
+                    self.begun.extend_from_slice(&rest[..end]);
                     each(&std::mem::take(&mut self.begun))?;
                 }
-                None => self.begun.extend_from_slice(part),
             }
+            rest = &rest[end + 1..];
         }
+        self.begun.extend_from_slice(rest);
         Ok(())
     }
 }

@@ -46,10 +46,15 @@ drop database template0
 create role rehearse_tool login
 ";
 
+/// The ends of the names of files that tell where there is room in a table, and which pages all may see: hints, that
+/// the server makes anew where they are missing. They are a quarter of the files of each database, and each clone
+/// copies and removes all its files.
+const MAPS: [&str; 2] = ["_fsm", "_vm"];
+
 /// The name of everything that depends on these binaries and on how we set a cluster up.
 pub(super) fn key(binaries: &Binaries) -> String {
     let mut hash = Sha256::new();
-    for part in [&binaries.sha256, &options(binaries).join(" "), SETTINGS, ACCESS, SLIM] {
+    for part in [&binaries.sha256, &options(binaries).join(" "), SETTINGS, ACCESS, SLIM, MAPS.join(" ").as_str()] {
         hash.update(part.as_bytes());
         hash.update([0]);
     }
@@ -100,7 +105,20 @@ fn build(workshop: &Path, binaries: &Binaries) -> Result<PathBuf> {
     let mut argv = vec![binaries.program("postgres")];
     argv.extend(single.into_iter().chain([data.clone().into(), "postgres".into()]));
     as_server(&argv, &data, SLIM)?;
+    remove_maps(&data.join("base"))?;
     Ok(data)
+}
+
+fn remove_maps(base: &Path) -> Result<()> {
+    let entries = |dir: &Path| std::fs::read_dir(dir).map_err(|error| Error::io("read", dir, error));
+    for database in entries(base)?.flatten() {
+        for file in entries(&database.path())?.flatten().map(|file| file.path()) {
+            if MAPS.iter().any(|end| file.to_string_lossy().ends_with(end)) {
+                std::fs::remove_file(&file).map_err(|error| Error::io("remove", &file, error))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn configure(data: &Path) -> Result<()> {

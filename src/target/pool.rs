@@ -104,6 +104,7 @@ impl Pool {
             let _ = drop_database(connection, &self.cluster, name).await;
             return Err(error);
         }
+        presence::wake(&self.cluster.admin(name)).await?;
         presence::wait_gone(connection, &[name], LEAVING).await?;
         order(connection, &format!("alter database \"{name}\" with is_template true allow_connections false")).await
     }

@@ -29,6 +29,14 @@ pub struct Prepared {
     pub database: String,
 }
 
+/// The first connection after a change of definitions reads the whole catalog, and leaves the next ones a file of what
+/// it found: copies of the database get it with the rest.
+pub(super) async fn wake(options: &PgConnectOptions) -> Result<()> {
+    let connection = connect(options).await?;
+    let _ = connection.close().await; // it is asked for later whether everybody is gone
+    Ok(())
+}
+
 /// Waits until [`backends`] finds none; microseconds. Names one of those that are left at the end of `timeout`.
 pub(super) async fn wait_gone(connection: &mut PgConnection, databases: &[&str], timeout: Duration) -> Result<u64> {
     let watch = Stopwatch::start();

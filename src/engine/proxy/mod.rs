@@ -25,11 +25,12 @@
 //! # Files
 //! `raise` is what makes the server refuse, `side` our own connection to it, `line` what a strike leaves of a connection.
 //! [`strike`] arms and counts, [`trace`] records, [`sql`] gives statements their fingerprints; `lex` reads SQL; `frame` finds the
-//! frames, `statement` knows which statement an answer belongs to, `startup` opens, `session` is one connection and
+//! frames, `statement` knows which statement an answer belongs to, `known` those that were sent before, `startup` opens, `session` is one connection and
 //! `pump` one direction of it; `gate` freezes; `stream` is a socket, `tunnel` TLS behind one.
 
 mod frame;
 mod gate;
+mod known;
 mod lex;
 mod line;
 mod pump;

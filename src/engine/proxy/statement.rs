@@ -5,8 +5,8 @@
 //! taken out of the queue, and what it would have defined is undone. DISCARD ALL and DEALLOCATE need no care: a name
 //! that they free can only be used again after a Parse, which overwrites.
 
-use super::raise::{Raised, ends_transaction};
-use super::sql;
+use super::known;
+use super::raise::Raised;
 use crate::model::{Axis, Fingerprint, SqlState};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -56,7 +56,6 @@ pub(super) const ANSWER_TAGS: &[u8] = b"CsIEZG123TnKc";
 #[derive(Default)]
 pub(super) struct Conversation {
     pub(super) queue: VecDeque<Sent>,
-    known: Known,
     statements: HashMap<Vec<u8>, Arc<Statement>>,
     portals: HashMap<Vec<u8>, Portal>,
     /// An error was answered, and no Sync has been sent yet: the server skips what comes.
@@ -117,34 +116,6 @@ pub(super) enum Sent {
     Sync,
 }
 
-impl Statement {
-    fn of(normalised: &str) -> Arc<Statement> {
-        let (fingerprint, label) = (Fingerprint::of(normalised), sql::label(normalised).into());
-        Arc::new(Statement { fingerprint, label, ends_transaction: ends_transaction(normalised) })
-    }
-}
-
-/// Statements by their normalised text: a million inserts are one in the memory of the recorder.
-#[derive(Default)]
-struct Known(HashMap<String, Arc<Statement>>);
-
-impl Known {
-    /// Statements of a connection that are remembered; one that has more makes them up on the fly.
-    const MOST: usize = 1000;
-
-    /// The statement with this text; what is not UTF-8 in it is replaced.
-    fn find(&mut self, text: &[u8]) -> Arc<Statement> {
-        let normalised = sql::normalise(&String::from_utf8_lossy(text));
-        if let Some(statement) = self.0.get(&normalised) {
-            return Arc::clone(statement);
-        }
-        if self.0.len() == Known::MOST {
-            self.0.clear();
-        }
-        Arc::clone(self.0.entry(normalised).or_insert_with_key(|normalised| Statement::of(normalised)))
-    }
-}
-
 impl Conversation {
     /// Notes a frame of the client that is about to be forwarded; a statement that begins with it is a point.
     pub(super) fn sent(&mut self, frame: &[u8]) -> Option<Counted> {
@@ -191,7 +162,7 @@ impl Conversation {
     }
 
     fn query(&mut self, body: &[u8]) -> Counted {
-        let statement = self.known.find(text(body).0);
+        let statement = known::find(text(body).0);
         self.push(Sent::Query(Asked { statement: Arc::clone(&statement), raised: None }));
         self.sent_last = Some(Arc::clone(&statement));
         (Axis::Stmt, statement)
@@ -215,7 +186,7 @@ impl Conversation {
 
     fn parse(&mut self, body: &[u8]) {
         let (name, rest) = text(body);
-        let statement = self.known.find(text(rest).0);
+        let statement = known::find(text(rest).0);
         self.define(b'1', name, Some(statement));
     }
 
@@ -371,7 +342,7 @@ impl Conversation {
 
 /// A statement whose text did not come this way: prepared in SQL, or a cursor's portal.
 fn unknown() -> Arc<Statement> {
-    Statement::of("")
+    known::find(b"")
 }
 
 /// A text up to its NUL byte, and what follows.

@@ -18,6 +18,7 @@ pub(super) async fn fit_all(run: &Run, connections: &mut Connections) -> Result<
     let target = Side::read(&mut connections.target, "plan target", &names).await?;
     let (mut tables, mut problems) = (Vec::new(), Problems::default());
     for index in 0..run.layout.sources.len() {
+        connections.weigh(index, &format!("plan {} size", run.layout.sources[index].name)).await?;
         let (source, _) = connections.pair(index)?;
         tables.extend(fit_source(run, index, source, &target, &mut problems).await?);
     }

@@ -5,7 +5,7 @@
 use super::Run;
 use super::session::Session;
 use crate::{Error, Result};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -16,8 +16,14 @@ pub(super) struct Connections {
     /// To the target, beside those of the lanes: it holds the advisory lock, and no table that fails takes it along.
     pub(super) target: Session,
     lanes: Vec<Lane>,
+    /// The sources that are worth a connection of every lane.
+    large: BTreeSet<usize>,
     snapshots: Arc<Snapshots>,
 }
+
+/// Bytes of a database from which on its tables are read side by side: what is less is copied before a second
+/// connection has paid for itself.
+const LARGE: u64 = 32 * 1024 * 1024;
 
 /// What is read now: one snapshot for each source, and the target's when it is only read.
 #[derive(Debug, Default)]
@@ -30,7 +36,8 @@ struct Snapshots {
 impl Connections {
     pub(super) async fn open(run: &Run, target: Session) -> Result<Connections> {
         let lanes = (0..run.options.jobs.max(1)).map(|number| Lane { number, ..Lane::default() }).collect();
-        let mut connections = Connections { target, lanes, snapshots: Arc::default() };
+        let (large, snapshots) = (BTreeSet::new(), Arc::default());
+        let mut connections = Connections { target, lanes, large, snapshots };
         for (index, endpoint) in run.layout.sources.iter().enumerate() {
             let session = Session::open(endpoint).await?;
             connections.home(index).sources.insert(index, session);
@@ -44,6 +51,15 @@ impl Connections {
         let source =
             self.lanes[home].sources.get_mut(&index).ok_or_else(|| Error::bug("a source without connection"))?;
         Ok((source, &mut self.target))
+    }
+
+    /// Asks how large source `index` is, which decides whether one lane reads it or all.
+    pub(super) async fn weigh(&mut self, index: usize, step: &str) -> Result<()> {
+        let size = "SELECT pg_catalog.pg_database_size(pg_catalog.current_database())::text";
+        if self.pair(index)?.0.number(step, size).await? >= LARGE {
+            self.large.insert(index);
+        }
+        Ok(())
     }
 
     /// From here on all sides are read as they are now, on all connections.
@@ -72,7 +88,12 @@ impl Connections {
         W: for<'l> Fn(&'l mut Lane, usize) -> Work<'l> + Clone + Send + 'static,
     {
         let mut tasks = JoinSet::new();
-        let shares = shares(run, tables, self.lanes.len());
+        let source = |table: usize| run.layout.jobs[table].source;
+        let shares = shares(
+            &tables.iter().map(|table| (*table, source(*table))).collect::<Vec<_>>(),
+            &self.large,
+            self.lanes.len(),
+        );
         for (mut lane, mine) in std::mem::take(&mut self.lanes).into_iter().zip(shares) {
             let work = work.clone();
             lane.snapshots = Arc::clone(&self.snapshots);
@@ -115,14 +136,15 @@ impl Connections {
     }
 }
 
-/// The tables of each lane: those of a source go round, beginning at its home, so that a single one stays there.
-fn shares(run: &Run, tables: &[usize], lanes: usize) -> Vec<Vec<usize>> {
-    let mut next: Vec<usize> = (0..run.layout.sources.len()).collect();
+/// The tables of each lane, from pairs of a table and its source: those of a source stay at its home, those of a large
+/// one go round from there.
+fn shares(tables: &[(usize, usize)], large: &BTreeSet<usize>, lanes: usize) -> Vec<Vec<usize>> {
+    let mut rounds: BTreeMap<usize, usize> = BTreeMap::new();
     let mut shares = vec![Vec::new(); lanes];
-    for table in tables {
-        let lane = &mut next[run.layout.jobs[*table].source];
-        shares[*lane % lanes].push(*table);
-        *lane += 1;
+    for (table, source) in tables {
+        let round = rounds.entry(*source).or_default();
+        shares[(source + *round) % lanes].push(*table);
+        *round += usize::from(large.contains(source));
     }
     shares
 }
@@ -171,5 +193,23 @@ impl Lane {
             Some(source) => source.number("source again", "SELECT 1::text").await.is_ok(),
             None => true,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Three tables of each of two sources.
+    const TABLES: [(usize, usize); 6] = [(0, 0), (1, 0), (2, 0), (3, 1), (4, 1), (5, 1)];
+
+    #[test]
+    fn a_small_source_is_read_by_one_lane() {
+        assert_eq!(shares(&TABLES, &BTreeSet::new(), 2), [vec![0, 1, 2], vec![3, 4, 5]]);
+    }
+
+    #[test]
+    fn a_large_source_is_read_by_all_lanes() {
+        assert_eq!(shares(&TABLES, &BTreeSet::from([0]), 2), [vec![0, 2], vec![1, 3, 4, 5]]);
     }
 }
