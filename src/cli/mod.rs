@@ -6,6 +6,7 @@ mod check;
 mod clean;
 mod compare;
 mod doctor;
+mod evidence;
 mod format;
 mod gate;
 mod hold;
@@ -14,6 +15,7 @@ mod key;
 mod list;
 mod merge;
 mod pause;
+mod record;
 mod replay;
 mod run;
 mod server;
@@ -65,6 +67,10 @@ enum Command {
     Signoff(signoff::SignoffArgs),
     /// Join the bundles of the parts of a run (`run --shard`) into one.
     Merge(merge::MergeArgs),
+    /// Keep the signoffs of a bundle beside it, and take them over.
+    Evidence(evidence::EvidenceArgs),
+    /// Do a step of the real migration, as it was rehearsed and signed or not at all, and seal what happened.
+    Record(record::RecordArgs),
     /// Make a key that signs what is sealed.
     Key(key::KeyArgs),
     /// Say what this machine can rehearse, and what to do for what is missing.
@@ -100,6 +106,7 @@ pub fn main() -> ExitCode {
 fn execute(command: Command) -> Result<ExitCode> {
     match command {
         Command::Run(args) => in_runtime(run::run(args)),
+        Command::Record(args) => in_runtime(record::run(args)),
         Command::Replay(args) => in_runtime(replay::run(args)),
         Command::Shrink(args) => in_runtime(shrink::run(args)),
         Command::Init(args) => init::run(args),
@@ -108,6 +115,7 @@ fn execute(command: Command) -> Result<ExitCode> {
         Command::List(args) => list::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Gate(args) => gate::run(&args),
+        Command::Evidence(args) => evidence::run(&args),
         Command::Signoff(args) => signoff::run(&args),
         Command::Merge(args) => merge::run(&args),
         Command::Key(args) => key::run(&args),

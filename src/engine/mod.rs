@@ -9,6 +9,7 @@
 //! files/      the file shim: recording and injuring what a tool does to files
 //! mutation/   the check of the comparison: planted changes
 //! shrink/     a failure made small
+//! record/     a step of the real migration, watched and sealed
 //! library     where scenarios and fixtures are found
 //! red         what was red the last time
 //! git         questions to the caller's repository
@@ -27,6 +28,7 @@ pub mod mutation;
 mod observe;
 mod points;
 pub mod proxy;
+pub mod record;
 mod red;
 mod run;
 mod shrink;

@@ -9,7 +9,7 @@ use crate::evidence::attest::Stage;
 use crate::gate::policy::Policy;
 use crate::gate::signoff::{self, SignoffsAsked};
 use crate::gate::{Code, Complaint, Expected, Family, Verification, verify};
-use crate::model::{Checkout, PlanFile, RunRecord, Verdict};
+use crate::model::{Checkout, PlanFile, RECORD_TIER, RunRecord, Verdict};
 use crate::registry::Registry;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -161,6 +161,14 @@ fn complete(verification: &Verification) -> Ruling {
 
 fn green(verification: &Verification) -> Ruling {
     let verdict = verification.record.verdict.unwrap_or(Verdict::Unknown);
+    if verification.record.tier == RECORD_TIER {
+        return ruling(
+            "GEN-06",
+            "a rehearsal is GO",
+            Verdict::Unknown,
+            "the record of a real migration, and no rehearsal",
+        );
+    }
     ruling("GEN-06", "the run is GO: nothing failed, and nothing is unknown", verdict, verdict.headline())
 }
 

@@ -1,9 +1,9 @@
 //! What happened, one line each: the only record that reports and checks read.
 
 use crate::model::{
-    Address, CheckResult, Coverage, ExpectRecord, FileRecord, GoldenShare, Moment, Obstacle, Omitted, Outcome, Phase,
-    Proof, ReportAge, Role, SequenceUse, ShardMerged, SharePlan, TableDifference, TableDigest, Unvisited, Verdict,
-    WentBack,
+    Address, CheckResult, Coverage, Cutover, ExpectRecord, FileRecord, GoldenShare, Moment, Obstacle, Omitted, Outcome,
+    Phase, Proof, ReportAge, Role, SequenceUse, ShardMerged, SharePlan, TableDifference, TableDigest, Unvisited,
+    Verdict, WentBack,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -24,6 +24,9 @@ pub enum Body {
         /// `quick`, `full` or `nightly`.
         tier: String,
     },
+    /// The real migration begins, or a step of it: what follows is no rehearsal.
+    #[serde(rename = "cutover.started")]
+    CutoverStarted(Cutover),
     /// A scenario begins.
     #[serde(rename = "scenario.started")]
     ScenarioStarted {

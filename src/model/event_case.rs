@@ -7,6 +7,7 @@ impl Body {
     pub fn case(&self) -> Option<&str> {
         match self {
             Body::RunStarted { .. }
+            | Body::CutoverStarted(_)
             | Body::ScenarioStarted { .. }
             | Body::ChecksProved { .. }
             | Body::GoldenShared { .. }

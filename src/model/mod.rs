@@ -3,6 +3,7 @@
 mod address;
 mod asked;
 pub mod canonical;
+mod cutover;
 mod diagnosis;
 mod digest;
 mod event;
@@ -31,6 +32,7 @@ mod way_back;
 
 pub use address::{Address, Axis, BadAddress, FaultPoint, Fingerprint, Place, is_name, is_shell_safe, parse_kind};
 pub use asked::{Asked, AskedFile};
+pub use cutover::{Cutover, RECORD_TIER};
 pub use diagnosis::{Beside, Fate, Lost, Obstacle, Row, RowDifference, Standing, TableDifference};
 pub use digest::{DatabaseState, Difference, RowSum, TableDigest, compare};
 pub use event::Body;

@@ -4,6 +4,7 @@
 mod decided;
 mod forged;
 mod rejudged;
+mod release;
 mod schemas;
 mod shards;
 mod signed;

@@ -12,9 +12,10 @@ use crate::engine::case::stage::Stage;
 use crate::engine::files::Detail;
 use crate::engine::observe::diagnose;
 use crate::engine::run::context::CaseLog;
-use crate::model::{Body, Claims, Phase, Step, StepEnd};
+use crate::model::{Body, Claims, Condition, Phase, Step, StepEnd};
 use crate::process::{Child, Exit};
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 /// The bound of a step before anything is known of it.
@@ -144,14 +145,18 @@ async fn watch_over(
 /// Reads what the step says of itself.
 fn claim(stage: &Stage<'_>, log: &mut CaseLog<'_>, step: &Step, phase: Phase) -> Result<()> {
     let Claims::Report { report, ok } = &step.claims else { return Ok(()) };
-    let path = stage.folder("work").join(report);
-    let (ok, note) = match fs::read(&path).map(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes)) {
+    let (ok, note) = said_of_itself(&stage.folder("work").join(report), report, ok);
+    log.record(Body::Claim { case: log.case(), step: step.name.clone(), phase, ok, note })
+}
+
+/// Whether the report in `path` says that all is well, and how; nothing where it cannot be read.
+pub(in crate::engine) fn said_of_itself(path: &Path, report: &str, ok: &Condition) -> (Option<bool>, String) {
+    match fs::read(path).map(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes)) {
         Err(_) => (None, format!("wrote no {report}")),
         Ok(Err(_)) => (None, format!("{report} is not JSON")),
         Ok(Ok(json)) => {
             let said = json.pointer(&ok.pointer).map_or("nothing".to_owned(), serde_json::Value::to_string);
             (Some(ok.holds(&json)), format!("{report} has {said} at {}", ok.pointer))
         }
-    };
-    log.record(Body::Claim { case: log.case(), step: step.name.clone(), phase, ok, note })
+    }
 }

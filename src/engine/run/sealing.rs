@@ -5,16 +5,16 @@ use crate::engine::run::context::Run;
 use crate::engine::run::{planning, share};
 use crate::engine::{Finished, House, Library, Look, Options, SOURCE_SHA256, git};
 use crate::evidence::attest::{Envelope, MachineKey, Slot, test_result};
-use crate::evidence::{Bundle, Open, Sealed, outcome_sha256};
+use crate::evidence::{Bundle, Journal, Open, Redactor, Sealed, outcome_sha256};
 use crate::model::{
-    Address, Asked, AskedFile, Body, EnvironmentFile, PlanFile, RunRecord, Scenario, ScenarioRecord, ServerFile,
-    States, Verdict, canonical,
+    Address, Asked, AskedFile, Body, EnvironmentFile, PlanFile, RECORD_TIER, RunRecord, Scenario, ScenarioRecord,
+    ServerFile, States, Verdict, canonical,
 };
 use crate::registry::Registry;
 use crate::target::Cluster;
 use crate::{Result, check};
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const PLAN: &str = "plan.json";
 const ASKED: &str = "scenarios.json";
@@ -43,9 +43,30 @@ fn asked(run: &Run, library: &Library, scenarios: &[Scenario]) -> AskedFile {
     AskedFile { format: 1, scenarios: scenarios.iter().filter_map(of).collect() }
 }
 
+/// The same of a real migration, in which nothing is altered.
+pub(in crate::engine) fn freeze_record(
+    bundle: &Bundle<Open>,
+    registry: &Registry,
+    root: &Path,
+    asked: &AskedFile,
+) -> Result<()> {
+    let (faults, checks) = catalogue(registry);
+    let (tier, scenarios) = (RECORD_TIER.to_owned(), asked.scenarios.keys().cloned().collect());
+    bundle.write_json(PLAN, &PlanFile { format: 1, tier, scenarios, faults, checks, ..PlanFile::default() })?;
+    bundle.write_json(ASKED, asked)?;
+    bundle.write_json(ENVIRONMENT, &machine(root))
+}
+
+/// The names of the faults and of the checks that this build knows, sorted.
+fn catalogue(registry: &Registry) -> (Vec<String>, Vec<String>) {
+    let sorted = |names: BTreeSet<&str>| names.into_iter().map(str::to_owned).collect();
+    let faults = registry.faults.iter().map(|fault| fault.name()).collect();
+    (sorted(faults), sorted(registry.checks.iter().map(|check| check.name()).collect()))
+}
+
 fn plan(run: &Run, scenarios: &[Scenario], options: &Options) -> PlanFile {
     let texts = |cases: &[Address]| cases.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let sorted = |names: BTreeSet<&str>| names.into_iter().map(str::to_owned).collect();
+    let (faults, checks) = catalogue(&run.registry);
     PlanFile {
         format: 1,
         tier: options.tier.name().to_owned(),
@@ -57,8 +78,8 @@ fn plan(run: &Run, scenarios: &[Scenario], options: &Options) -> PlanFile {
         allow_missing: options.allow_missing.clone(),
         shard: options.shard,
         undivided: options.shard.map_or(Vec::new(), |_| share::undivided(scenarios)),
-        faults: sorted(run.registry.faults.iter().map(|fault| fault.name()).collect()),
-        checks: sorted(run.registry.checks.iter().map(|check| check.name()).collect()),
+        faults,
+        checks,
     }
 }
 
@@ -72,15 +93,23 @@ fn environment(root: &Path, house: &House) -> EnvironmentFile {
         format!("what a loss of power may leave follows persistence model {MODEL} of docs/power-loss.md"),
     ]);
     EnvironmentFile {
+        postgres: house.cluster().and_then(|cluster| server(cluster, house)),
+        altered: altered.to_vec(),
+        ..machine(root)
+    }
+}
+
+/// What is the same whatever runs here.
+fn machine(root: &Path) -> EnvironmentFile {
+    EnvironmentFile {
         format: 1,
         rehearsal: env!("CARGO_PKG_VERSION").to_owned(),
         source_sha256: SOURCE_SHA256.to_owned(),
         os: std::env::consts::OS.to_owned(),
         arch: std::env::consts::ARCH.to_owned(),
-        postgres: house.cluster().and_then(|cluster| server(cluster, house)),
-        altered,
         checkout: git::checkout(root),
         runner: git::runner(root),
+        ..EnvironmentFile::default()
     }
 }
 
@@ -101,17 +130,15 @@ pub(in crate::engine) fn seal(
     key: Option<&MachineKey>,
 ) -> Result<Finished> {
     let states = run.states();
-    let hidden = hide_secrets(&run)?;
     let record = run.journal.record();
     let verdict = |scenario: &ScenarioRecord| scenario.verdict.unwrap_or_else(|| check::broken_off_verdict(scenario));
     let finished = record.scenarios.iter().map(verdict);
     let missing = (record.scenarios.len() < asked).then_some(Verdict::Unknown);
     // A part of a run may have no scenario of its own.
     let nothing_to_do = (is_shard && asked == 0).then_some(Verdict::Pass);
-    let verdict = Verdict::worst(finished.chain(missing).chain(hidden).chain(nothing_to_do));
-    run.journal.append(Body::RunFinished { verdict, outcome_sha256: outcome_sha256(&record, &states) })?;
-    let record = run.journal.record();
-    let bundle = close(run.bundle, &run.registry, &record, &states, key)?.root().to_owned();
+    let Run { bundle, journal, redactor, registry, .. } = run;
+    let ending = Ending { bundle, journal: &journal, redactor: &redactor, registry: &registry, states: &states };
+    let (record, bundle) = ending.end(finished.chain(missing).chain(nothing_to_do), key)?;
     Ok(Finished { record, states, bundle, kept })
 }
 
@@ -138,12 +165,38 @@ pub fn close(
     Ok(sealed)
 }
 
-/// The third wall: a secret that came through the others is masked, and the run is not conclusive.
-fn hide_secrets(run: &Run) -> Result<Option<Verdict>> {
-    let hits = run.bundle.mask_secrets(&run.redactor)?;
-    for hit in &hits {
-        let text = format!("a secret was found in {} at byte {}, and masked", hit.file.display(), hit.offset);
-        run.journal.append(Body::Note { case: None, text })?;
+/// What a bundle ends with: a run's, or that of the real migration.
+pub(in crate::engine) struct Ending<'a> {
+    pub(in crate::engine) bundle: Bundle<Open>,
+    pub(in crate::engine) journal: &'a Journal,
+    pub(in crate::engine) redactor: &'a Redactor,
+    pub(in crate::engine) registry: &'a Registry,
+    pub(in crate::engine) states: &'a States,
+}
+
+impl Ending<'_> {
+    /// Writes the last event with the worst of `verdicts`, and closes the bundle; answers with the record and where it is.
+    pub(in crate::engine) fn end(
+        self,
+        verdicts: impl IntoIterator<Item = Verdict>,
+        key: Option<&MachineKey>,
+    ) -> Result<(RunRecord, PathBuf)> {
+        let hidden = self.hide_secrets()?;
+        let verdict = Verdict::worst(verdicts.into_iter().chain(hidden));
+        let outcome_sha256 = outcome_sha256(&self.journal.record(), self.states);
+        self.journal.append(Body::RunFinished { verdict, outcome_sha256 })?;
+        let record = self.journal.record();
+        let sealed = close(self.bundle, self.registry, &record, self.states, key)?;
+        Ok((record, sealed.root().to_owned()))
     }
-    Ok((!hits.is_empty()).then_some(Verdict::Unknown))
+
+    /// The third wall: a secret that came through the others is masked, and the run is not conclusive.
+    fn hide_secrets(&self) -> Result<Option<Verdict>> {
+        let hits = self.bundle.mask_secrets(self.redactor)?;
+        for hit in &hits {
+            let text = format!("a secret was found in {} at byte {}, and masked", hit.file.display(), hit.offset);
+            self.journal.append(Body::Note { case: None, text })?;
+        }
+        Ok((!hits.is_empty()).then_some(Verdict::Unknown))
+    }
 }

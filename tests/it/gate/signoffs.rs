@@ -455,3 +455,38 @@ fn ssh_keygen_agrees_and_the_statement_is_in_totos() {
         assert_eq!(sha256.as_str().unwrap(), canonical::sha256_hex(&fs::read(bundle.path(path)).unwrap()), "{path}");
     }
 }
+
+#[test]
+fn signoffs_travel_beside_the_bundle_and_two_chains_are_never_mixed() {
+    let (office, bundle) = signed();
+    let here = tempfile::tempdir().unwrap();
+    let (store, root) = (here.path().join("store").display().to_string(), bundle.root().display().to_string());
+    let bare = Forged::of(&bundle.root());
+    fs::remove_dir_all(bare.path("signoffs")).unwrap();
+    let evidence = |what: &str, bundle: &str, with: &str| office.rehearse(&["evidence", what, bundle, with]);
+    evidence("push", &root, &store).has(0, "copied 0001-engineer.json copied 0002-release-manager.json");
+    evidence("push", &root, &store).has(0, "nothing to copy");
+    let bare_root = bare.root().display().to_string();
+    evidence("push", &bare_root, &store).has(3, "the other side has 0001-engineer.json besides");
+    assert_eq!(office.codes(&bare), ["SIGNOFF_MISSING"]);
+    evidence("pull", &bare_root, &store).has(0, "copied 0002-release-manager.json");
+    assert_eq!(office.codes(&bare), [""; 0]);
+
+    fs::remove_dir_all(bare.path("signoffs")).unwrap();
+    evidence("attach", &bare_root, &bundle.path(SECOND).display().to_string()).has(3, "is not the next signoff");
+    for file in [FIRST, SECOND] {
+        evidence("attach", &bare_root, &bundle.path(file).display().to_string()).has(0, "copied");
+    }
+    assert_eq!(office.codes(&bare), [""; 0]);
+
+    says(office, "anna", &bare, SECOND, |signoff| signoff["decision"] = "reject".into());
+    for what in ["push", "pull"] {
+        evidence(what, &bare_root, &store).has(3, "both sides have a signoff in one place, and not the same");
+    }
+    let other = Forged::of(&bundle.root());
+    fs::remove_dir_all(other.path("signoffs")).unwrap();
+    other.edit("environment.json", |text| text.replace("\"altered\":[", "\"altered\":[\"a word\",")).sum();
+    let file = bundle.path(FIRST).display().to_string();
+    evidence("attach", &other.root().display().to_string(), &file).has(3, "is about");
+    assert!(!other.path("signoffs").exists());
+}
