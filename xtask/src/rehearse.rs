@@ -11,7 +11,7 @@ use std::process::{Command, ExitCode};
 
 /// Builds and executes; returns only if one of the two cannot be done.
 pub(crate) fn run(arguments: Vec<OsString>) -> ExitCode {
-    match build(&[]) {
+    match build(profile(&arguments)) {
         Ok(binary) => {
             let error = Command::new(&binary).args(command_line(arguments)).exec();
             say(&format!("cannot execute {}: {error}", binary.display()));
@@ -28,6 +28,17 @@ fn command_line(arguments: Vec<OsString>) -> Vec<OsString> {
     match arguments.first() {
         Some(first) if first == "--" => arguments.into_iter().skip(1).collect(),
         _ => [OsString::from("run")].into_iter().chain(arguments).collect(),
+    }
+}
+
+/// What runs for an hour is optimised first.
+fn profile(arguments: &[OsString]) -> &'static [&'static str] {
+    let is_long = |tier: &OsString| tier == "full" || tier == "nightly";
+    let apart = arguments.windows(2).any(|pair| pair[0] == "--tier" && is_long(&pair[1]));
+    let joined = ["--tier=full", "--tier=nightly"];
+    match apart || arguments.iter().any(|argument| joined.iter().any(|tier| argument == tier)) {
+        true => &["--profile", "sweep"],
+        false => &[],
     }
 }
 

@@ -10,6 +10,7 @@
 //! files      points of files, which are named by their number
 //! pairs      compound faults: points of the way out
 //! select     the points that somebody names
+//! tier       how many of them there are to be
 //! ```
 
 pub(in crate::engine) mod beginning;
@@ -17,6 +18,9 @@ pub(in crate::engine) mod epochs;
 pub(in crate::engine) mod files;
 pub(in crate::engine) mod pairs;
 pub(in crate::engine) mod select;
+mod tier;
+
+pub use tier::Tier;
 
 use crate::engine::points::epochs::Durable;
 use crate::engine::points::files::Done;
@@ -26,28 +30,6 @@ use crate::model::canonical;
 use crate::model::{At, Axis, Coverage, FaultPoint, FaultSpec, Fingerprint, Place};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// How thoroughly points are visited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tier {
-    /// A few points of each fault.
-    Quick,
-    /// Every class.
-    Full,
-    /// Every point: audits the classes.
-    Nightly,
-}
-
-impl Tier {
-    /// The name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Tier::Quick => "quick",
-            Tier::Full => "full",
-            Tier::Nightly => "nightly",
-        }
-    }
-}
 
 /// What the golden run recorded during one step, by endpoint.
 pub type Traces = BTreeMap<String, Trace>;

@@ -13,7 +13,7 @@ use crate::model::{
     canonical,
 };
 use crate::registry::Registry;
-use crate::{Result, check};
+use crate::{Error, Result, check};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -74,6 +74,11 @@ pub(in crate::engine) struct Rehearsed<'a> {
 }
 
 impl Rehearsed<'_> {
+    /// A kind of fault by its name, which was looked up when the scenario was read.
+    pub(in crate::engine) fn kind(&self, name: &str) -> Result<&'static dyn Fault> {
+        self.run.registry.fault(name).ok_or_else(|| Error::bug(format!("no fault `{name}`")))
+    }
+
     /// Whether a fault of the scenario, or of one with the same golden runs, is a loss of power during this step.
     pub(in crate::engine) fn loses_power(&self, step: &str) -> bool {
         let loses = |fault: &FaultSpec| self.run.registry.fault(&fault.kind).is_some_and(loses_power);

@@ -5,7 +5,9 @@
 //! turns        one limit of cases and time over all scenarios
 //! share        which cases are this machine's
 //! sealing      the beginning and the end of a bundle
-//! scenario     golden run twice, points, cases in parallel, verdict
+//! scenario     golden run twice, points, cases, verdict
+//! cases        the cases of a scenario: planned, and several at a time
+//! injured      one of them
 //! golden       the uninjured runs
 //! visits       the cases of a fault
 //! goldens      which scenarios have them in common
@@ -19,10 +21,12 @@
 //! keep         cases that stay after the run
 //! ```
 
+mod cases;
 pub(in crate::engine) mod context;
 pub(in crate::engine) mod golden;
 pub(in crate::engine) mod goldens;
 pub(in crate::engine) mod house;
+mod injured;
 pub(in crate::engine) mod keep;
 mod losses;
 mod need;

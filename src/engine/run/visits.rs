@@ -11,7 +11,6 @@ use crate::engine::points::{self, Points, Recorded};
 use crate::engine::run::context::{Rehearsed, loses_power};
 use crate::engine::run::golden::Golden;
 use crate::engine::run::losses;
-use crate::engine::run::scenario::kind_of;
 use crate::engine::run::share;
 use crate::model::{Axis, Coverage, FaultSpec};
 use std::sync::Arc;
@@ -27,7 +26,7 @@ pub(super) fn visits(
     fault: &FaultSpec,
     options: &Options,
 ) -> Result<(Vec<(String, Coverage)>, Visits)> {
-    if loses_power(kind_of(context, &fault.kind)?) {
+    if loses_power(context.kind(&fault.kind)?) {
         let (coverage, visited) = losses::plan(context, golden, fault, options)?;
         let label = |loss: &Option<Arc<Loss>>| loss.as_ref().map_or(String::new(), |loss| loss.label.clone());
         let visited = visited.into_iter().map(|(address, loss)| (address, (label(&loss), loss)));
@@ -49,7 +48,7 @@ pub(super) fn visits(
 
 /// The points of a fault: those of its axes that were recorded, or the beginning of the step.
 fn points_of(context: &Rehearsed<'_>, recorded: &Recorded, fault: &FaultSpec, tier: Tier) -> Result<Points> {
-    let (kind, seed) = (kind_of(context, &fault.kind)?, context.scenario.seed);
+    let (kind, seed) = (context.kind(&fault.kind)?, context.scenario.seed);
     let sample = points::sample(context.scenario.faults.len());
     Ok(match fault.at.is_sweep() && kind.axes() == [Axis::Step] {
         true => beginning::points(fault, kind.concerns(), context.plan, (tier, seed, sample)),
