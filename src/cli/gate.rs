@@ -2,7 +2,7 @@
 
 use crate::cli::format::Format;
 use crate::cli::key::machine_key;
-use crate::cli::say;
+use crate::cli::{annotate, say};
 use crate::evidence::attest::{Envelope, Slot, Stage, summary_of};
 use crate::evidence::{Bundle, Sealed};
 use crate::gate::{Decision, Policy, Question, decide};
@@ -70,6 +70,7 @@ pub(super) fn run(args: &GateArgs) -> Result<ExitCode> {
         Format::Text => say(&decision.text()),
         Format::Json => say(&decision.json().to_string()),
     }
+    annotate::gate(&decision);
     let passed = decision.verdict() == Verdict::Pass;
     if let (Some(key), Some(root)) = (key, &decision.verification.root_sha256) {
         let bundle = Bundle::open(&args.bundle)?;

@@ -2,6 +2,7 @@
 //!
 //! Only this module prints.
 
+mod annotate;
 mod check;
 mod clean;
 mod compare;

@@ -2,7 +2,7 @@
 
 use crate::cli::key::machine_key;
 use crate::cli::server::ServerArgs;
-use crate::cli::{parsed, say, say_aside, select};
+use crate::cli::{annotate, parsed, say, say_aside, select};
 use crate::engine::{self, Again, Entry, Finished, Keep, Library, Options, Rehearsal, Tier};
 use crate::evidence::Observer;
 use crate::model::{Body, SPAN_FORMS, Scenario, Shard, parse_span};
@@ -130,7 +130,9 @@ pub(super) async fn run(args: RunArgs) -> Result<ExitCode> {
     if args.plan {
         say(&crate::report::plan(&finished.record, jobs));
     }
-    Ok(conclude(&finished, args.plan))
+    let code = conclude(&finished, args.plan);
+    annotate::run(&finished.record, &library);
+    Ok(code)
 }
 
 impl RunArgs {

@@ -2,6 +2,7 @@
 //!
 //! A report reads no clock, no file and no database: the same record gives the same bytes.
 
+mod annotations;
 mod case;
 mod diagnosis;
 mod explanation;
@@ -20,6 +21,7 @@ mod timeline;
 mod way_back;
 mod words;
 
+pub use annotations::{annotation, annotations};
 pub use html::Html;
 pub use json::Json;
 pub use junit::Junit;

@@ -10,6 +10,7 @@
 //! - Other `text` and all `bash` blocks are shown only.
 
 mod catalogue;
+mod ci;
 mod document;
 mod names;
 

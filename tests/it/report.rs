@@ -5,7 +5,7 @@ mod page;
 mod script;
 
 use rehearsal::model::{Body, Outcome, RunRecord, Verdict};
-use rehearsal::report::{Live, REPORTS, Report, summary};
+use rehearsal::report::{Live, REPORTS, Report, annotations, summary};
 use rstest::rstest;
 use script::{BUNDLE, Case, KILL, Script, address, golden, killed, red_run, runs, states};
 
@@ -52,6 +52,34 @@ fn colour_adds_nothing_but_colour() {
         assert!(coloured.contains("\u{1b}["), "{name}");
         assert_eq!(anstream::adapter::strip_str(&coloured).to_string(), summary(&record, &states(), BUNDLE, false));
     }
+}
+
+#[test]
+fn annotations_are_what_github_puts_beside_the_files() {
+    for (name, record) in runs() {
+        let lines = annotations(&record, |scenario| format!("scenarios/{scenario}.toml"));
+        insta::assert_snapshot!(format!("annotations_{name}"), lines.join("\n"));
+    }
+}
+
+#[test]
+fn a_text_of_a_tool_begins_no_annotation_of_its_own_and_the_eleventh_is_counted() {
+    let mut script = Script::run();
+    script.scenario(KILL, None).planned(KILL, "proc.kill", 13, 13);
+    for nth in 1..=13 {
+        let name = format!("{nth:04}-9c1e03");
+        script.case(&Case { outcome: Outcome::Lied, ..killed(KILL, &name, &address(nth)) });
+    }
+    let record = script.end(KILL, Verdict::Fail, "").scenario("a,b", None).finish(Verdict::Fail);
+    let lines = annotations(&record, |_| "x:y\n::error::z".to_owned());
+    let errors: Vec<&String> = lines.iter().filter(|line| line.starts_with("::error")).collect();
+    assert_eq!((errors.len(), lines.iter().any(|line| line.contains('\n'))), (10, false), "{lines:?}");
+    assert!(errors[9].starts_with("::error title=and 4 more::"), "{}", errors[9]);
+    assert!(errors[0].starts_with("::error file=x%3Ay%0A%3A%3Aerror%3A%3Az,title="), "{}", errors[0]);
+    assert!(
+        lines.iter().any(|line| line.starts_with("::warning") && line.contains("title=a%2Cb%3A unknown")),
+        "{lines:?}"
+    );
 }
 
 #[test]

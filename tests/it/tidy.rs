@@ -66,6 +66,7 @@ fn each_part_of_an_open_set_has_one_name_and_one_file_and_is_registered() {
     named_as_their_files("check", CHECKS.iter().map(|check| check.name()), &["canary", "outcome"]);
     named_as_their_files("flow", FLOWS.iter().map(|flow| flow.name()), &[]);
     let rest = [
+        "annotations",
         "case",
         "diagnosis",
         "explanation",

@@ -135,24 +135,21 @@ fn named(targets: &[TargetSpec], mut lives: Vec<Live>) -> Result<Vec<(String, Li
     }
 }
 
-/// What was seen right before and right after the rehearsed step, by endpoint.
+/// What was seen right before and right after the rehearsed step, by endpoint. Of a merged run it lies in a part.
 fn around(rehearsed: &ScenarioRecord, step: &str, bundle: &Path) -> Result<[BTreeMap<String, DatabaseState>; 2]> {
-    let golden = rehearsed.golden().next().and_then(|golden| schema::around(golden, step));
-    let [before, after] = golden.ok_or_else(|| {
-        Error::new(
-            ErrorKind::Evidence,
-            format!("no uninjured run of `{}` in the bundle has come to `{step}`", rehearsed.scenario),
-        )
-    })?;
+    let none = format!("no uninjured run of `{}` in the bundle has come to `{step}`", rehearsed.scenario);
+    let golden = rehearsed.golden().next().ok_or_else(|| Error::new(ErrorKind::Evidence, none.clone()))?;
+    let [before, after] = schema::around(golden, step).ok_or_else(|| Error::new(ErrorKind::Evidence, none))?;
+    let folder = bundle.join(&golden.within).join("states");
     let states = |digests: BTreeMap<String, String>| {
-        digests.into_iter().map(|(endpoint, digest)| Ok((endpoint, state(bundle, &digest)?))).collect::<Result<_>>()
+        digests.into_iter().map(|(endpoint, digest)| Ok((endpoint, state(&folder, &digest)?))).collect::<Result<_>>()
     };
     Ok([states(before)?, states(after)?])
 }
 
 /// A state is named by its own digest: whatever has become of the bundle since it was verified, this is the one.
-fn state(bundle: &Path, digest: &str) -> Result<DatabaseState> {
-    let path = bundle.join(format!("states/{digest}.json"));
+fn state(folder: &Path, digest: &str) -> Result<DatabaseState> {
+    let path = folder.join(format!("{digest}.json"));
     let bytes = std::fs::read(&path).map_err(|error| Error::io("read", &path, error))?;
     let state = serde_json::from_slice(&bytes).ok().filter(|_| sha256_hex(&bytes) == digest);
     state.ok_or_else(|| Error::new(ErrorKind::Evidence, format!("{} is not what its name says", path.display())))

@@ -54,6 +54,10 @@ env = { OLD_URL = "{source}", NEW_URL = "{target}" }
 kind = "proc.kill"
 during = "move"
 at = "pg.target:commit.1"
+[[fault]]
+kind = "net.reset"
+during = "move"
+at = "pg.target:commit.1"
 "#;
 
 /// An office that releases: scenario, tool, key of CI, and databases that are real.
@@ -159,7 +163,10 @@ async fn a_release_is_walked_through_from_red_to_the_real_migration() {
     house.records("", COMMAND).has(1, "the rehearsal does not pass the gate");
 
     house.commits("ledger-copy.sh");
-    house.rehearse("run --key ci.key").has(0, "GO");
+    house.rehearse("run --shard 1/2 --out target/part-1 --key ci.key").has(0, "GO");
+    house.rehearse("run --shard 2/2 --out target/part-2 --key ci.key").has(0, "GO");
+    house.rehearse("gate target/part-1/latest --policy policy.toml").has(1, "fail GEN-15");
+    house.rehearse("merge target/part-1/latest target/part-2/latest --trust ci.key.pub --key ci.key").has(0, "GO");
     house.rehearse("gate target/rehearsal/latest --policy policy.toml").has(1, "SIGNOFF_MISSING");
     house.signs("dora", "engineer").has(1, "SIGNOFF_SELF: dora@example.org has written");
     house.signs("carol", "engineer").has(1, "SIGNOFF_SELF: carol@example.org has started the run");

@@ -51,7 +51,7 @@ fn helps() -> Vec<String> {
 }
 
 /// Every command there is, in words, with what its `--help` says.
-fn commands() -> Vec<(Vec<String>, String)> {
+pub(super) fn commands() -> Vec<(Vec<String>, String)> {
     let mut helps = Vec::new();
     let mut commands = vec![Vec::new()];
     while let Some(command) = commands.pop() {
@@ -68,7 +68,7 @@ fn commands() -> Vec<(Vec<String>, String)> {
 }
 
 /// `--like-this`, wherever it stands.
-fn flags(text: &str) -> BTreeSet<String> {
+pub(super) fn flags(text: &str) -> BTreeSet<String> {
     let mut flags = BTreeSet::new();
     for (at, _) in text.match_indices("--") {
         let begins = !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '-');
