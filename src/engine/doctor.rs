@@ -2,7 +2,7 @@
 
 use crate::engine::run::house::platform_limits;
 use crate::process::run;
-use crate::target::{Base, Binaries, Provider, Wanted, kept, leftovers};
+use crate::target::{Base, Binaries, Offer, Provider, Site, Wanted, kept, leftovers};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
@@ -34,15 +34,18 @@ const ROOM_MB: u64 = 1024;
 
 /// Looks at everything; changes nothing but the cache of what is known of server binaries.
 pub fn doctor(base: &Base) -> Vec<Finding> {
-    let binaries = Binaries::find(base, &Wanted { provider: Provider::Local, major: None });
+    let binaries = Binaries::find(base, &Wanted { provider: Provider::Local, ..Wanted::default() });
     let beside = binaries.as_ref().ok().map(|found| found.dir.clone());
-    let mut findings = vec![platform(), postgres(&binaries)];
+    let mut findings = vec![platform()];
+    findings.extend(url(base));
+    findings.push(postgres(&binaries));
     findings.extend(tried(base, &binaries));
+    findings.extend([docker(base), finding("fetch", Health::Fine, Binaries::fetch(base))]);
     let psql = ("psql", "install the Postgres client; scenarios with `needs = [\"psql\"]` are left out");
     let python = ("python3", "install Python 3 if your tool is written in it");
     let git = ("git", "install git; without it `rehearse run --since` cannot be used");
     findings.extend([psql, python, git].map(|(name, how)| program(name, how, beside.as_deref())));
-    findings.extend([docker(), base_dir(base), cache(base), remains(base)]);
+    findings.extend([base_dir(base), cache(base), remains(base)]);
     findings
 }
 
@@ -83,12 +86,33 @@ fn program(name: &'static str, how: &str, beside: Option<&Path>) -> Finding {
     finding(name, Health::Fine, format!("{version} ({})", path.display()))
 }
 
-fn docker() -> Finding {
-    let text = match cfg!(feature = "docker") {
-        true => "compiled in; nothing uses it yet",
-        false => "not compiled in (feature `docker`); it is not needed",
+/// A server that runs already is taken before all others.
+fn url(base: &Base) -> Option<Finding> {
+    let url = std::env::var("REHEARSE_PG_URL").ok()?;
+    let offer = url.parse().and_then(|provider| offer(base, provider));
+    Some(match offer {
+        Ok(offer) => finding("url", Health::Fine, described(&offer)),
+        Err(error) => finding("url", Health::Broken, format!("REHEARSE_PG_URL: {error}")),
+    })
+}
+
+fn docker(base: &Base) -> Finding {
+    let text = match offer(base, Provider::Docker) {
+        Ok(offer) => described(&offer),
+        Err(error) => format!("none, and none is needed: {error}"),
     };
     finding("docker", Health::Fine, text)
+}
+
+fn offer(base: &Base, provider: Provider) -> crate::Result<Offer> {
+    let image = std::env::var("REHEARSE_PG_IMAGE").ok();
+    Site::new(base.clone(), Wanted { provider, major: None, image }).offer().cloned()
+}
+
+fn described(offer: &Offer) -> String {
+    let lacks: Vec<String> = offer.all_that_lacks().map(|lacking| lacking.to_string()).collect();
+    let without = if lacks.is_empty() { String::new() } else { format!("; without {}", lacks.join(", ")) };
+    format!("{}{without}", offer.about)
 }
 
 fn base_dir(base: &Base) -> Finding {

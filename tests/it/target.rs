@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on stops
 
+mod kills;
 mod own;
 mod remote;
 
@@ -73,18 +74,26 @@ impl Scratch {
     }
 
     fn postmaster(&self) -> u32 {
-        let clusters = std::fs::read_dir(self.base.dir().join("clusters")).unwrap();
-        let files = clusters.map(|entry| entry.unwrap().path().join("data/postmaster.pid"));
-        let text = files.filter_map(|file| std::fs::read_to_string(file).ok()).next().unwrap();
-        text.lines().next().unwrap().parse().unwrap()
+        self.find_postmaster().unwrap()
+    }
+
+    fn find_postmaster(&self) -> Option<u32> {
+        let clusters = std::fs::read_dir(self.base.dir().join("clusters")).ok()?.flatten();
+        let files = clusters.map(|entry| entry.path().join("data/postmaster.pid"));
+        let text = files.filter_map(|file| std::fs::read_to_string(file).ok()).next()?;
+        text.lines().next()?.parse().ok()
     }
 
     fn supervisor(&self) -> u32 {
+        self.find_supervisor().unwrap()
+    }
+
+    fn find_supervisor(&self) -> Option<u32> {
         let wanted = format!("__supervise\0{}\0", self.base.dir().display());
         let pids = std::fs::read_dir("/proc").unwrap().filter_map(|e| e.unwrap().file_name().to_str()?.parse().ok());
         let runs =
             |pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|c| c.ends_with(&wanted));
-        pids.into_iter().find(runs).unwrap()
+        pids.into_iter().find(runs)
     }
 
     fn is_gone(&self) -> bool {

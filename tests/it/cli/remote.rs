@@ -21,7 +21,9 @@ async fn a_run_on_somebodys_server_says_the_same_as_one_on_ours() {
     let outcome = |said: &super::Said| said.stdout.lines().find(|line| line.contains("outcome")).map(str::to_owned);
     assert_eq!(outcome(&scratch.rehearse(&["run", "--pg", "local"])), outcome(&said));
     scratch.keeps_out("keep-me-out");
-    scratch.rehearse(&["run", "--pg", &url, "--keep", "all"]).has(64, "nothing is left on a server that is not ours");
+    scratch
+        .rehearse(&["run", "--pg", &url, "--keep", "all"])
+        .has(64, "nothing is left in a container or on somebody's server");
     scratch.rehearse(&["list", "--pg", &url]).has(0, "appends to what is there");
 }
 

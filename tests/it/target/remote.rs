@@ -22,7 +22,7 @@ impl Elsewhere {
     }
 
     fn site(&self, base: &Base) -> Site {
-        Site::new(base.clone(), Wanted { provider: self.url.parse().unwrap(), major: None })
+        Site::new(base.clone(), Wanted { provider: self.url.parse().unwrap(), ..Wanted::default() })
     }
 
     /// Databases and roles there whose names have this in them, sorted.
@@ -116,7 +116,7 @@ async fn what_cannot_be_done_there_is_known_before() {
     assert!(lacks(Capability::OwnServer).ends_with("or run with --allow-missing own-server"));
     assert!(lacks(Capability::Superuser).contains("is no superuser"));
     assert_eq!(lacks(Capability::Sessions), "");
-    let other = Wanted { provider: elsewhere.url.parse().unwrap(), major: Some(9) };
+    let other = Wanted { provider: elsewhere.url.parse().unwrap(), major: Some(9), ..Wanted::default() };
     let error = Site::new(scratch.base.clone(), other).offer().unwrap_err().to_string();
     assert!(error.ends_with("another was asked for"), "{error}");
 }

@@ -1,0 +1,219 @@
+//! What is asked of the engine, through testcontainers and its client.
+
+use super::{Found, Image};
+use crate::clock::Stopwatch;
+use crate::db::{Dsn, postgres};
+use crate::model::canonical::{hex, sha256_hex};
+use crate::target::cluster::{APPLICATION, Cluster, block_aside};
+use crate::target::image::ADMIN_ROLE;
+use crate::target::session::{Session, random};
+use crate::target::stay::Stay;
+use crate::target::{guest, lock};
+use crate::{Error, Result};
+use sqlx::Connection as _;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use testcontainers::bollard::models::{ContainerSummary, HostConfig, PortBinding};
+use testcontainers::bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
+use testcontainers::bollard::{Docker, errors::Error as EngineError};
+use testcontainers::core::client::docker_client_instance;
+use testcontainers::{ContainerAsync, ImageExt as _, runners::AsyncRunner as _};
+use testcontainers_modules::postgres::Postgres;
+
+/// Labels of a container: whose it is.
+const SESSION: &str = "rehearse.session";
+const LOCK: &str = "rehearse.lock";
+const MACHINE: &str = "rehearse.machine";
+
+/// In the directory of a session that has a container, from before it is made.
+const MARKER: &str = "container";
+
+/// How long the engine may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a server may take to be ready once its container runs, where `REHEARSE_PG_START_S` does not say.
+const PATIENCE_TO_START_S: u64 = 60;
+
+/// As of servers of our own ([`crate::target::image`]).
+const SETTINGS: [&str; 12] = [
+    "fsync=off",
+    "full_page_writes=off",
+    "synchronous_commit=on",
+    "autovacuum=off",
+    "jit=off",
+    "max_connections=400",
+    "max_prepared_transactions=20",
+    "wal_level=minimal",
+    "max_wal_senders=0",
+    "max_wal_size=256MB",
+    "timezone=UTC",
+    "log_timezone=UTC",
+];
+
+/// What there is of an image.
+///
+/// # Errors
+/// The engine does not answer.
+pub(in crate::target) fn found(image: &Image) -> Result<Found> {
+    block_aside(async || {
+        let engine = engine().await?;
+        let version = engine.version().await.ok().and_then(|found| found.version).unwrap_or_default();
+        let id = engine.inspect_image(&image.to_string()).await.ok().and_then(|found| found.id);
+        let is_here = id.is_some();
+        let sha256 = id.map(|id| id.trim_start_matches("sha256:").to_owned());
+        let sha256 = sha256.unwrap_or_else(|| sha256_hex(image.to_string().as_bytes()));
+        let place = if is_here { "is here" } else { "is not here, and would be pulled" };
+        Ok(Found { about: format!("engine {version}; image {image} {place}"), sha256, is_here })
+    })
+}
+
+/// Starts a container for a session, and ends those of the dead first.
+///
+/// # Errors
+/// The engine does not answer; there is no such image; the server does not get ready. Nothing is left then.
+pub(in crate::target) async fn begin(image: &Image, session: &Session) -> Result<Cluster> {
+    let marker = session.dir().join(MARKER);
+    std::fs::write(&marker, image.to_string()).map_err(|error| Error::io("write", &marker, error))?;
+    let (id, lock) = (session.id().to_owned(), session.dir().join("lock"));
+    let (image, named, dead) = (image.clone(), image.to_string(), id.clone());
+    let arrive = async move || match run(&image, &id, &lock).await {
+        Ok(found) => Ok(found),
+        Err(error) => {
+            // One that could not be started may have been made.
+            let _ = remove(|container| label(container, SESSION) == Some(dead.as_str())).await;
+            Err(error.within(format!("a container of image {named}")))
+        }
+    };
+    // What cannot be removed now is removed by the supervisor.
+    let leave = async |container: ContainerAsync<Postgres>| drop(container.rm().await);
+    let (options, stay) = Stay::begin(arrive, leave).await?;
+    guest::in_container(options, session.id(), stay).await
+}
+
+/// Ends the containers of a dead session.
+pub(in crate::target) fn end_in(session: &Path) {
+    let id = session.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    if session.join(MARKER).exists() {
+        // Without an engine nothing runs; the next run that wants a container looks again.
+        let _ = block_aside(|| remove(|container| label(container, SESSION) == Some(id.as_str())));
+    }
+}
+
+async fn engine() -> Result<Docker> {
+    let trouble = "Docker's engine does not answer: is it running, and is DOCKER_HOST right?";
+    let engine = docker_client_instance().await.map_err(|error| Error::environment(trouble).caused_by(error))?;
+    match tokio::time::timeout(PATIENCE, engine.ping()).await {
+        Ok(Ok(_)) => Ok(engine),
+        Ok(Err(error)) => Err(Error::environment(trouble).caused_by(error)),
+        Err(_) => Err(Error::environment(format!("{trouble} (nothing within {} s)", PATIENCE.as_secs()))),
+    }
+}
+
+async fn run(image: &Image, session: &str, lock: &Path) -> Result<(PgConnectOptions, ContainerAsync<Postgres>)> {
+    remove(is_dead).await?;
+    let password = hex(&random::<16>()?);
+    let server = Postgres::default().with_db_name("postgres").with_user(ADMIN_ROLE).with_password(&password);
+    let request = server
+        .with_name(&image.name)
+        .with_tag(&image.tag)
+        .with_cmd(SETTINGS.iter().flat_map(|setting| ["-c", setting]))
+        .with_env_var("PGDATA", "/rehearse/data")
+        .with_labels([(SESSION, session.to_owned()), (LOCK, lock.display().to_string()), (MACHINE, machine())])
+        .with_ready_conditions(Vec::new())
+        .with_host_config_modifier(privately);
+    let container = request.start().await.map_err(|error| {
+        let text = "cannot be started: `docker pull` it, or make one with `cargo xtask image`";
+        Error::environment(text).caused_by(error)
+    })?;
+    let port = container.get_host_port_ipv4(5432).await;
+    let port = port.map_err(|error| Error::environment("its port 5432 is not exposed").caused_by(error))?;
+    let options = PgConnectOptions::new_without_pgpass()
+        .host("127.0.0.1")
+        .port(port)
+        .username(ADMIN_ROLE)
+        .password(&password)
+        .database("postgres")
+        .application_name(APPLICATION)
+        .ssl_mode(PgSslMode::Disable);
+    let options = Dsn::from(options).options();
+    wait_until_ready(&container, &options).await?;
+    Ok((options, container))
+}
+
+/// A port of this machine alone, for who is in the network is a superuser; and memory, which is faster than layers.
+fn privately(host: &mut HostConfig) {
+    let binding = PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: Some(String::new()) };
+    host.publish_all_ports = Some(false);
+    host.port_bindings = Some(HashMap::from([("5432/tcp".to_owned(), Some(vec![binding]))]));
+    host.tmpfs = Some(HashMap::from([("/rehearse".to_owned(), "rw,mode=0755".to_owned())]));
+    host.shm_size = Some(256 << 20);
+}
+
+/// The server that initialises listens to nobody outside, so the first one that answers is the real one.
+async fn wait_until_ready(container: &ContainerAsync<Postgres>, options: &PgConnectOptions) -> Result<()> {
+    let said = std::env::var("REHEARSE_PG_START_S").ok().and_then(|seconds| seconds.parse().ok());
+    let patience = Duration::from_secs(said.unwrap_or(PATIENCE_TO_START_S));
+    let watch = Stopwatch::start();
+    loop {
+        let error = match tokio::time::timeout(PATIENCE, postgres::connect(options)).await {
+            Ok(Ok(connection)) => {
+                let _ = connection.close().await; // it has answered
+                return Ok(());
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer".to_owned(),
+        };
+        let is_running = container.is_running().await.unwrap_or(false);
+        if !is_running || watch.elapsed() > patience {
+            let how =
+                if is_running { format!("is not ready after {} s", patience.as_secs()) } else { "has ended".into() };
+            return Err(Error::environment(format!("its server {how} ({error}): {}", log_end(container).await)));
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn log_end(container: &ContainerAsync<Postgres>) -> String {
+    let log = [container.stdout_to_vec().await, container.stderr_to_vec().await].map(|log| log.unwrap_or_default());
+    let text = String::from_utf8_lossy(&log.concat()).into_owned();
+    let lines: Vec<&str> = text.lines().rev().take(5).collect();
+    if lines.is_empty() {
+        "it has said nothing".to_owned()
+    } else {
+        lines.into_iter().rev().collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// Removes the containers of sessions that are meant, with their volumes.
+async fn remove(is_meant: impl Fn(&ContainerSummary) -> bool) -> Result<()> {
+    let engine = engine().await?;
+    let filters = HashMap::from([("label", vec![SESSION])]);
+    let all = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+    let failed = |error: EngineError| Error::environment("Docker's engine refuses").caused_by(error);
+    let found = engine.list_containers(Some(all)).await.map_err(failed)?;
+    for id in found.iter().filter(|container| is_meant(container)).filter_map(|container| container.id.as_ref()) {
+        let wholly = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+        match engine.remove_container(id, Some(wholly)).await {
+            // Somebody else removes it just now.
+            Ok(()) | Err(EngineError::DockerResponseServerError { status_code: 404 | 409, .. }) => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    Ok(())
+}
+
+/// Whether its session has no owner any more. On another machine, or in another container, nobody can tell.
+fn is_dead(container: &ContainerSummary) -> bool {
+    let is_here = label(container, MACHINE) == Some(machine().as_str());
+    let lock = label(container, LOCK).map(PathBuf::from);
+    is_here && lock.is_some_and(|lock| !lock::is_held(&lock))
+}
+
+fn label<'c>(container: &'c ContainerSummary, name: &str) -> Option<&'c str> {
+    container.labels.as_ref()?.get(name).map(String::as_str)
+}
+
+fn machine() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
