@@ -85,6 +85,7 @@ async fn no_container_is_left_of_runners_that_were_killed_at_any_time() {
     let mut next = scratch.runner_with(&[("REHEARSE_PG_URL", "docker")]).await;
     kill(next.child.pid(), Signal::KILL).unwrap();
     next.child.wait().await.unwrap();
+    drop(scratch.session()); // the supervisor may have been killed too late to be missed
     until("all is gone", || scratch.is_gone()).await;
     let argv: Vec<OsString> =
         ["docker", "ps", "-a", "--filter", "label=rehearse.session", "--format", "{{.Label \"rehearse.lock\"}}"]
