@@ -24,6 +24,11 @@ impl Flow for Consolidate {
         &["backup", "dry-run", "migrate", "verify", "health", "restore"]
     }
 
+    fn criteria(&self) -> Option<(&'static str, &'static str)> {
+        let rules = include_str!("../../docs/runbooks/consolidate.criteria.toml");
+        Some((rules, include_str!("../../docs/runbooks/consolidate.md")))
+    }
+
     fn plan(&self, profile: &str, tool: &Tool) -> Result<Plan> {
         let profile = Profile::parse(profile).map_err(|error| error.within("profile.toml of flow consolidate"))?;
         Ok(Plan {

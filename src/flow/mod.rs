@@ -17,6 +17,11 @@ pub trait Flow: Sync {
     /// The names of its steps, in order.
     fn steps(&self) -> &'static [&'static str];
 
+    /// What its runbook demands: the text of the rules, and the runbook that they quote.
+    fn criteria(&self) -> Option<(&'static str, &'static str)> {
+        None
+    }
+
     /// The plan for the data that `profile` (the text of the dataset's `profile.toml`) names.
     ///
     /// # Errors

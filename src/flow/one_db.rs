@@ -24,6 +24,11 @@ impl Flow for OneDb {
         &["plan", "dry-run", "run", "verify", "rollback"]
     }
 
+    fn criteria(&self) -> Option<(&'static str, &'static str)> {
+        let rules = include_str!("../../docs/runbooks/one-db.criteria.toml");
+        Some((rules, include_str!("../../docs/runbooks/one-db.md")))
+    }
+
     fn plan(&self, profile: &str, tool: &Tool) -> Result<Plan> {
         let profile = Profile::parse(profile).map_err(|error| error.within("profile.toml of flow one-db"))?;
         let sources = sources(&profile);

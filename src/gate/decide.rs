@@ -6,6 +6,7 @@
 use crate::Result;
 use crate::engine;
 use crate::evidence::attest::Stage;
+use crate::gate::criteria;
 use crate::gate::policy::Policy;
 use crate::gate::signoff::{self, SignoffsAsked};
 use crate::gate::{Code, Complaint, Expected, Family, Verification, verify};
@@ -90,6 +91,7 @@ pub fn decide(registry: &Registry, root: &Path, question: &Question<'_>) -> Resu
     let policy = question.policy;
     let verification = verify(registry, root, &question.expected()?)?;
     let mut rulings = rulings(policy, &verification, engine::checkout(question.here));
+    rulings.extend(policy.criteria.then(|| criteria::rule(question.stage, &verification.record)));
     rulings.extend(question.root_sha256.map(|root| named(root, &verification)));
     rulings.extend(policy.signoffs.as_ref().map(|_| signed_off(question.stage, &verification)));
     signoff::apply(&mut rulings, &verification.signoffs.accepted);
@@ -126,7 +128,12 @@ fn rulings(policy: &Policy, verification: &Verification, here: Option<Checkout>)
     rulings
 }
 
-fn ruling(rule: &'static str, asks: impl Into<String>, verdict: Verdict, found: impl Into<String>) -> Ruling {
+pub(super) fn ruling(
+    rule: &'static str,
+    asks: impl Into<String>,
+    verdict: Verdict,
+    found: impl Into<String>,
+) -> Ruling {
     Ruling { rule, asks: asks.into(), verdict, found: found.into(), waived: None }
 }
 

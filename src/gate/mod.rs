@@ -15,6 +15,7 @@
 //! shards     the parts of a merged run
 //! merged     what they saw together
 //! merge      makes one bundle of them
+//! criteria   what runbooks demand
 //! claims     what steps said of themselves
 //! signoff/   what people have signed, and whether they may
 //! ```
@@ -23,6 +24,7 @@ mod attested;
 mod claims;
 mod code;
 mod complete;
+mod criteria;
 mod decide;
 mod derived;
 mod merge;

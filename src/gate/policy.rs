@@ -36,6 +36,9 @@ pub struct Policy {
     /// Whether nothing may have been left out: no `--kind`, `--failed`, `--budget` that ran out, or `--allow-missing`.
     #[serde(default)]
     pub whole_plan: bool,
+    /// Whether the criteria of the runbooks that block must be green.
+    #[serde(default)]
+    pub criteria: bool,
     /// The least thorough tier.
     #[serde(default)]
     pub tier: Option<String>,

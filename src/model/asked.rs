@@ -56,6 +56,7 @@ impl Asked {
             guards: Vec::new(),
             checks: self.checks.clone(),
             may_change: self.may_change.clone(),
+            criteria: None,
             expect: None,
         }
     }

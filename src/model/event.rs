@@ -1,9 +1,9 @@
 //! What happened, one line each: the only record that reports and checks read.
 
 use crate::model::{
-    Address, CheckResult, Coverage, Cutover, ExpectRecord, FileRecord, GoldenShare, Moment, Obstacle, Omitted, Outcome,
-    Phase, Proof, ReportAge, Role, SequenceUse, ShardMerged, SharePlan, TableDifference, TableDigest, Unvisited,
-    Verdict, WentBack,
+    Address, CheckResult, ClaimedValues, Coverage, CriteriaSet, Cutover, ExpectRecord, FileRecord, GoldenShare, Moment,
+    Obstacle, Omitted, Outcome, Phase, Proof, ReportAge, Role, SequenceUse, ShardMerged, SharePlan, TableDifference,
+    TableDigest, Unvisited, Verdict, WentBack,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -82,6 +82,12 @@ pub enum Body {
     /// A scenario was not rehearsed, as the caller allowed.
     #[serde(rename = "scenario.omitted")]
     ScenarioOmitted(Omitted),
+    /// What the runbook of a scenario demands.
+    #[serde(rename = "criteria")]
+    Criteria(CriteriaSet),
+    /// What the report of a step holds, where a rule asks for it.
+    #[serde(rename = "claimed")]
+    Claimed(ClaimedValues),
     /// All cases of a fault, of which this run takes its part.
     #[serde(rename = "shard.planned")]
     ShardPlanned(SharePlan),

@@ -1,6 +1,6 @@
 //! To which case an event belongs.
 
-use crate::model::{Body, FileRecord, ReportAge, WentBack};
+use crate::model::{Body, ClaimedValues, FileRecord, ReportAge, WentBack};
 
 impl Body {
     /// The case that it belongs to, if it belongs to one.
@@ -15,6 +15,7 @@ impl Body {
             | Body::BudgetOver(_)
             | Body::ScenarioOmitted(_)
             | Body::RunInterrupted {}
+            | Body::Criteria(_)
             | Body::ShardPlanned(_)
             | Body::ShardMerged(_)
             | Body::ScenarioFinished { .. }
@@ -32,6 +33,7 @@ impl Body {
             | Body::MapKeys { case, .. }
             | Body::MapRefused { case, .. }
             | Body::Claim { case, .. }
+            | Body::Claimed(ClaimedValues { case, .. })
             | Body::Report(ReportAge { case, .. })
             | Body::Traffic { case, .. }
             | Body::Files(FileRecord { case, .. })

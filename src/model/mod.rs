@@ -3,6 +3,8 @@
 mod address;
 mod asked;
 pub mod canonical;
+mod checklist;
+mod criterion;
 mod cutover;
 mod diagnosis;
 mod digest;
@@ -32,6 +34,11 @@ mod way_back;
 
 pub use address::{Address, Axis, BadAddress, FaultPoint, Fingerprint, Place, is_name, is_shell_safe, parse_kind};
 pub use asked::{Asked, AskedFile};
+pub use checklist::{Half, Ruled, checklist};
+pub use criterion::{
+    Claimed, ClaimedValues, CriteriaFile, CriteriaSet, Criterion, CriterionStage, Observed, Op, Severity, values_at,
+    words,
+};
 pub use cutover::{Cutover, RECORD_TIER};
 pub use diagnosis::{Beside, Fate, Lost, Obstacle, Row, RowDifference, Standing, TableDifference};
 pub use digest::{DatabaseState, Difference, RowSum, TableDigest, compare};

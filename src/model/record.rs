@@ -1,8 +1,8 @@
 //! A run as reports see it: the events, folded by scenario and case. A pure function of the events.
 
 use crate::model::{
-    Address, Body, CaseEvents, CheckResult, Coverage, Event, ExpectRecord, Omitted, Outcome, SharePlan, Unvisited,
-    Verdict, WayBack, ways_back,
+    Address, Body, CaseEvents, CheckResult, Coverage, CriteriaSet, Criterion, Event, ExpectRecord, Omitted, Outcome,
+    SharePlan, Unvisited, Verdict, WayBack, ways_back,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,6 +21,8 @@ pub struct RunRecord {
     pub duration_us: u64,
     /// In the order in which they started.
     pub scenarios: Vec<ScenarioRecord>,
+    /// What holds for every run.
+    pub criteria: Vec<Criterion>,
     /// Sentences that concern no case.
     pub notes: Vec<String>,
     /// Scenarios that were left out as the caller allowed, and what was missing.
@@ -58,6 +60,8 @@ pub struct ScenarioRecord {
     pub expect: Option<ExpectRecord>,
     /// Per fault: kind, step, coverage.
     pub faults: Vec<(String, String, Coverage)>,
+    /// What its runbook demands.
+    pub criteria: Vec<Criterion>,
     /// Where this run takes a part of the cases: all of them, by fault.
     pub shares: Vec<SharePlan>,
     /// Planned cases that did not begin, because the time was over; `faults` does not count them as visited.
@@ -148,6 +152,12 @@ impl RunRecord {
                     record.faults.push((kind.clone(), during.clone(), *coverage));
                 }
             }
+            Body::Criteria(CriteriaSet { scenario: None, rules }) => self.criteria.clone_from(rules),
+            Body::Criteria(CriteriaSet { scenario: Some(scenario), rules }) => {
+                if let Some(record) = self.scenario(scenario) {
+                    record.criteria.clone_from(rules);
+                }
+            }
             Body::ShardPlanned(share) => {
                 if let Some(record) = self.scenario(&share.scenario) {
                     record.shares.push(share.clone());
@@ -221,6 +231,7 @@ impl ScenarioRecord {
             sources: sources.clone(),
             expect: expect.clone(),
             faults: Vec::new(),
+            criteria: Vec::new(),
             shares: Vec::new(),
             unvisited: 0,
             cases: BTreeMap::new(),
@@ -244,6 +255,7 @@ impl ScenarioRecord {
             sources: Vec::new(),
             expect: None,
             faults: Vec::new(),
+            criteria: Vec::new(),
             shares: Vec::new(),
             unvisited: 0,
             cases: BTreeMap::new(),

@@ -48,6 +48,8 @@ pub struct Scenario {
     pub checks: Vec<OwnCheck>,
     /// The definitions of targets that the migration may change, as patterns such as `index public.accounts.*`.
     pub may_change: Vec<String>,
+    /// The file of the criteria that it answers, from the root of the repository; `None`: those of the flow.
+    pub criteria: Option<String>,
     /// What a canary must turn red; `None` for scenarios that must be green.
     pub expect: Option<Expect>,
 }

@@ -83,6 +83,7 @@ pub(super) struct File {
     pub(super) check: Vec<CheckFile>,
     #[serde(default)]
     pub(super) catalog: CatalogFile,
+    pub(super) criteria: Option<String>,
     pub(super) expect: Option<ExpectFile>,
 }
 

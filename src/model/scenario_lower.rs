@@ -62,6 +62,7 @@ impl Lowering<'_> {
             guards: self.guards(file.guard),
             checks: self.own_checks(file.check, &targets),
             may_change: file.catalog.may_change,
+            criteria: file.criteria,
             expect: file.expect.map(|expect| self.expect(expect)),
             targets,
         }

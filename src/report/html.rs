@@ -12,7 +12,7 @@ use super::tally::{CheckTally, ParityTally};
 use super::timeline::timeline;
 use super::words::{count, duration, plural};
 use super::{Report, Tally, red, way_back};
-use crate::model::{CaseRecord, RunRecord, ScenarioRecord, States, Verdict};
+use crate::model::{CaseRecord, Half, RunRecord, ScenarioRecord, Severity, States, Verdict, checklist, words};
 use std::collections::BTreeMap;
 
 const MAX_BLOCKING: usize = 6;
@@ -39,6 +39,7 @@ impl Report for Html {
             head(record, &tally),
             blocking(record),
             facts(record, &tally, &matrix),
+            criteria(record),
             faults(&matrix),
             checks(record),
             scenarios(record),
@@ -117,7 +118,8 @@ fn facts(record: &RunRecord, tally: &Tally, matrix: &Matrix) -> String {
         (_, 0) => "no change was planted".to_owned(),
         (seen, all) => format!("{} planted changes were seen", share(seen, all)),
     };
-    let canaries = format!("{} canaries as planned", share(tally.canaries.0, tally.canaries.1));
+    let canaries =
+        format!("{} canaries as planned{}", share(tally.canaries.0, tally.canaries.1), criteria_green(record));
     let facts = [
         (share(green as u64, record.scenarios.len() as u64), "scenarios green", canaries),
         (share(passed, planned), "faults survived", sampled(tally)),
@@ -128,6 +130,16 @@ fn facts(record: &RunRecord, tally: &Tally, matrix: &Matrix) -> String {
         format!("<div class=\"fact\"><b>{number}</b>{what}<br><span class=\"dim\">{aside}</span></div>\n")
     };
     format!("<div class=\"facts\">\n{}</div>\n", facts.iter().map(fact).collect::<String>())
+}
+
+/// Of the criteria that a run can answer.
+fn criteria_green(record: &RunRecord) -> String {
+    let rules: Vec<_> = checklist(record).into_iter().filter(|ruled| !ruled.is_answered_elsewhere()).collect();
+    let green = rules.iter().filter(|ruled| ruled.verdict() == Verdict::Pass).count() as u64;
+    match rules.len() as u64 {
+        0 => String::new(),
+        all => format!(", {}/{} criteria green", count(green), count(all)),
+    }
 }
 
 fn sampled(tally: &Tally) -> String {
@@ -155,6 +167,39 @@ fn rollback(tally: Option<&CheckTally>) -> String {
         Some(CheckTally { failed: 0, .. }) => "unknown".to_owned(),
         Some(CheckTally { .. }) => "inexact".to_owned(),
     }
+}
+
+/// What the runbooks demand; what blocks and is not green comes first.
+fn criteria(record: &RunRecord) -> String {
+    let mut rules = checklist(record);
+    if rules.is_empty() {
+        return String::new();
+    }
+    rules.sort_by_key(|ruled| (ruled.is_answered_elsewhere(), std::cmp::Reverse(ruled.verdict())));
+    let rows = rules.iter().map(|ruled| {
+        let half = |half: &Option<Half>| {
+            let text = |half: &Half| {
+                format!("{}<br><span class=\"dim\">{}</span>", escape(&half.found), escape(&half.expected))
+            };
+            half.as_ref().map_or(String::new(), text)
+        };
+        let (badge, observed) = match ruled.rule.severity {
+            _ if !ruled.is_answered_elsewhere() => {
+                (badge(ruled.verdict(), &ruled.verdict().to_string()), half(&ruled.observed))
+            }
+            Severity::Manual => ("to sign".to_owned(), "<span class=\"dim\">a person signs it</span>".to_owned()),
+            _ => (
+                "at the gate".to_owned(),
+                "<span class=\"dim\"><code>rehearse gate</code> answers it</span>".to_owned(),
+            ),
+        };
+        let link = |name: &String| format!("<a href=\"#{}\">{}</a>", anchor(name), escape(name));
+        let evidence: Vec<String> = ruled.evidence.iter().map(link).collect();
+        let sentence = escape(&words(&ruled.rule.quote));
+        vec![badge, escape(&ruled.rule.id), sentence, half(&ruled.claimed), observed, evidence.join("<br>")]
+    });
+    let heads = ["", "id", "the runbook says", "claimed", "observed", "shown by"];
+    format!("<h2 id=\"criteria\">Criteria</h2>\n{}", table("What the runbooks demand", &heads, rows))
 }
 
 fn faults(matrix: &Matrix) -> String {

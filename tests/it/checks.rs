@@ -695,6 +695,7 @@ fn record(expect: Option<ExpectRecord>, cases: &[&str]) -> ScenarioRecord {
         tool_sha256: String::new(),
         expect,
         sources: Vec::new(),
+        criteria: Vec::new(),
         shares: Vec::new(),
         faults: Vec::new(),
         unvisited: 0,

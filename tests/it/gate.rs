@@ -107,7 +107,13 @@ const ATTACKS: &[Attack] = &[
         forged.write("states/a b.json", "{}");
     }),
     attack("changes a word of the journal", &["CHAIN_BROKEN"], |forged| {
-        forged.lines(|lines| lines[1] = lines[1].replace("one transaction", "a transaction")).sum();
+        forged
+            .lines(|lines| {
+                for line in lines {
+                    *line = line.replace("one transaction", "a transaction");
+                }
+            })
+            .sum();
     }),
     attack("leaves a line out", &["CHAIN_BROKEN"], |forged| {
         forged.lines(|lines| drop(lines.remove(5))).sum();

@@ -8,6 +8,7 @@ mod checks;
 mod cli;
 mod compare;
 mod consolidate;
+mod criteria;
 mod dataset;
 mod db;
 mod diagnosis;

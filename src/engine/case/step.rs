@@ -12,8 +12,9 @@ use crate::engine::case::stage::Stage;
 use crate::engine::files::Detail;
 use crate::engine::observe::diagnose;
 use crate::engine::run::context::CaseLog;
-use crate::model::{Body, Claims, Condition, Phase, Step, StepEnd};
+use crate::model::{Body, ClaimedValues, Claims, Condition, Phase, Step, StepEnd, values_at};
 use crate::process::{Child, Exit};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -145,8 +146,27 @@ async fn watch_over(
 /// Reads what the step says of itself.
 fn claim(stage: &Stage<'_>, log: &mut CaseLog<'_>, step: &Step, phase: Phase) -> Result<()> {
     let Claims::Report { report, ok } = &step.claims else { return Ok(()) };
-    let (ok, note) = said_of_itself(&stage.folder("work").join(report), report, ok);
-    log.record(Body::Claim { case: log.case(), step: step.name.clone(), phase, ok, note })
+    let path = stage.folder("work").join(report);
+    let (ok, note) = said_of_itself(&path, report, ok);
+    log.record(Body::Claim { case: log.case(), step: step.name.clone(), phase, ok, note })?;
+    // Criteria speak of the uninterrupted run.
+    let report = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    match report.filter(|_| phase == Phase::Plan && log.events.address.is_none()) {
+        Some(report) => claimed(stage, log, step, &report),
+        None => Ok(()),
+    }
+}
+
+/// Writes down what the report holds where a rule asks for it.
+fn claimed(stage: &Stage<'_>, log: &mut CaseLog<'_>, step: &Step, report: &serde_json::Value) -> Result<()> {
+    let rules = stage.context.criteria.iter().filter_map(|rule| rule.claimed.as_ref());
+    let pointers: BTreeSet<&String> =
+        rules.filter(|claimed| claimed.artifact == step.name).map(|claimed| &claimed.pointer).collect();
+    for pointer in pointers {
+        let (case, step, values) = (log.case(), step.name.clone(), values_at(report, pointer));
+        log.record(Body::Claimed(ClaimedValues { case, step, pointer: pointer.clone(), values }))?;
+    }
+    Ok(())
 }
 
 /// Whether the report in `path` says that all is well, and how; nothing where it cannot be read.

@@ -9,8 +9,8 @@ use crate::engine::run::turns::Turns;
 use crate::evidence::{Bundle, Journal, Open, Redactor};
 use crate::fault::{Fault, Hazard};
 use crate::model::{
-    Body, CaseEvents, CheckResult, DatabaseState, FaultSpec, History, Outcome, Plan, Scenario, States, Verdict,
-    canonical,
+    Body, CaseEvents, CheckResult, Criterion, DatabaseState, FaultSpec, History, Outcome, Plan, Scenario, States,
+    Verdict, canonical,
 };
 use crate::registry::Registry;
 use crate::{Error, Result, check};
@@ -60,6 +60,8 @@ pub(in crate::engine) struct Rehearsed<'a> {
     pub(in crate::engine) run: &'a Run,
     pub(in crate::engine) scenario: &'a Scenario,
     pub(in crate::engine) plan: &'a Plan,
+    /// What its runbook demands.
+    pub(in crate::engine) criteria: Vec<Criterion>,
     pub(in crate::engine) dataset: &'a Dataset,
     /// The folder of the dataset, for `{dataset}`.
     pub(in crate::engine) dataset_dir: PathBuf,

@@ -14,6 +14,7 @@
 //! losses       the cases of a loss of power
 //! recovered    what databases recover to after one
 //! planning     from a scenario to its data and its plan
+//! criteria     what a runbook demands of a scenario
 //! context      what everything in a scenario may look up
 //! house        what all cases share: session, servers, templates
 //! need         programs and modules that a scenario asks for
@@ -23,6 +24,7 @@
 
 mod cases;
 pub(in crate::engine) mod context;
+mod criteria;
 pub(in crate::engine) mod golden;
 pub(in crate::engine) mod goldens;
 pub(in crate::engine) mod house;

@@ -4,7 +4,8 @@ use crate::dataset::Dataset;
 use crate::engine::Library;
 use crate::engine::points::pairs;
 use crate::engine::run::context::loses_power;
-use crate::model::{Engine, FaultSpec, Landmark, Place, Plan, Recovery, Scenario, Then};
+use crate::engine::run::criteria;
+use crate::model::{Criterion, Engine, FaultSpec, Landmark, Place, Plan, Recovery, Scenario, Then};
 use crate::registry::Registry;
 use crate::{Error, Result, flow};
 use std::collections::BTreeSet;
@@ -16,6 +17,8 @@ pub(in crate::engine) struct Prepared {
     /// The folder of the dataset.
     pub(in crate::engine) dataset_dir: PathBuf,
     pub(in crate::engine) plan: Plan,
+    /// What its runbook demands.
+    pub(in crate::engine) criteria: Vec<Criterion>,
 }
 
 /// The plan of a scenario.
@@ -37,7 +40,8 @@ pub(in crate::engine) fn prepare(registry: &Registry, library: &Library, scenari
     brings_data(&plan)?;
     known_places(registry, scenario, &plan)?;
     known_sources(&plan)?;
-    Ok(Prepared { dataset, dataset_dir, plan })
+    let criteria = criteria::of(registry, library, scenario, &plan)?;
+    Ok(Prepared { dataset, dataset_dir, plan, criteria })
 }
 
 fn known_databases(dataset: &Dataset, plan: &Plan) -> Result<()> {

@@ -3,6 +3,7 @@
 use crate::engine::points::Tier;
 use crate::engine::points::select::{Again, Hunt};
 use crate::engine::run::context::Run;
+use crate::engine::run::criteria;
 use crate::engine::run::goldens::Goldens;
 use crate::engine::run::keep::Keeper;
 use crate::engine::run::planning;
@@ -224,6 +225,7 @@ impl Rehearsal {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             tier: self.options.tier.name().to_owned(),
         })?;
+        run.journal.append(Body::Criteria(criteria::of_every_run()?))?;
         // As many scenarios are under way as cases may run: one that waits for its last case leaves no seat empty.
         let each = own.iter().map(|scenario| rehearse_or_say_why(&run, library, scenario, &self.options));
         let all = iter(each)

@@ -10,7 +10,7 @@ use crate::engine::run::golden;
 use crate::engine::run::planning::{self, Prepared};
 use crate::engine::run::tool_digest::tool_sha256;
 use crate::engine::{Library, Options, Tier};
-use crate::model::{Body, CaseRecord, ExpectRecord, GoldenShare, Scenario, Verdict};
+use crate::model::{Body, CaseRecord, CriteriaSet, ExpectRecord, GoldenShare, Scenario, Verdict};
 use crate::{Error, Result, check};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,13 +24,14 @@ pub(in crate::engine) async fn rehearse(
     scenario: &Scenario,
     options: &Options,
 ) -> Result<()> {
-    let Prepared { dataset, dataset_dir, plan } = planning::prepare(&run.registry, library, scenario)?;
+    let Prepared { dataset, dataset_dir, plan, criteria } = planning::prepare(&run.registry, library, scenario)?;
     let fixtures_dir = dataset_dir.parent().unwrap_or(&dataset_dir).to_owned();
     let tool_sha256 = tool_sha256(scenario, &plan, &library.root, &fixtures_dir)?;
     let mut context = Rehearsed {
         run,
         scenario,
         plan: &plan,
+        criteria,
         dataset: &dataset,
         dataset_dir,
         fixtures_dir,
@@ -39,6 +40,10 @@ pub(in crate::engine) async fn rehearse(
         idle: BTreeSet::new(),
     };
     run.journal.append(started(&context, &tool_sha256))?;
+    if !context.criteria.is_empty() && scenario.expect.is_none() {
+        let rules = context.criteria.clone();
+        run.journal.append(Body::Criteria(CriteriaSet { scenario: Some(scenario.name.clone()), rules }))?;
+    }
     if !options.plan_only && options.only.is_none() {
         mutation::prove(&context, options).await?;
     }

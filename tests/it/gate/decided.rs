@@ -4,7 +4,7 @@ use super::forged::Forged;
 use super::signed::{key, signed_with};
 use crate::cli::{Said, run};
 use rehearsal::gate::{Decision, Policy, Question, decide};
-use rehearsal::model::{Body, Verdict};
+use rehearsal::model::{Body, CriteriaSet, Event, Verdict};
 use rehearsal::registry::Registry;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -88,6 +88,7 @@ const REFUSALS: &[Refusal] = &[
         |forged| narrowed(forged, "\"allow_missing\":[]", "\"allow_missing\":[\"psql\"]"),
         "GEN-15 fail: --allow-missing",
     ),
+    ("criteria = true", demanded, "GEN-18 fail: fail: OURS-01; unknown: OURS-02"),
     ("same_commit = true", |_| (), "GEN-02 unknown: the run was in no git repository"),
     ("clean_tree = true", |_| (), "GEN-14 unknown: the run was in no git repository"),
     (
@@ -96,6 +97,29 @@ const REFUSALS: &[Refusal] = &[
         "GEN-14 fail: TREE_DIRTY: files differed from the commit, or were not in it",
     ),
 ];
+
+/// A runbook that demands what was not so, what was not seen, and what is not due yet.
+fn demanded(forged: &Forged) {
+    let rule = |id: &str, stage: &str, what: &str| {
+        serde_json::json!({
+            "id": id, "stage": stage, "severity": "block", "quote": "x",
+            "observed": { "what": what, "op": "=", "value": "1" },
+        })
+    };
+    let rules = [
+        rule("OURS-01", "rehearsal", "exit copy"),
+        rule("OURS-02", "before-cutover", "exit undo"),
+        rule("OURS-03", "before-reopen", "exit copy"),
+    ];
+    let rules = rules.map(|rule| serde_json::from_value(rule).unwrap()).to_vec();
+    forged.events(|events| {
+        let started = |event: &Event| matches!(event.body, Body::ScenarioStarted { .. });
+        let at = events.iter().position(started).unwrap();
+        let body = Body::Criteria(CriteriaSet { scenario: Some("survives".to_owned()), rules });
+        events.insert(at + 1, Event { body, ..events[at].clone() });
+    });
+    forged.derive();
+}
 
 fn narrowed(forged: &Forged, from: &str, to: &str) {
     forged.edit("plan.json", |text| text.replace(from, to)).sum();

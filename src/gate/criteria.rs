@@ -1,0 +1,31 @@
+//! What the runbooks demand, as one rule of the gate: whatever blocks, and has to be answered by now.
+
+use crate::evidence::attest::Stage;
+use crate::gate::decide::{Ruling, ruling};
+use crate::model::{CriterionStage, Ruled, RunRecord, Severity, Verdict, checklist};
+
+/// The rule. Where no scenario has a runbook there is nothing to answer, and nothing was shown.
+pub(super) fn rule(stage: Stage, record: &RunRecord) -> Ruling {
+    let is_asked = |ruled: &Ruled| {
+        ruled.rule.severity == Severity::Block && !ruled.is_answered_elsewhere() && due(ruled.rule.stage) <= stage
+    };
+    let asked: Vec<Ruled> = checklist(record).into_iter().filter(is_asked).collect();
+    let red = |verdict: Verdict| {
+        let ids: Vec<&str> =
+            asked.iter().filter(|ruled| ruled.verdict() == verdict).map(|ruled| ruled.rule.id.as_str()).collect();
+        (!ids.is_empty()).then(|| format!("{verdict}: {}", ids.join(", ")))
+    };
+    let against: Vec<String> = [Verdict::Fail, Verdict::Unknown].into_iter().filter_map(red).collect();
+    let found = if against.is_empty() { format!("{} green", asked.len()) } else { against.join("; ") };
+    let verdict = Verdict::worst(asked.iter().map(Ruled::verdict));
+    ruling("GEN-18", format!("the criteria of the runbooks that block {stage} are green"), verdict, found)
+}
+
+fn due(stage: CriterionStage) -> Stage {
+    match stage {
+        CriterionStage::Rehearsal => Stage::Rehearsal,
+        CriterionStage::BeforeCutover => Stage::BeforeCutover,
+        CriterionStage::BeforeReopen => Stage::BeforeReopen,
+        CriterionStage::After => Stage::After,
+    }
+}
