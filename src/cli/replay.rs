@@ -2,6 +2,7 @@
 
 use crate::cli::pause::Desk;
 use crate::cli::run::{KeepArg, conclude, observer};
+use crate::cli::server::ServerArgs;
 use crate::cli::{parsed, say, select};
 use crate::dataset::Dataset;
 use crate::engine::{Library, Options, Rehearsal, Tier};
@@ -26,6 +27,8 @@ pub(super) struct ReplayArgs {
     /// Whether its databases stay after the run; `rehearse clean` removes them.
     #[arg(long, value_enum, default_value_t = KeepArg::None)]
     keep: KeepArg,
+    #[command(flatten)]
+    server: ServerArgs,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -44,7 +47,8 @@ pub(super) async fn run(args: ReplayArgs) -> Result<ExitCode> {
     let interrupted = desk.interrupted();
     let only = Some(token.clone());
     // Everything is run: a shortcut of the full tier may be what a failure hides behind.
-    let options = Options { tier: Tier::Nightly, out: args.out, only, keep: args.keep.into(), ..Options::quick() };
+    let (keep, server) = (args.keep.into(), args.server.wanted()?);
+    let options = Options { tier: Tier::Nightly, out: args.out, only, keep, server, ..Options::quick() };
     let mut rehearsal = Rehearsal::open(Registry::builtin(), Executable::find()?, options)?.observed_by(observer());
     if args.pause_at.is_some() {
         rehearsal = rehearsal.paused_by(desk.pause());

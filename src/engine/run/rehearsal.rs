@@ -17,7 +17,7 @@ use crate::evidence::{Bundle, Journal, Observer, Redactor};
 use crate::model::{Body, FaultSpec, Omitted, RunRecord, Scenario, Shard, States, Token, Verdict};
 use crate::process::Executable;
 use crate::registry::Registry;
-use crate::target::{Base, Site, Wanted};
+use crate::target::{Base, Provider, Site, Wanted};
 use crate::{Error, Result, check};
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
 use std::path::PathBuf;
@@ -126,8 +126,11 @@ impl Rehearsal {
     /// Opens a session; nothing runs yet.
     ///
     /// # Errors
-    /// The base directory cannot be used.
+    /// The base directory cannot be used. Something is to be kept where nothing is.
     pub fn open(registry: Registry, executable: Executable, options: Options) -> Result<Rehearsal> {
+        if options.keep != Keep::None && matches!(options.server.provider, Provider::Docker | Provider::Remote(_)) {
+            return Err(Error::usage("--keep: nothing is left in a container or on somebody's server; use --pg local"));
+        }
         let house = House::open(executable, Site::new(Base::find(), options.server.clone()))?;
         Ok(Rehearsal { registry, house, options, observer: None, pause: None, key: None })
     }

@@ -50,3 +50,41 @@ fn a_server_that_is_not_there_is_named(#[case] arguments: &[&str], #[case] answe
     said.has(2, answer);
     said.has(2, "INCONCLUSIVE");
 }
+
+/// Root's servers run as another user; only root can be told so.
+#[test]
+fn a_cache_that_servers_cannot_reach_is_named_before_anything_is_fetched() {
+    let mut scratch = with_python("exit 1");
+    let closed = scratch.dir.path().join("closed");
+    std::fs::create_dir(&closed).unwrap();
+    std::fs::set_permissions(&closed, PermissionsExt::from_mode(0o700)).unwrap();
+    scratch.env.insert("REHEARSE_CACHE".into(), closed.join("cache").into());
+    let answer = match rustix::process::geteuid().is_root() {
+        true => "name a cache elsewhere with REHEARSE_CACHE",
+        false => "cannot fetch Postgres",
+    };
+    scratch.rehearse(&["run", "--pg", "fetch"]).has(2, answer);
+}
+
+#[test]
+fn a_folder_of_programs_that_do_not_run_does_not_hide_the_next_one() {
+    let mut scratch = with_python("exit 1");
+    let bin = scratch.dir.path().join("bin");
+    for program in ["postgres", "initdb"] {
+        std::fs::write(bin.join(program), "#!/bin/sh\nexit 1\n").unwrap();
+        std::fs::set_permissions(bin.join(program), PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    scratch.env.remove(std::ffi::OsStr::new("REHEARSE_PG_BIN"));
+    let found = Binaries::find(&Base::find(), &Wanted::default()).unwrap();
+    scratch.rehearse(&["doctor"]).has(0, &format!("ok postgres {} in {}", found.version, found.dir.display()));
+}
+
+#[test]
+fn several_versions_are_judged_one_after_the_other() {
+    let found = Binaries::find(&Base::find(), &Wanted::default()).unwrap();
+    let (here, nowhere) = (found.major().to_string(), "99");
+    let versions = format!("{here},{nowhere}");
+    let said = Scratch::with("stuck", STUCK).rehearse(&["run", "--pg", "local", "--pg-version", &versions]);
+    said.has(1, &format!("differs stuck {here} fail {nowhere} unknown"));
+    said.has(1, &format!("Postgres {here} and {nowhere} judge 0 of 1 scenarios alike"));
+}
