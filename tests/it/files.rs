@@ -129,7 +129,7 @@ async fn half_of_a_torn_write_is_there() {
     let watched = Watched::new();
     watched.shim.arm(&place(Axis::Write, 2, false), "work/a", FileAct::Torn).unwrap();
     assert_eq!(watched.run(&shell("printf 12345678 > a; echo after > b")).await.signal, Some(9));
-    assert_eq!(watched.files(), replay::Files::from([("work/a".to_owned(), b"1234".to_vec())]));
+    assert_eq!(watched.files(), replay::Files::from([("work/a".to_owned(), b"1234".to_vec().into())]));
 }
 
 #[tokio::test]
@@ -166,6 +166,6 @@ fn reset(watched: &Watched, files: &replay::Files) {
     fs::create_dir(watched.work()).unwrap();
     for (name, bytes) in files {
         let path: &Path = &watched.folder.path().join(name);
-        fs::write(path, bytes).unwrap();
+        fs::write(path, &bytes[..]).unwrap();
     }
 }

@@ -17,12 +17,14 @@
 //! What is tried counts, whether it succeeds or not. Struck is right before the operation. Linux only; static executables and stdio writes of C programs are not seen,
 //! which [`replay`] finds out: the record, replayed, must give the very files that are there.
 
+mod content;
 mod control;
 pub mod power;
 mod record;
 pub mod replay;
 mod trace;
 
+pub use content::Content;
 pub use control::FileAct;
 pub use record::{FileOp, OpKind, parse};
 pub use trace::traces;

@@ -1,7 +1,7 @@
 //! The self-check of the shim: its record, replayed on the files that were there before, must give the very files that
 //! are there now. What it did not see would otherwise be a place that no fault visits.
 
-use super::{FileOp, OpKind};
+use super::{Content, FileOp, OpKind};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +9,7 @@ use std::path::Path;
 
 /// Contents by path below a folder. `-shm` files of SQLite are left out: they are written through a mapping, and mean
 /// nothing once nobody has the database open.
-pub type Files = BTreeMap<String, Vec<u8>>;
+pub type Files = BTreeMap<String, Content>;
 
 /// All files below `parts` of `root`.
 ///
@@ -30,7 +30,8 @@ fn collect(root: &Path, folder: &Path, files: &mut Files) -> Result<()> {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             collect(root, &path, files)?;
         } else if !is_memory(&name) {
-            files.insert(name, fs::read(&path).map_err(|error| Error::io("read", &path, error))?);
+            let bytes = fs::read(&path).map_err(|error| Error::io("read", &path, error))?;
+            files.insert(name, bytes.into());
         }
     }
     Ok(())
@@ -57,13 +58,13 @@ struct Disk {
 impl Disk {
     fn of(files: &Files) -> Disk {
         let mut disk = Disk::default();
-        files.iter().for_each(|(name, bytes)| *disk.file(name) = bytes.clone());
+        files.iter().for_each(|(name, bytes)| *disk.file(name) = bytes.to_vec());
         disk
     }
 
     fn files(&self) -> Files {
         let seen = self.names.iter().filter(|(name, _)| !is_memory(name));
-        seen.map(|(name, inode)| (name.clone(), self.inodes[*inode].clone())).collect()
+        seen.map(|(name, inode)| (name.clone(), self.inodes[*inode].clone().into())).collect()
     }
 
     /// The content of a name, which appears now if it was not there.
@@ -138,7 +139,7 @@ mod tests {
 
     #[test]
     fn operations_in_order_give_the_files() {
-        let before = Files::from([("old".to_owned(), b"old".to_vec())]);
+        let before = Files::from([("old".to_owned(), b"old".to_vec().into())]);
         let ops = [
             op(OpKind::Create, "new.tmp", "", 0, ""),
             op(OpKind::Write, "new.tmp", "", 2, "abc"),
@@ -155,8 +156,8 @@ mod tests {
             op(OpKind::Rename, "whole/in/it", "whole/it", 0, ""),
         ];
         let after = replay(&before, &ops);
-        let same = ["new", "same"].map(|name| (name.to_owned(), b"\0\0abc".to_vec()));
-        let moved = [("whole/it".to_owned(), Vec::new())];
+        let same = ["new", "same"].map(|name| (name.to_owned(), b"\0\0abc".to_vec().into()));
+        let moved = [("whole/it".to_owned(), Vec::new().into())];
         assert_eq!(after, same.into_iter().chain(moved).collect::<Files>());
         assert_eq!(missed(&after, &before), ["new", "old", "same", "whole/it"]);
         assert_eq!(missed(&after, &after), [""; 0]);

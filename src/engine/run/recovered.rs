@@ -10,7 +10,7 @@ use crate::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use xxhash_rust::xxh3::{Xxh3, xxh3_128};
+use xxhash_rust::xxh3::Xxh3;
 
 /// See the module.
 pub(super) struct Recovered<'a> {
@@ -38,7 +38,7 @@ impl<'a> Recovered<'a> {
         for name in files.keys().chain(self.story.files.values()).collect::<BTreeSet<_>>() {
             let content = match files.get(name) {
                 Some(_) if is_beside(name) => continue,
-                Some(bytes) if !self.is_database(name, bytes) => format!("{:032x}", xxh3_128(bytes)),
+                Some(bytes) if !self.is_database(name, bytes) => format!("{:032x}", bytes.hash()),
                 found => self.state(name, found.is_some(), files)?,
             };
             whole.update(format!("{name} {content}\n").as_bytes());
@@ -64,7 +64,7 @@ impl<'a> Recovered<'a> {
         let parts: Vec<&String> = files.keys().filter(takes_part).collect();
         let mut whole = Xxh3::new();
         for part in &parts {
-            whole.update(format!("{part} {:032x}\n", xxh3_128(&files[*part])).as_bytes());
+            whole.update(format!("{part} {:032x}\n", files[*part].hash()).as_bytes());
         }
         let key = whole.digest128();
         if let Some(state) = self.known.get(&key) {

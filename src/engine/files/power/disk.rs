@@ -1,7 +1,7 @@
 //! What is durable and what is pending of recorded operations, and the subsets of it that a loss of power may leave.
 
 use crate::engine::files::replay::Files;
-use crate::engine::files::{FileOp, OpKind};
+use crate::engine::files::{Content, FileOp, OpKind};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many bytes of a write are there or not there together.
@@ -20,9 +20,8 @@ pub(super) struct Disk {
     pending_names: Vec<NameChange>,
 }
 
-#[derive(Default)]
 struct Inode {
-    durable: Vec<u8>,
+    durable: Content,
     pending: Vec<Change>,
 }
 
@@ -75,7 +74,7 @@ impl Disk {
 
     fn create(&mut self, path: &str) {
         let inode = self.inodes.len();
-        self.inodes.push(Inode::default());
+        self.inodes.push(Inode { durable: Vec::new().into(), pending: Vec::new() });
         self.names.insert(path.to_owned(), inode);
         self.pending_names.push(NameChange::Set(path.to_owned(), inode));
     }
@@ -113,15 +112,18 @@ impl Disk {
 
     /// What may be found if the power goes now, with the label of each.
     pub(super) fn losses(&self) -> Vec<(String, Files)> {
-        let kept = self.kept_changes();
+        let contents = |(label, keeps): (String, Kept)| {
+            let content = |(inode, of): (usize, &Inode)| keeps.content(inode, of);
+            (label, self.inodes.iter().enumerate().map(content).collect::<Vec<Content>>())
+        };
+        let kept: Vec<(String, Vec<Content>)> = self.kept_changes().into_iter().map(contents).collect();
         let mut losses = Vec::new();
         for names_kept in 0..=self.pending_names.len() {
             let mut names = self.durable_names.clone();
             self.pending_names[..names_kept].iter().for_each(|change| change.apply(&mut names));
-            for (label, keeps) in &kept {
-                let content = |inode: usize| keeps.content(inode, &self.inodes[inode]);
+            for (label, contents) in &kept {
                 let files = names.iter().filter(|(name, _)| !name.ends_with("-shm"));
-                let files = files.map(|(name, inode)| (name.clone(), content(*inode))).collect();
+                let files = files.map(|(name, inode)| (name.clone(), contents[*inode].clone())).collect();
                 losses.push((format!("{names_kept} of {} names, {label}", self.pending_names.len()), files));
             }
         }
@@ -176,7 +178,7 @@ enum Kept {
 }
 
 impl Kept {
-    fn content(&self, inode: usize, of: &Inode) -> Vec<u8> {
+    fn content(&self, inode: usize, of: &Inode) -> Content {
         let is_there = |index: usize| match self {
             Kept::None => false,
             Kept::All | Kept::Torn(_) => true,
@@ -221,7 +223,10 @@ impl NameChange {
     }
 }
 
-fn content(durable: &[u8], changes: &[&Change]) -> Vec<u8> {
+fn content(durable: &Content, changes: &[&Change]) -> Content {
+    if changes.is_empty() {
+        return durable.clone();
+    }
     let mut bytes = durable.to_vec();
     for change in changes {
         match change {
@@ -234,5 +239,5 @@ fn content(durable: &[u8], changes: &[&Change]) -> Vec<u8> {
             Change::AtLeast(length) => bytes.resize(bytes.len().max(*length), 0),
         }
     }
-    bytes
+    bytes.into()
 }

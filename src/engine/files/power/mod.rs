@@ -70,11 +70,10 @@ fn leaves_something(op: &FileOp) -> bool {
 
 fn fingerprint(files: &Files) -> u128 {
     let mut hash = xxhash_rust::xxh3::Xxh3::new();
-    for (name, bytes) in files {
+    for (name, content) in files {
         hash.update(&(name.len() as u64).to_le_bytes());
         hash.update(name.as_bytes());
-        hash.update(&(bytes.len() as u64).to_le_bytes());
-        hash.update(bytes);
+        hash.update(&content.hash().to_le_bytes());
     }
     hash.digest128()
 }
@@ -97,7 +96,7 @@ mod tests {
     }
 
     fn one(text: &str) -> Files {
-        Files::from([("a".to_owned(), text.as_bytes().to_vec())])
+        Files::from([("a".to_owned(), text.as_bytes().to_vec().into())])
     }
 
     /// The contents of `a` that are found in any image of the last operation and later ones.
