@@ -26,6 +26,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Kinds of operations, as in the record. */
@@ -36,7 +37,7 @@ enum op {
 /* What is counted. */
 enum axis { AXIS_NONE, AXIS_OP, AXIS_WRITE, AXIS_SYNC, AXIS_RENAME, AXIS_UNLINK, AXIS_LOCK };
 /* What is done at the point. */
-enum act { ACT_NONE, ACT_KILL, ACT_TORN, ACT_FULL, ACT_EIO, ACT_SHORT, ACT_BUSY };
+enum act { ACT_NONE, ACT_KILL, ACT_TORN, ACT_FULL, ACT_EIO, ACT_SHORT, ACT_BUSY, ACT_HOLD };
 enum { RECORD_OPS = 1, RECORD_DATA = 2 };
 
 struct control {
@@ -50,7 +51,7 @@ struct control {
     uint32_t lock;     /* thread that records right now */
     uint32_t attached; /* processes, also those that became another program */
     uint32_t unused;
-    char prefix[192];  /* of the paths that count, relative to the root */
+    char prefix[192];  /* the file whose operations count, relative to the root */
     char root[1024];
     char log[1024];
     char what[256];    /* what was struck */
@@ -223,21 +224,37 @@ static int on_axis(enum op op, uint32_t axis) {
     }
 }
 
+/* Whether what is done to `path` counts: its name begins like that of the file, beside it or in a folder there. */
+static int belongs(const char *path) {
+    size_t length = strnlen(page->prefix, sizeof page->prefix);
+    const char *slash = memrchr(page->prefix, '/', length), *own = strrchr(path, '/');
+    size_t folder = slash ? (size_t)(slash - page->prefix) + 1 : 0;
+    return strncmp(path, page->prefix, folder) == 0
+        && strncmp(own ? own + 1 : path, page->prefix + folder, length - folder) == 0;
+}
+
 static void die(void) {
     /* The whole group of the tool, as the harness would. */
     syscall(SYS_kill, 0, SIGKILL);
     for (;;) pause();
 }
 
+/* Until the harness takes the act away; if it is gone, for a minute. */
+static void wait_for_harness(void) {
+    struct timespec pause = {0, 500 * 1000};
+    for (int i = 0; i < 120 * 1000 && __atomic_load_n(&page->act, __ATOMIC_SEQ_CST) == ACT_HOLD; i++) nanosleep(&pause, NULL);
+}
+
 /* Counts an operation and says what is to be done with it. */
 static enum act reach(enum op op, const char *path) {
     if (!page->act || !on_axis(op, page->axis)) return ACT_NONE;
-    if (strncmp(path, page->prefix, strnlen(page->prefix, sizeof page->prefix)) != 0) return ACT_NONE;
+    if (!belongs(path)) return ACT_NONE;
     uint64_t n = __atomic_add_fetch(&page->counted, 1, __ATOMIC_SEQ_CST);
     if (page->forever ? n < page->nth : n != page->nth) return ACT_NONE;
     if (!__atomic_exchange_n(&page->fired, 1, __ATOMIC_SEQ_CST)) {
         snprintf(page->what, sizeof page->what, "%c %s", (char)op, path);
     }
+    if (page->act == ACT_HOLD) wait_for_harness();
     if (page->act == ACT_KILL || (page->act == ACT_TORN && op != OP_WRITE)) die();
     return (enum act)page->act;
 }

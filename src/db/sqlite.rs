@@ -8,6 +8,7 @@ use crate::db::sqlite_value;
 use crate::db::state::Volatile;
 use crate::error::{Error, Result};
 use crate::model::{DatabaseState, TableDigest};
+use rusqlite::ffi::SQLITE_IOERR_SHORT_READ;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::collections::BTreeMap;
@@ -211,8 +212,10 @@ fn failed(what: &str, error: rusqlite::Error) -> Error {
     Error::environment(what).caused_by(error)
 }
 
+/// A file that ends too early is damaged, too; SQLite calls that a short read.
 fn is_damage(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+    let is_cut_off = error.sqlite_error().is_some_and(|error| error.extended_code == SQLITE_IOERR_SHORT_READ);
+    is_cut_off || matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
 fn damage(connection: &Connection) -> rusqlite::Result<Vec<String>> {

@@ -5,6 +5,9 @@
 //! key, a row that nothing refers to); then the tool goes on. At an endpoint of a source it is that source that is
 //! written, else one that the address draws.
 //!
+//! Between files the points are locks, syncs and renames: a tool asks for a lock of a source before it reads, and syncs
+//! and renames what it has made of it.
+//!
 //! What is right: the tool refuses, or the target shows each source as it was at one moment, before or after the write;
 //! one that shows some tables before and some after has read in several snapshots. A write after the tool's last read
 //! is one that it cannot see, and the moment before is right. Either way the way out follows, also after success
@@ -30,7 +33,7 @@ impl Fault for SrcWrite {
     }
 
     fn axes(&self) -> &'static [Axis] {
-        &[Axis::Stmt, Axis::Commit]
+        &[Axis::Stmt, Axis::Commit, Axis::Sync, Axis::Rename, Axis::Lock]
     }
 
     fn hazard(&self, arg: Option<&str>) -> Result<Hazard, String> {

@@ -119,7 +119,7 @@ fn guards(profile: &Profile, tool: &Tool) -> Vec<Guard> {
     let mut elsewhere = guard("folder-that-is-not-there", "dry-run", &["migrate"], &[], 2, "is no folder");
     folder(&mut elsewhere.command, "{work}/nowhere");
     let mut other = guard("folder-of-something-else", "migrate", &["migrate"], &[], 2, "it is missing");
-    folder(&mut other.command, "{dataset}");
+    folder(&mut other.command, "{work}"); // of the case alone: the tool locks it
     let mut mode = guard("unknown-mode", "health", &["health"], &[], 2, "it is `legacy` or `consolidated`");
     mode.command.env.insert(profile.variables.mode.clone(), "both".to_owned());
     vec![

@@ -4,7 +4,7 @@
 //! news          that a fault has struck, from a proxy or from the file shim
 //! file          faults of files
 //! server        srv.*: the case's own server goes away and comes back
-//! source_write  src.write, with statements made by writable
+//! source_write  src.write, with statements made by writable; to files: file_write
 //! lock          lock.hold
 //! setting       cfg.*
 //! input         input.*
@@ -12,6 +12,7 @@
 //! ```
 
 mod file;
+mod file_write;
 mod input;
 mod lock;
 mod news;
@@ -105,6 +106,10 @@ pub(in crate::engine) async fn strike(
 ) -> Result<()> {
     let place = &injury.address.first().place;
     if place.axis.is_of_files() {
+        if let Hazard::WriteSource(write) = injury.hazard {
+            what = format!("{what}; {}", source_write::write(stage, log, place, write).await?);
+            file::let_go(stage, place)?;
+        }
         log.record(Body::FaultFired { case: log.case(), address: injury.address.clone(), what })?;
         return if injury.hazard.ends_the_tool() { kill(stage, child).await } else { Ok(()) };
     }

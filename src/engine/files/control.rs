@@ -24,6 +24,8 @@ pub enum FileAct {
     Short,
     /// EAGAIN.
     Busy,
+    /// It waits until it is let go.
+    Hold,
 }
 
 const MAGIC: u64 = 0x314d_4948_5348_4552;
@@ -108,6 +110,10 @@ impl Control {
         self.write(AXIS, &[axis.to_le_bytes(), act_number(act).to_le_bytes()].concat())
     }
 
+    pub(super) fn let_go(&self) -> Result<()> {
+        self.write(AXIS + 4, &[0; 4])
+    }
+
     pub(super) fn struck(&self) -> Result<Option<String>> {
         let fired = self.read::<4>(FIRED)?;
         if u32::from_le_bytes(fired) == 0 {
@@ -146,5 +152,6 @@ fn act_number(act: FileAct) -> u32 {
         FileAct::Error => 4,
         FileAct::Short => 5,
         FileAct::Busy => 6,
+        FileAct::Hold => 7,
     }
 }

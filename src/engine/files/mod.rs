@@ -1,8 +1,8 @@
 //! The file shim: what a tool does to files below one folder, counted, recorded, and injured at the n-th.
 //!
 //! `shim/shim.c` is compiled by the build script, embedded, and preloaded into the tool (`LD_PRELOAD`). It counts like
-//! the proxy does, under the name of an endpoint: the path of its file, and whatever else begins with that path
-//! (`-wal`, `-journal`, `.tmp`).
+//! the proxy does, under the name of an endpoint: its file, and what has a name that begins like it (`-wal`, `-journal`,
+//! `.tmp`), beside it or in a folder there, where tools build what they rename later.
 //!
 //! # Points
 //! | axis | counted |
@@ -124,6 +124,14 @@ impl Shim {
         self.control.arm(place, file, act)
     }
 
+    /// What is held at its point goes on ([`FileAct::Hold`]).
+    ///
+    /// # Errors
+    /// The control page cannot be written.
+    pub fn let_go(&self) -> Result<()> {
+        self.control.let_go()
+    }
+
     /// Nothing strikes any more, and nothing is recorded.
     ///
     /// # Errors
@@ -150,6 +158,13 @@ impl Shim {
     }
 }
 
+/// Whether what is done to `path` counts for the endpoint of `file`, as `belongs` in `shim/shim.c` has it.
+pub fn belongs(path: &str, file: &str) -> bool {
+    let name_at = |path: &str| path.rfind('/').map_or(0, |slash| slash + 1);
+    let (folder, name) = file.split_at(name_at(file));
+    path.starts_with(folder) && path[name_at(path)..].starts_with(name)
+}
+
 /// Whether an operation counts on `axis`.
 pub fn counts(kind: OpKind, axis: Axis) -> bool {
     use OpKind::{Allocate, Create, Lock, Map, Rename, Resize, Sync, Unlink, Write};
@@ -161,5 +176,22 @@ pub fn counts(kind: OpKind, axis: Axis) -> bool {
         Axis::Unlink => kind == Unlink,
         Axis::Lock => kind == Lock,
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::itself("files/core.db", true)]
+    #[case::a_log_beside_it("files/core.db-wal", true)]
+    #[case::built_in_a_folder_there("files/.new/core.db", true)]
+    #[case::another("files/score.db", false)]
+    #[case::of_that_name_elsewhere("work/core.db", false)]
+    #[case::in_a_folder_of_that_name("files/core.db/a", false)]
+    fn what_belongs_to_a_file(#[case] path: &str, #[case] expected: bool) {
+        assert_eq!(belongs(path, "files/core.db"), expected);
     }
 }

@@ -1,6 +1,6 @@
 //! A record as traces, as those of the proxies: each operation once on each axis on which it counts.
 
-use super::{FileOp, OpKind, counts};
+use super::{FileOp, OpKind, belongs, counts};
 use crate::engine::Traces;
 use crate::engine::proxy::{Point, Trace};
 use crate::model::Axis;
@@ -9,14 +9,14 @@ use std::sync::Arc;
 
 /// The points of each endpoint, in the order of the record. `files` holds the path of each below the watched folder.
 ///
-/// An endpoint counts what the shim counts for it: whatever begins with its path.
+/// An endpoint counts what the shim counts for it: whatever belongs to it.
 pub fn traces(ops: &[FileOp], files: &BTreeMap<String, String>) -> Traces {
     let mut labels = Labels::default();
     files.iter().map(|(endpoint, file)| (endpoint.clone(), trace(ops, file, &mut labels))).collect()
 }
 
 fn trace(ops: &[FileOp], file: &str, labels: &mut Labels) -> Trace {
-    let of_file = ops.iter().filter(|op| op.counted_path().starts_with(file));
+    let of_file = ops.iter().filter(|op| belongs(op.counted_path(), file));
     let points = of_file.flat_map(|op| {
         let label = labels.of(op);
         let axes = Axis::ALL.into_iter().filter(|axis| counts(op.kind, *axis));

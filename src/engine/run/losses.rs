@@ -5,7 +5,7 @@ use crate::Result;
 use crate::engine::Options;
 use crate::engine::case::power::{Loss, Story};
 use crate::engine::files::power::{Image, each_image, images_at_end};
-use crate::engine::files::{self, FileOp, counts};
+use crate::engine::files::{self, FileOp, belongs, counts};
 use crate::engine::points::{Tier, sample, spread};
 use crate::engine::run::context::Rehearsed;
 use crate::engine::run::golden::Golden;
@@ -162,7 +162,7 @@ fn numbers(story: &Story) -> Vec<Option<Number>> {
     let mut last = None;
     let number = |(index, op): (usize, &FileOp)| {
         for ((endpoint, file), times) in story.files.iter().zip(&mut times) {
-            if counts(op.kind, Axis::Op) && op.counted_path().starts_with(file.as_str()) {
+            if counts(op.kind, Axis::Op) && belongs(op.counted_path(), file) {
                 *times += 1;
                 last = Some(Number { endpoint: endpoint.clone(), nth: *times, after: index + 1 });
             }

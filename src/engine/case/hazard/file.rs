@@ -4,6 +4,7 @@ use super::Injury;
 use crate::engine::case::stage::Stage;
 use crate::engine::files::{FileAct, Shim};
 use crate::fault::{FileHarm, Hazard};
+use crate::model::Place;
 use crate::{Error, Result};
 
 /// Arms it for the children that are started next.
@@ -17,6 +18,11 @@ pub(super) fn arm<'s>(stage: &'s Stage<'_>, injury: &Injury) -> Result<&'s Shim>
     Ok(shim)
 }
 
+/// What was held at a point goes on.
+pub(super) fn let_go(stage: &Stage<'_>, place: &Place) -> Result<()> {
+    stage.shim(&place.endpoint).map_or(Ok(()), |(shim, _)| shim.let_go())
+}
+
 /// What the shim does at the point.
 fn act(hazard: Hazard) -> Option<FileAct> {
     match hazard {
@@ -26,6 +32,7 @@ fn act(hazard: Hazard) -> Option<FileAct> {
         Hazard::InjureFile(FileHarm::Broken) => Some(FileAct::Error),
         Hazard::InjureFile(FileHarm::Short) => Some(FileAct::Short),
         Hazard::InjureFile(FileHarm::Busy) => Some(FileAct::Busy),
+        Hazard::WriteSource(_) => Some(FileAct::Hold),
         _ => None,
     }
 }

@@ -1,6 +1,7 @@
 //! `src.write`: one row in each table of a source that is copied, in one transaction, while the tool is parked.
 
 use crate::db::postgres;
+use crate::engine::case::hazard::file_write;
 use crate::engine::case::hazard::writable::Table;
 use crate::engine::case::stage::{Holding, Place as Kept, Stage};
 use crate::engine::observe;
@@ -14,11 +15,11 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 pub(super) async fn write(stage: &Stage<'_>, log: &mut CaseLog<'_>, place: &Place, write: Write) -> Result<String> {
     let source = choose(stage, place)?;
     let before = stage.context.run.keep(observe::state(stage, source).await?)?;
-    let (pool, database) = stage.database(&source.endpoint)?;
-    let mut connection = pool.connect(&pool.cluster().admin(database)).await?;
-    let written = in_one_transaction(&mut connection, stage, source, write).await;
-    let _ = connection.close().await; // what it did is over
-    let what = match written? {
+    let written = match &source.place {
+        Kept::Sqlite { path } => file_write::write(path, |table| is_copied(stage, source, table), write)?,
+        Kept::Postgres { .. } => to_server(stage, source, write).await?,
+    };
+    let what = match written {
         Written::Rows(tables) => format!("{} in {}", verb(write), tables.join(", ")),
         Written::KeptOut => return Ok(format!("{}: the tool keeps writers out", source.endpoint)),
     };
@@ -30,22 +31,37 @@ pub(super) async fn write(stage: &Stage<'_>, log: &mut CaseLog<'_>, place: &Plac
 
 /// The source of the endpoint itself, else one that the place draws.
 fn choose<'s>(stage: &'s Stage<'_>, place: &Place) -> Result<&'s Holding> {
-    let is_ours = |holding: &&Holding| holding.is_source && matches!(holding.place, Kept::Postgres { .. });
-    let sources: Vec<&Holding> = stage.holdings().iter().filter(is_ours).collect();
+    let sources: Vec<&Holding> = stage.holdings().iter().filter(|holding| holding.is_source).collect();
     if let Some(own) = sources.iter().find(|source| source.endpoint == place.endpoint) {
         return Ok(own);
     }
     let drawn = canonical::sha256_hex(place.to_string().as_bytes());
     let number = usize::from_str_radix(&drawn[..6], 16).unwrap_or(0);
-    let none = || Error::environment("src.write needs a Postgres source");
+    let none = || Error::environment("src.write needs a source");
     sources.get(number % sources.len().max(1)).copied().ok_or_else(none)
 }
 
-enum Written {
+pub(super) enum Written {
     /// The tables that got another row, lost one or have a changed one.
     Rows(Vec<String>),
     /// The tool holds locks that no writer passes.
     KeptOut,
+}
+
+async fn to_server(stage: &Stage<'_>, source: &Holding, write: Write) -> Result<Written> {
+    let (pool, database) = stage.database(&source.endpoint)?;
+    let mut connection = pool.connect(&pool.cluster().admin(database)).await?;
+    let written = in_one_transaction(&mut connection, stage, source, write).await;
+    let _ = connection.close().await; // what it did is over
+    written
+}
+
+/// Whether a table is copied, or a declared transformation reads it.
+fn is_copied(stage: &Stage<'_>, source: &Holding, table: &str) -> bool {
+    let plan = stage.context.plan;
+    let copies = &plan.parity.copies;
+    let is_copied = copies.iter().any(|copy| copy.source == source.endpoint && copy.source_table == table);
+    is_copied || plan.parity.same_names || plan.maps_source(table)
 }
 
 async fn in_one_transaction(
@@ -71,9 +87,7 @@ async fn in_one_transaction(
     if changed.is_empty() { Err(none()) } else { Ok(Written::Rows(changed)) }
 }
 
-/// The tables that are copied, or that a declared transformation reads.
 async fn tables(connection: &mut PgConnection, stage: &Stage<'_>, source: &Holding) -> Result<Vec<Table>> {
-    let plan = stage.context.plan;
     let described: Vec<String> = sqlx::query_scalar(include_str!("writable.sql"))
         .fetch_all(connection)
         .await
@@ -81,11 +95,7 @@ async fn tables(connection: &mut PgConnection, stage: &Stage<'_>, source: &Holdi
     let parse = |text: &String| serde_json::from_str::<Table>(text);
     let tables: std::result::Result<Vec<Table>, _> = described.iter().map(parse).collect();
     let mut tables = tables.map_err(|error| Error::bug("the description of a table").caused_by(error))?;
-    tables.retain(|table| {
-        let is_copied =
-            plan.parity.copies.iter().any(|copy| copy.source == source.endpoint && copy.source_table == table.name);
-        is_copied || plan.parity.same_names || plan.maps_source(&table.name)
-    });
+    tables.retain(|table| is_copied(stage, source, &table.name));
     Ok(tables)
 }
 
@@ -114,7 +124,7 @@ async fn one_row(connection: &mut PgConnection, table: &Table, write: Write) -> 
     Ok(Tried::Nothing)
 }
 
-fn verb(write: Write) -> &'static str {
+pub(super) fn verb(write: Write) -> &'static str {
     match write {
         Write::Insert => "insert",
         Write::Update => "update",
