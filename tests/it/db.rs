@@ -395,7 +395,11 @@ fn damage_is_found_and_a_missing_file_is_an_error() {
 #[test]
 fn wherever_a_file_is_cut_off_it_is_whole_or_damaged_and_never_unreadable() {
     let folder = tempfile::tempdir().unwrap();
-    let whole = sqlite_file(&folder, "whole", "create table t (a); create index i on t (a); insert into t select value || hex(zeroblob(300)) from json_each('[1,2,3,4,5,6,7,8,9]')");
+    let whole = sqlite_file(
+        &folder,
+        "whole",
+        "create table t (a); create index i on t (a); insert into t select value || hex(zeroblob(300)) from json_each('[1,2,3,4,5,6,7,8,9]')",
+    );
     let (bytes, cut) = (std::fs::read(&whole).unwrap(), folder.path().join("cut"));
     for length in (0..bytes.len()).step_by(512) {
         std::fs::write(&cut, &bytes[..length]).unwrap();

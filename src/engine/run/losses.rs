@@ -11,6 +11,7 @@ use crate::engine::run::context::Rehearsed;
 use crate::engine::run::golden::Golden;
 use crate::engine::run::recovered::Recovered;
 use crate::model::{Address, At, Axis, Coverage, FaultPoint, FaultSpec, Fingerprint, Place};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What is visited: with the state, if there is one.
@@ -26,9 +27,11 @@ pub(super) fn plan(
     let none = Coverage { points: 0, classes: 0, visited: 0, lost: 0 };
     let Some(story) = golden.first.stories.get(&fault.during) else { return Ok((none, Vec::new())) };
     let named = named(context, fault, options);
-    let (images, losses) = losses(context, story, named.as_deref())?;
-    let classes = losses.len() as u64;
     let is_sample = named.is_none() && options.tier == Tier::Quick;
+    let operations = if is_sample { OPERATIONS } else { usize::MAX };
+    let after = spread((1..=story.ops.len()).collect(), operations, context.scenario.seed).into_iter().collect();
+    let (images, losses) = losses(context, story, named.as_deref(), &after)?;
+    let classes = losses.len() as u64;
     let number = if is_sample { sample(context.scenario.faults.len()).max(LEAST) } else { losses.len() };
     let address = |place| Address::one(FaultPoint { kind: fault.kind.clone(), arg: None, place });
     let visited = spread(losses, number, context.scenario.seed).into_iter();
@@ -42,6 +45,9 @@ pub(super) fn plan(
 
 /// States are many and unlike each other: the quick tier takes no fewer.
 const LEAST: usize = 6;
+
+/// The quick tier makes the states after so many operations: each state is opened, to see what it recovers to.
+const OPERATIONS: usize = 40;
 
 /// The places that somebody names; nothing where all are meant.
 fn named(context: &Rehearsed<'_>, fault: &FaultSpec, options: &Options) -> Option<Vec<Place>> {
@@ -68,19 +74,25 @@ fn is_at(meant: &Place, state: &Place) -> bool {
 }
 
 /// How many states there are, and the ones that differ in what they recover to: those during the step, then those after
-/// its end. With places only the states there.
-fn losses(context: &Rehearsed<'_>, story: &Story, named: Option<&[Place]>) -> Result<(u64, Vec<Loss>)> {
+/// its end. With places only the states there; only those right after the operations of these numbers, and at the end.
+fn losses(
+    context: &Rehearsed<'_>,
+    story: &Story,
+    named: Option<&[Place]>,
+    after: &BTreeSet<usize>,
+) -> Result<(u64, Vec<Loss>)> {
     let numbers = numbers(story);
-    let is_wanted = |after: usize| match (named, &numbers[after - 1]) {
+    let is_counted = |after: usize| match (named, &numbers[after - 1]) {
         (Some(places), Some(number)) => {
             places.iter().any(|place| place.endpoint == number.endpoint && place.nth == number.nth)
         }
         (_, number) => number.is_some(),
     };
     let mut found = Found { images: 0, losses: Vec::new(), trouble: None, recovered: Recovered::new(context, story)? };
+    let is_wanted = |number: usize| after.contains(&number) && is_counted(number);
     each_image(&story.before, &story.ops, is_wanted, |image| found.add(story, &numbers, named, image, false));
     found.recovered.forget();
-    if !story.ops.is_empty() && is_wanted(story.ops.len()) {
+    if !story.ops.is_empty() && is_counted(story.ops.len()) {
         let at_end = images_at_end(&story.before, &story.ops);
         at_end.into_iter().for_each(|image| found.add(story, &numbers, named, image, true));
     }

@@ -72,7 +72,8 @@ impl<'a> Recovered<'a> {
         }
         parts.iter().try_for_each(|part| relocate::put(part, &files[*part], &self.story.root, &self.dir))?;
         let state = sqlite::found_state(&self.dir.join(name), &self.volatile)?;
-        let state = canonical::sha256(&state)?;
+        // However it is damaged: nobody goes on with it.
+        let state = if state.is_damaged() { "damaged".to_owned() } else { canonical::sha256(&state)? };
         parts.iter().try_for_each(|part| remove(&self.dir.join(part)))?;
         self.known.insert(key, state.clone());
         Ok(state)
