@@ -6,7 +6,8 @@ use crate::cli::server::ServerArgs;
 use crate::cli::{annotate, parsed, say, say_aside, select};
 use crate::engine::{self, Again, Entry, Finished, Keep, Library, Options, Rehearsal, Tier};
 use crate::evidence::Observer;
-use crate::model::{Body, SPAN_FORMS, Scenario, Shard, Verdict, parse_span};
+use crate::gate::{Expected, verify};
+use crate::model::{Baseline, Body, SPAN_FORMS, Scenario, Shard, Verdict, parse_span};
 use crate::process::Executable;
 use crate::registry::Registry;
 use crate::report::{Live, summary};
@@ -45,6 +46,9 @@ pub(super) struct RunArgs {
     /// Only this part of the cases, such as 1/3: several machines share a run, and `rehearse merge` joins their bundles.
     #[arg(long, value_name = "K/N")]
     shard: Option<Shard>,
+    /// Say in the reports in what this run differs from that bundle, which must be green.
+    #[arg(long, value_name = "BUNDLE")]
+    baseline: Option<PathBuf>,
     /// The seed of the data and of samples, in place of that of the scenarios.
     #[arg(long)]
     seed: Option<u64>,
@@ -117,7 +121,8 @@ pub(super) async fn run(args: RunArgs) -> Result<ExitCode> {
 async fn on(args: &RunArgs, server: Wanted, interrupted: impl Future<Output = ()>) -> Result<Option<Finished>> {
     let registry = Registry::builtin();
     known_kinds(&registry, &args.kind)?;
-    let options = Options { server, ..args.options() };
+    let baseline = args.baseline.as_deref().map(|bundle| baseline(&registry, bundle)).transpose()?;
+    let options = Options { server, baseline, ..args.options() };
     let jobs = options.jobs;
     if let Some(version) = Site::new(Base::find(), options.server.clone()).would_fetch() {
         say_aside(&format!(
@@ -173,6 +178,21 @@ impl RunArgs {
             allow_missing: self.allow_missing.clone(),
             ..quick
         }
+    }
+}
+
+/// What is to be compared with; it must be what was sealed, and green.
+fn baseline(registry: &Registry, bundle: &Path) -> Result<Baseline> {
+    let verification = verify(registry, bundle, &Expected::default())?;
+    let verdict = verification.verdict();
+    match (verification.environment, verification.root_sha256) {
+        (Some(environment), Some(root)) if verdict == Verdict::Pass => {
+            Ok(Baseline::of(&verification.record, &environment, &root))
+        }
+        _ => Err(Error::usage(format!(
+            "--baseline {}: it is no green run that verifies; look with `rehearse verify`",
+            bundle.display()
+        ))),
     }
 }
 

@@ -20,6 +20,7 @@ pub(super) fn merged(own: RunRecord, order: &[String], parts: &[(String, &RunRec
         started: records().map(|record| record.started.clone()).min().unwrap_or_default(),
         duration_us: records().map(|record| record.duration_us).max().unwrap_or_default(),
         scenarios: order.iter().filter_map(|name| scenario(name, parts)).collect(),
+        baseline: records().find_map(|record| record.baseline.clone()),
         criteria: records().next().map(|record| record.criteria.clone()).unwrap_or_default(),
         notes,
         proofs: records().flat_map(|record| record.proofs.clone()).collect(),

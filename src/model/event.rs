@@ -1,9 +1,9 @@
 //! What happened, one line each: the only record that reports and checks read.
 
 use crate::model::{
-    Address, CheckResult, ClaimedValues, Coverage, CriteriaSet, Cutover, ExpectRecord, FileRecord, GoldenShare, Moment,
-    Obstacle, Omitted, Outcome, Phase, Proof, ReportAge, Role, SequenceUse, ShardMerged, SharePlan, TableDifference,
-    TableDigest, Unvisited, Verdict, WentBack,
+    Address, Baseline, CheckResult, ClaimedValues, Coverage, CriteriaSet, Cutover, ExpectRecord, FileRecord,
+    GoldenShare, Moment, Obstacle, Omitted, Outcome, Phase, Proof, ReportAge, Role, SequenceUse, ShardMerged,
+    SharePlan, TableDifference, TableDigest, Unvisited, Verdict, WentBack,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -82,6 +82,9 @@ pub enum Body {
     /// A scenario was not rehearsed, as the caller allowed.
     #[serde(rename = "scenario.omitted")]
     ScenarioOmitted(Omitted),
+    /// The last green run, with which this one is compared.
+    #[serde(rename = "baseline")]
+    Baseline(Baseline),
     /// What the runbook of a scenario demands.
     #[serde(rename = "criteria")]
     Criteria(CriteriaSet),

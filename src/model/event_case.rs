@@ -15,6 +15,7 @@ impl Body {
             | Body::BudgetOver(_)
             | Body::ScenarioOmitted(_)
             | Body::RunInterrupted {}
+            | Body::Baseline(_)
             | Body::Criteria(_)
             | Body::ShardPlanned(_)
             | Body::ShardMerged(_)

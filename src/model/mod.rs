@@ -2,6 +2,7 @@
 
 mod address;
 mod asked;
+mod baseline;
 pub mod canonical;
 mod checklist;
 mod criterion;
@@ -34,6 +35,7 @@ mod way_back;
 
 pub use address::{Address, Axis, BadAddress, FaultPoint, Fingerprint, Place, is_name, is_shell_safe, parse_kind};
 pub use asked::{Asked, AskedFile};
+pub use baseline::{Baseline, Change};
 pub use checklist::{Half, Ruled, checklist};
 pub use criterion::{
     Claimed, ClaimedValues, CriteriaFile, CriteriaSet, Criterion, CriterionStage, Observed, Op, Severity, values_at,

@@ -1,8 +1,8 @@
 //! A run as reports see it: the events, folded by scenario and case. A pure function of the events.
 
 use crate::model::{
-    Address, Body, CaseEvents, CheckResult, Coverage, CriteriaSet, Criterion, Event, ExpectRecord, Omitted, Outcome,
-    SharePlan, Unvisited, Verdict, WayBack, ways_back,
+    Address, Baseline, Body, CaseEvents, CheckResult, Coverage, CriteriaSet, Criterion, Event, ExpectRecord, Omitted,
+    Outcome, SharePlan, Unvisited, Verdict, WayBack, ways_back,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,6 +21,8 @@ pub struct RunRecord {
     pub duration_us: u64,
     /// In the order in which they started.
     pub scenarios: Vec<ScenarioRecord>,
+    /// The run that it is compared with.
+    pub baseline: Option<Baseline>,
     /// What holds for every run.
     pub criteria: Vec<Criterion>,
     /// Sentences that concern no case.
@@ -100,6 +102,8 @@ pub struct CaseRecord {
     pub within: String,
     /// What happened, in order.
     pub events: Vec<Body>,
+    /// When each of it happened, in microseconds since the start of the run.
+    pub times_us: Vec<u64>,
     /// How long it took; 0 while it is not finished.
     pub duration_us: u64,
     /// When it started, since the start of the run.
@@ -152,6 +156,7 @@ impl RunRecord {
                     record.faults.push((kind.clone(), during.clone(), *coverage));
                 }
             }
+            Body::Baseline(baseline) => self.baseline = Some(baseline.clone()),
             Body::Criteria(CriteriaSet { scenario: None, rules }) => self.criteria.clone_from(rules),
             Body::Criteria(CriteriaSet { scenario: Some(scenario), rules }) => {
                 if let Some(record) = self.scenario(scenario) {
@@ -306,6 +311,7 @@ impl CaseRecord {
             _ => {}
         }
         self.events.push(body.clone());
+        self.times_us.push(mono_us);
     }
 
     /// The verdict: the worst of its word and its checks; unknown while it is not finished.
@@ -322,6 +328,11 @@ impl CaseRecord {
     /// The checks that are not green.
     pub fn red(&self) -> impl Iterator<Item = &CheckResult> {
         self.checks.iter().filter(|check| check.verdict != Verdict::Pass)
+    }
+
+    /// What happened, with its time in microseconds since the start of the run.
+    pub fn timed(&self) -> impl Iterator<Item = (&Body, u64)> {
+        self.events.iter().zip(self.times_us.iter().copied())
     }
 
     /// As checks read it.

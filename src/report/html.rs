@@ -5,18 +5,22 @@
 //! file.
 
 use super::case::{folder, log, next_command, place, word};
+use super::checklist::{criteria, demands, green};
 use super::diagnosis::diagnosis;
+use super::lanes::lanes;
 use super::markup::{STYLE, anchor, badge, escape, table};
 use super::matrix::{Cell, Matrix};
 use super::tally::{CheckTally, ParityTally};
 use super::timeline::timeline;
 use super::words::{count, duration, plural};
 use super::{Report, Tally, red, way_back};
-use crate::model::{CaseRecord, Half, RunRecord, ScenarioRecord, Severity, States, Verdict, checklist, words};
+use crate::model::{CaseRecord, RunRecord, ScenarioRecord, States, Verdict};
 use std::collections::BTreeMap;
 
 const MAX_BLOCKING: usize = 6;
 const MAX_RED_CASES: usize = 100;
+const MAX_CHANGES: usize = 60;
+const MAX_LANES: usize = 60;
 const MAX_LOG_LINES: usize = 40;
 
 /// Writes `report.html`.
@@ -39,13 +43,15 @@ impl Report for Html {
             head(record, &tally),
             blocking(record),
             facts(record, &tally, &matrix),
-            criteria(record),
+            demands(record),
+            changes(record),
             faults(&matrix),
             checks(record),
             scenarios(record),
             ways_back(record),
+            criteria(record),
             red_cases(record, states),
-            format!("<h2 id=\"time\">Time</h2>\n{}", timeline(record)),
+            format!("<h2 id=\"time\">Time</h2>\n{}{}", timeline(record), golden_lanes(record)),
             all_cases(record),
             by_hand(record),
         ];
@@ -110,19 +116,22 @@ fn blocking(record: &RunRecord) -> String {
 }
 
 fn facts(record: &RunRecord, tally: &Tally, matrix: &Matrix) -> String {
-    let green = record.scenarios.iter().filter(|scenario| scenario.verdict == Some(Verdict::Pass)).count();
-    let (passed, planned) = matrix.total();
+    let passed = record.scenarios.iter().filter(|scenario| scenario.verdict == Some(Verdict::Pass)).count();
+    let (survived, planned) = matrix.total();
     let share = |green: u64, all: u64| format!("{}/{}", count(green), count(all));
     let (parity, over) = tally.parity.as_ref().map_or(("not asked".to_owned(), String::new()), parity);
     let planted = match tally.mutations {
         (_, 0) => "no change was planted".to_owned(),
         (seen, all) => format!("{} planted changes were seen", share(seen, all)),
     };
-    let canaries =
-        format!("{} canaries as planned{}", share(tally.canaries.0, tally.canaries.1), criteria_green(record));
+    let canaries = match tally.canaries {
+        (_, 0) => None,
+        (green, all) => Some(format!("{} canaries as planned", share(green, all))),
+    };
+    let asides: Vec<String> = canaries.into_iter().chain(green(record)).collect();
     let facts = [
-        (share(green as u64, record.scenarios.len() as u64), "scenarios green", canaries),
-        (share(passed, planned), "faults survived", sampled(tally)),
+        (share(passed as u64, record.scenarios.len() as u64), "scenarios green", asides.join(", ")),
+        (share(survived, planned), "faults survived", sampled(tally)),
         (parity, "differing rows and objects", over),
         (rollback(tally.rollback.as_ref()), "rollback", planted),
     ];
@@ -130,16 +139,6 @@ fn facts(record: &RunRecord, tally: &Tally, matrix: &Matrix) -> String {
         format!("<div class=\"fact\"><b>{number}</b>{what}<br><span class=\"dim\">{aside}</span></div>\n")
     };
     format!("<div class=\"facts\">\n{}</div>\n", facts.iter().map(fact).collect::<String>())
-}
-
-/// Of the criteria that a run can answer.
-fn criteria_green(record: &RunRecord) -> String {
-    let rules: Vec<_> = checklist(record).into_iter().filter(|ruled| !ruled.is_answered_elsewhere()).collect();
-    let green = rules.iter().filter(|ruled| ruled.verdict() == Verdict::Pass).count() as u64;
-    match rules.len() as u64 {
-        0 => String::new(),
-        all => format!(", {}/{} criteria green", count(green), count(all)),
-    }
 }
 
 fn sampled(tally: &Tally) -> String {
@@ -169,37 +168,25 @@ fn rollback(tally: Option<&CheckTally>) -> String {
     }
 }
 
-/// What the runbooks demand; what blocks and is not green comes first.
-fn criteria(record: &RunRecord) -> String {
-    let mut rules = checklist(record);
-    if rules.is_empty() {
-        return String::new();
+/// In what it differs from the last green run, where there is one to compare with.
+fn changes(record: &RunRecord) -> String {
+    let Some(baseline) = &record.baseline else { return String::new() };
+    let changes = baseline.changes(record);
+    let name = escape(&baseline.run);
+    if changes.is_empty() {
+        return format!("<h2 id=\"changes\">Since {name}</h2>\n<p>Nothing is different but times.</p>\n");
     }
-    rules.sort_by_key(|ruled| (ruled.is_answered_elsewhere(), std::cmp::Reverse(ruled.verdict())));
-    let rows = rules.iter().map(|ruled| {
-        let half = |half: &Option<Half>| {
-            let text = |half: &Half| {
-                format!("{}<br><span class=\"dim\">{}</span>", escape(&half.found), escape(&half.expected))
-            };
-            half.as_ref().map_or(String::new(), text)
-        };
-        let (badge, observed) = match ruled.rule.severity {
-            _ if !ruled.is_answered_elsewhere() => {
-                (badge(ruled.verdict(), &ruled.verdict().to_string()), half(&ruled.observed))
-            }
-            Severity::Manual => ("to sign".to_owned(), "<span class=\"dim\">a person signs it</span>".to_owned()),
-            _ => (
-                "at the gate".to_owned(),
-                "<span class=\"dim\"><code>rehearse gate</code> answers it</span>".to_owned(),
-            ),
-        };
-        let link = |name: &String| format!("<a href=\"#{}\">{}</a>", anchor(name), escape(name));
-        let evidence: Vec<String> = ruled.evidence.iter().map(link).collect();
-        let sentence = escape(&words(&ruled.rule.quote));
-        vec![badge, escape(&ruled.rule.id), sentence, half(&ruled.claimed), observed, evidence.join("<br>")]
+    let rows = changes.iter().take(MAX_CHANGES).map(|change| {
+        let whole = if change.scenario.is_empty() { "the run" } else { &change.scenario };
+        [whole, &change.what, &change.then, &change.now].map(escape).to_vec()
     });
-    let heads = ["", "id", "the runbook says", "claimed", "observed", "shown by"];
-    format!("<h2 id=\"criteria\">Criteria</h2>\n{}", table("What the runbooks demand", &heads, rows))
+    let rest = match changes.len().saturating_sub(MAX_CHANGES) as u64 {
+        0 => String::new(),
+        more => format!("<p>and {} more</p>\n", count(more)),
+    };
+    let heads = ["of", "what", "in the last green run", "in this one"];
+    let table = table("What is different from the last green run", &heads, rows);
+    format!("<h2 id=\"changes\">Since {name}</h2>\n{table}{rest}")
 }
 
 fn faults(matrix: &Matrix) -> String {
@@ -322,17 +309,29 @@ fn red_case(scenario: &ScenarioRecord, case: &CaseRecord, states: &States) -> St
     let left_out = lines.len().saturating_sub(MAX_LOG_LINES);
     lines.drain(..left_out);
     format!(
-        "<h3 id=\"{}\">{} {} <code>{}</code></h3>\n<pre>{}</pre>\n<p>Repeat it: <code>{}</code></p>\n\
+        "<h3 id=\"{}\">{} {} <code>{}</code></h3>\n<pre>{}</pre>\n{}<p>Repeat it: <code>{}</code></p>\n\
          <details><summary>What happened</summary><pre>{}</pre><p>Logs: <code>{}</code></p></details>\n",
         anchor(&case.case),
         badge(case.verdict(), word(case).0),
         escape(&scenario.scenario),
         escape(&place),
         escape(diagnosis(scenario, case, states, "").trim_end()),
+        lanes(scenario, case),
         escape(&next_command(scenario, case)),
         escape(&lines.join("\n")),
         escape(&folder(case)),
     )
+}
+
+/// The first uninterrupted run of each scenario that is no canary.
+fn golden_lanes(record: &RunRecord) -> String {
+    let plain = record.scenarios.iter().filter(|scenario| scenario.expect.is_none());
+    let of = |scenario: &ScenarioRecord| {
+        let svg = lanes(scenario, scenario.golden().next()?);
+        let name = escape(&scenario.scenario);
+        (!svg.is_empty()).then(|| format!("<details><summary>{name}, uninterrupted</summary>\n{svg}</details>\n"))
+    };
+    plain.filter_map(of).take(MAX_LANES).collect()
 }
 
 fn all_cases(record: &RunRecord) -> String {

@@ -5,10 +5,11 @@ use super::markup::sign;
 use super::matrix::Matrix;
 use super::words::{count, duration, plain};
 use super::{Report, Tally, red};
-use crate::model::{CaseRecord, RunRecord, ScenarioRecord, States, Verdict};
+use crate::model::{CaseRecord, Change, Ruled, RunRecord, ScenarioRecord, States, Verdict, checklist};
 
 const MAX_BYTES: usize = 900 * 1024;
 const MAX_RED_CASES: usize = 50;
+const MAX_CHANGES: usize = 30;
 
 /// Writes `summary.md`.
 pub struct Markdown;
@@ -33,7 +34,15 @@ impl Report for Markdown {
             duration(record.duration_us)
         );
         let notes: String = record.notes.iter().map(|note| format!("> {}\n\n", cell(note))).collect();
-        bounded(head + &notes + &scenarios(record) + &faults(record) + &red_cases(record)).into_bytes()
+        bounded(
+            head + &notes
+                + &scenarios(record)
+                + &changes(record)
+                + &faults(record)
+                + &demands(record)
+                + &red_cases(record),
+        )
+        .into_bytes()
     }
 }
 
@@ -46,6 +55,42 @@ fn scenarios(record: &RunRecord) -> String {
     };
     let rows: String = record.scenarios.iter().map(row).collect();
     format!("| | scenario | cases | time | why |\n|---|---|---|---|---|\n{rows}\n")
+}
+
+/// In what it differs from the last green run, where there is one to compare with.
+fn changes(record: &RunRecord) -> String {
+    let Some(baseline) = &record.baseline else { return String::new() };
+    let changes = baseline.changes(record);
+    let head = format!("## Since {}\n\n", cell(&baseline.run));
+    if changes.is_empty() {
+        return head + "Nothing is different but times.\n\n";
+    }
+    let row = |change: &Change| {
+        let whole = if change.scenario.is_empty() { "the run" } else { &change.scenario };
+        format!("| {} | {} | {} | {} |\n", cell(whole), cell(&change.what), cell(&change.then), cell(&change.now))
+    };
+    let rows: String = changes.iter().take(MAX_CHANGES).map(row).collect();
+    let rest = match changes.len().saturating_sub(MAX_CHANGES) as u64 {
+        0 => String::new(),
+        more => format!("and {} more\n\n", count(more)),
+    };
+    format!("{head}| of | what | in the last green run | in this one |\n|---|---|---|---|\n{rows}\n{rest}")
+}
+
+/// What the runbooks demand and was not shown to be so.
+fn demands(record: &RunRecord) -> String {
+    let rules = checklist(record);
+    let asked = || rules.iter().filter(|ruled| !ruled.is_answered_elsewhere());
+    if asked().next().is_none() {
+        return String::new();
+    }
+    let open: Vec<&Ruled> = asked().filter(|ruled| ruled.verdict() != Verdict::Pass).collect();
+    let line = |ruled: &&Ruled| {
+        let verdict = ruled.verdict();
+        format!("- {} {verdict} {}: {}\n", sign(verdict), cell(&ruled.rule.id), cell(&ruled.rule.quote))
+    };
+    let (green, all) = (count((asked().count() - open.len()) as u64), count(asked().count() as u64));
+    format!("## Criteria\n\n{green}/{all} green\n\n{}\n", open.iter().map(line).collect::<String>())
 }
 
 fn faults(record: &RunRecord) -> String {

@@ -4,11 +4,13 @@
 
 mod annotations;
 mod case;
+mod checklist;
 mod diagnosis;
 mod explanation;
 mod html;
 mod json;
 mod junit;
+mod lanes;
 mod live;
 mod markdown;
 mod markup;

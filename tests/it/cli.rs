@@ -2,6 +2,7 @@
 //!
 //! Scratch repositories have scenarios only: datasets and tools that are shipped can be named from anywhere.
 
+mod comparing;
 #[cfg(feature = "docker")]
 mod docker;
 mod fetch;
@@ -13,11 +14,11 @@ mod replaying;
 mod scratch;
 mod shrinking;
 
-pub(crate) use scratch::{GREEN, Said, Scratch, run};
+pub(crate) use scratch::{GREEN, STUCK, Said, Scratch, run};
 
 use rehearsal::process::{self, Exit, Signal};
 use rstest::rstest;
-use scratch::{STUCK, cases, environment, report, root, until};
+use scratch::{cases, environment, report, root, until};
 use std::time::Duration;
 
 #[rstest]

@@ -68,8 +68,10 @@ fn each_part_of_an_open_set_has_one_name_and_one_file_and_is_registered() {
     let rest = [
         "annotations",
         "case",
+        "checklist",
         "diagnosis",
         "explanation",
+        "lanes",
         "live",
         "markup",
         "matrix",

@@ -14,7 +14,7 @@ use crate::engine::run::turns::Turns;
 use crate::engine::{House, Keep, Library, Look, Missing, Pause, missing};
 use crate::evidence::attest::MachineKey;
 use crate::evidence::{Bundle, Journal, Observer, Redactor};
-use crate::model::{Body, FaultSpec, Omitted, RunRecord, Scenario, Shard, States, Token, Verdict};
+use crate::model::{Baseline, Body, FaultSpec, Omitted, RunRecord, Scenario, Shard, States, Token, Verdict};
 use crate::process::Executable;
 use crate::registry::Registry;
 use crate::target::{Base, Provider, Site, Wanted};
@@ -43,6 +43,8 @@ pub struct Options {
     pub again: Again,
     /// Only this part of the cases; nothing: all.
     pub shard: Option<Shard>,
+    /// The run that this one is compared with in reports.
+    pub baseline: Option<Baseline>,
     /// Only where this failure may have gone on other data.
     pub hunt: Option<Hunt>,
     /// Golden runs and points, no injured case.
@@ -68,6 +70,7 @@ impl Options {
             only: None,
             again: Again::new(),
             shard: None,
+            baseline: None,
             hunt: None,
             plan_only: false,
             keep: Keep::None,
@@ -219,7 +222,7 @@ impl Rehearsal {
             keeper,
             pause: self.pause,
         };
-        let plan = sealing::freeze(&run, library, scenarios, &self.options)?;
+        let (plan, environment) = sealing::freeze(&run, library, scenarios, &self.options)?;
         let is_own = |scenario: &&Scenario| plan.own_scenarios().contains(&scenario.name.as_str());
         let own: Vec<&Scenario> = scenarios.iter().filter(is_own).collect();
         run.journal.append(Body::RunStarted {
@@ -229,6 +232,9 @@ impl Rehearsal {
             tier: self.options.tier.name().to_owned(),
         })?;
         run.journal.append(Body::Criteria(criteria::of_every_run()?))?;
+        if let Some(baseline) = &self.options.baseline {
+            run.journal.append(Body::Baseline(baseline.clone().seen_from(&environment)))?;
+        }
         // As many scenarios are under way as cases may run: one that waits for its last case leaves no seat empty.
         let each = own.iter().map(|scenario| rehearse_or_say_why(&run, library, scenario, &self.options));
         let all = iter(each)

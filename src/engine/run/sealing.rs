@@ -26,12 +26,13 @@ pub(in crate::engine) fn freeze(
     library: &Library,
     scenarios: &[Scenario],
     options: &Options,
-) -> Result<PlanFile> {
+) -> Result<(PlanFile, EnvironmentFile)> {
     let plan = plan(run, scenarios, options);
     run.bundle.write_json(PLAN, &plan)?;
     run.bundle.write_json(ASKED, &asked(run, library, scenarios))?;
-    run.bundle.write_json(ENVIRONMENT, &environment(&library.root, &run.house))?;
-    Ok(plan)
+    let environment = environment(&library.root, &run.house);
+    run.bundle.write_json(ENVIRONMENT, &environment)?;
+    Ok((plan, environment))
 }
 
 /// A scenario that is wrong says so when it is rehearsed.

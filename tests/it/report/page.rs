@@ -85,13 +85,13 @@ fn all_colours_can_be_told_from_their_ground_in_light_and_dark() {
 }
 
 fn assert_balanced(page: &str) {
-    const EMPTY: [&str; 6] = ["meta", "br", "wbr", "rect", "line", "!DOCTYPE"];
+    const EMPTY: [&str; 4] = ["meta", "br", "wbr", "!DOCTYPE"];
     let mut open: Vec<&str> = Vec::new();
     for tag in page.split('<').skip(1) {
         let name: &str = tag.split([' ', '>', '/', '\n']).next().unwrap();
         match tag.strip_prefix('/') {
             Some(rest) => assert_eq!(open.pop(), rest.split('>').next(), "near {tag}"),
-            None if EMPTY.contains(&name) => {}
+            None if EMPTY.contains(&name) || tag.split('>').next().is_some_and(|tag| tag.ends_with('/')) => {}
             None => open.push(name),
         }
     }
@@ -123,4 +123,22 @@ fn contrast(one: &[f64], other: &[f64]) -> f64 {
     };
     let (a, b) = (light(one), light(other));
     (a.max(b) + 0.05) / (a.min(b) + 0.05)
+}
+
+#[test]
+fn a_red_case_has_a_lane_for_everybody_and_its_fault_is_shaded_across_all() {
+    let (_, red) = runs().into_iter().find(|(name, _)| *name == "red").unwrap();
+    let page = render("html", &red);
+    let of_case = page.split("<svg").find(|svg| svg.contains("0003-9c1e03 over")).expect("no lanes");
+    let svg = of_case.split("</svg>").next().unwrap();
+    for lane in ["harness", "tool", "source", "target"] {
+        assert!(svg.contains(&format!(">{lane}</text>")), "no lane of the {lane}");
+    }
+    let shade = svg.split("<rect").find(|rect| rect.contains("fill-opacity=\"0.18\"")).expect("nothing is shaded");
+    assert!(shade.contains("y=\"0\"") && shade.contains("height=\"88\""), "not across all lanes: {shade}");
+    assert!(shade.contains("proc.kill@pg.target:stmt-9c1e03.3: COMMIT"), "{shade}");
+    for mark in ["run (injured)", "run (recovery)", "pg.target at the end", "looks, judges"] {
+        assert!(svg.contains(&format!("<title>{mark}</title>")), "no {mark} in {svg}");
+    }
+    assert!(page.contains(", uninterrupted</summary>"), "no lanes of a golden run");
 }
