@@ -175,7 +175,7 @@ async fn a_run_that_is_asked_to_end_seals_what_it_saw_and_leaves_nothing() {
     assert_eq!(child.wait().await.unwrap(), Exit { code: Some(2), signal: None });
     base.is_clean_of(&session, Duration::ZERO).await;
     let journal = scratch.journal();
-    assert!(journal.contains("interrupted; the rest was not rehearsed") && journal.contains("run.finished"));
+    assert!(journal.contains("run.interrupted") && journal.contains("run.finished"));
     assert!(scratch.bundle().join("SHA256SUMS").is_file(), "not sealed");
     base.is_gone().await;
 }

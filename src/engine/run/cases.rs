@@ -105,7 +105,7 @@ async fn run_all<'a>(
             turns.pass_over(&context.scenario.name, &planned.fault.during, &planned.address);
             return Ok::<_, Error>(None);
         }
-        let taken = injured::run(context, golden, &planned, tool_sha256, options).await?;
+        let taken = Box::pin(injured::run(context, golden, &planned, tool_sha256, options)).await?;
         Ok(Some((planned, taken)))
     });
     let ran: Vec<Option<_>> = iter(runs).buffer_unordered(options.jobs.max(1)).try_collect().await?;

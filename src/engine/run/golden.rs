@@ -42,7 +42,8 @@ pub(in crate::engine) async fn run(context: &Rehearsed<'_>, checkpoints: &BTreeS
         let second = Recording { traces: first.traces.clone(), ..Recording::default() };
         return Ok(Golden::of(context, events, [first, second], end.1 == Verdict::Pass));
     }
-    let (first, second) = tokio::join!(recorded(context, &mut one, checkpoints), recorded(context, &mut two, &none));
+    let (first, second) =
+        tokio::join!(Box::pin(recorded(context, &mut one, checkpoints)), Box::pin(recorded(context, &mut two, &none)));
     let golden = one.events.clone();
     let (first_trouble, second_trouble) = (trouble(&first), trouble(&second));
     let ends =

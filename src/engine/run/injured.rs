@@ -98,7 +98,7 @@ async fn injured<'a>(
     if checkpoint.is_some() || planned.loss.is_some() {
         course.before.clear();
     }
-    let taken = case::injured(&stage, log, &golden.events, &course, &injuries).await?;
+    let taken = Box::pin(case::injured(&stage, log, &golden.events, &course, &injuries)).await?;
     Ok((stage, taken))
 }
 

@@ -286,7 +286,8 @@ async fn rehearse_or_say_why(run: &Run, library: &Library, scenario: &Scenario, 
         (None, None) if run.turns.is_over() => {
             Err(Error::environment("the budget was over before it began; give more time, or name fewer scenarios"))
         }
-        (None, None) => scenario::rehearse(run, library, scenario, options).await,
+        // On the heap: unoptimised, what all of it is in the middle of does not fit on the stack of a thread.
+        (None, None) => Box::pin(scenario::rehearse(run, library, scenario, options)).await,
     };
     if let Err(error) = result {
         let (scenario, why) = (scenario.name.clone(), error.to_string());
