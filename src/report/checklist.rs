@@ -9,22 +9,27 @@ const MAX_OPEN: usize = 6;
 /// What the runbooks demand and was not shown to be so.
 pub(super) fn demands(record: &RunRecord) -> String {
     let rules = checklist(record);
-    let open: Vec<&Ruled> =
+    let mut open: Vec<&Ruled> =
         rules.iter().filter(|ruled| !ruled.is_answered_elsewhere() && ruled.verdict() != Verdict::Pass).collect();
     if open.is_empty() {
         return String::new();
     }
+    open.sort_by_key(|ruled| std::cmp::Reverse(ruled.verdict()));
     let line = |ruled: &&Ruled| {
         let found = ruled.observed.iter().chain(&ruled.claimed).find(|half| half.verdict == ruled.verdict());
-        let found = found.map_or(String::new(), |half| format!("{}, and must be: {}", half.found, half.expected));
+        let found = found.map_or(String::new(), |half| format!("{}; must be: {}", half.found, half.expected));
         let badge = badge(ruled.verdict(), &ruled.rule.id);
-        format!("<li>{badge} {}: {}</li>\n", escape(&words(&ruled.rule.quote)), escape(&found))
+        format!(
+            "<li>{badge} {}<br><span class=\"dim\">{}</span></li>\n",
+            escape(&words(&ruled.rule.quote)),
+            escape(&found)
+        )
     };
     let lines: String = open.iter().take(MAX_OPEN).map(line).collect();
     let more = open.len().saturating_sub(MAX_OPEN) as u64;
     let rest = if more > 0 { format!("<li>and {} more</li>\n", count(more)) } else { String::new() };
     format!(
-        "<h2 id=\"demands\">Not shown in this run</h2>\n<ul>\n{lines}{rest}</ul>\n\
+        "<h2 id=\"demands\">Criteria that are not green</h2>\n<ul>\n{lines}{rest}</ul>\n\
          <p><a href=\"#criteria\">All criteria</a></p>\n"
     )
 }
