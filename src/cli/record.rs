@@ -11,6 +11,7 @@ use crate::model::{Cutover, Scenario, ScenarioRecord, Verdict};
 use crate::registry::Registry;
 use crate::{Error, Result};
 use clap::Args;
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -66,9 +67,9 @@ pub(super) async fn run(args: RecordArgs) -> Result<ExitCode> {
     let unpack = tempfile::tempdir().map_err(|error| Error::io("create", &std::env::temp_dir(), error))?;
     let library = Library::find(&here, unpack.path())?;
     let scenario = scenario(&registry, &library, &rehearsed.scenario)?;
-    let (cutover, bundle) = (args.cutover(&decision, &policy, rehearsed), args.bundle.as_path());
+    let (cutover, states) = (args.cutover(&decision, &policy, rehearsed), &decision.verification.states);
     let asked =
-        Asked { scenario: &scenario, rehearsed, bundle, cutover, lives, argv: args.argv.clone(), work: here.clone() };
+        Asked { scenario: &scenario, rehearsed, states, cutover, lives, argv: args.argv.clone(), work: here.clone() };
     let real = prepare(&registry, &library, asked).await?;
     nothing_drifted(&real)?;
     if args.dry_run {
@@ -107,6 +108,7 @@ impl RecordArgs {
             policy: policy.name.clone(),
             policy_sha256: policy.sha256.clone(),
             reads_rows: !self.definitions_only,
+            left: BTreeMap::new(), // `prepare` knows
         }
     }
 }

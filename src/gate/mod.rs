@@ -11,6 +11,7 @@
 //! policy     what has to be true before something is done
 //! decide     the gate: a bundle under a policy
 //! origin     whether it is of the expected commit, tool and data
+//! recorded   the same of a record of the real migration
 //! rejudged   whether checks answer again as they did
 //! shards     the parts of a merged run
 //! merged     what they saw together
@@ -31,6 +32,7 @@ mod merge;
 mod merged;
 mod origin;
 mod policy;
+mod recorded;
 mod rejudged;
 mod sealed;
 mod shards;

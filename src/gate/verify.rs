@@ -8,7 +8,7 @@ use crate::evidence::{EVENTS, Redactor};
 use crate::gate::sealed::Sealed;
 use crate::gate::signoff::{self, Signoffs, SignoffsAsked};
 use crate::gate::told::Told;
-use crate::gate::{Code, Family, TrustedKey, attested, claims, complete, derived, origin, rejudged, shards};
+use crate::gate::{Code, Family, TrustedKey, attested, claims, complete, derived, origin, recorded, rejudged, shards};
 use crate::model::canonical::sha256_hex;
 use crate::model::{AskedFile, EnvironmentFile, PlanFile, RunRecord, States, Verdict};
 use crate::registry::Registry;
@@ -144,6 +144,7 @@ pub fn verify(registry: &Registry, root: &Path, expected: &Expected) -> Result<V
     complete::check(registry, &told, &mut complaints);
     if parts.is_empty() {
         rejudged::check(registry, &told, &mut complaints);
+        recorded::check(&told, &mut complaints);
     }
     origin::check(&told, expected, &mut complaints);
     claims::check(&told, &mut complaints);

@@ -1,6 +1,7 @@
 //! What a record of the real migration rests on.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The tier of a bundle that is the record of a real migration, and no rehearsal.
 pub const RECORD_TIER: &str = "record";
@@ -20,4 +21,6 @@ pub struct Cutover {
     pub policy_sha256: String,
     /// Whether rows are read before and after, or definitions only.
     pub reads_rows: bool,
+    /// What the rehearsed step has left, by endpoint: digests of states.
+    pub left: BTreeMap<String, String>,
 }

@@ -1,8 +1,8 @@
 //! A run as reports see it: the events, folded by scenario and case. A pure function of the events.
 
 use crate::model::{
-    Address, Baseline, Body, CaseEvents, CheckResult, Coverage, CriteriaSet, Criterion, Event, ExpectRecord, Omitted,
-    Outcome, SharePlan, Unvisited, Verdict, WayBack, ways_back,
+    Address, Baseline, Body, CaseEvents, CheckResult, Coverage, CriteriaSet, Criterion, Cutover, Event, ExpectRecord,
+    Omitted, Outcome, SharePlan, Unvisited, Verdict, WayBack, ways_back,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,6 +31,8 @@ pub struct RunRecord {
     pub omitted: BTreeMap<String, String>,
     /// Whether it was asked to end before its end.
     pub is_interrupted: bool,
+    /// What it rests on, if it is the record of a real migration.
+    pub cutover: Option<Cutover>,
     /// Per dataset: kinds of planted change that the comparison saw, and how many there were.
     pub proofs: BTreeMap<String, (u64, u64)>,
     /// The worst of everything; nothing while the run is not finished.
@@ -139,6 +141,7 @@ impl RunRecord {
                 self.notes.push(format!("{scenario} was left out, as allowed: no {missing}"));
                 self.omitted.insert(scenario.clone(), missing.clone());
             }
+            Body::CutoverStarted(cutover) => self.cutover = Some(cutover.clone()),
             Body::RunInterrupted {} => {
                 self.notes.push("interrupted; the rest was not rehearsed".to_owned());
                 self.is_interrupted = true;

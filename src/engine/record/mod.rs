@@ -9,17 +9,20 @@
 //! schema    definitions without names of owners, before and after the rehearsed step (pure)
 //! prepare   all of it put together, and every drift named
 //! run       the step itself, and the bundle
+//! judge     how it went, from what is on record (pure)
 //! child     its process, whose output is shown as it comes
 //! ```
 
 mod child;
 mod command;
+mod judge;
 mod live;
 mod prepare;
 mod run;
 mod schema;
 
 pub use child::Said;
+pub use judge::{judged, word};
 pub use live::Live;
 pub use prepare::{Asked, Prepared, prepare};
 pub use run::{Sealing, record};

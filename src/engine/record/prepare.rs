@@ -8,13 +8,14 @@ use crate::engine::run::tool_digest::tool_sha256;
 use crate::engine::{Library, SOURCE_SHA256};
 use crate::error::ErrorKind;
 use crate::evidence::Redactor;
-use crate::model::canonical::sha256_hex;
-use crate::model::{self, AskedFile, Cutover, DatabaseState, Difference, Scenario, ScenarioRecord, Step, TargetSpec};
+use crate::model::{
+    self, AskedFile, Cutover, DatabaseState, Difference, Scenario, ScenarioRecord, States, Step, TargetSpec,
+};
 use crate::process::Spawn;
 use crate::registry::Registry;
 use crate::{Error, Result};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What somebody wants to do for real.
 pub struct Asked<'a> {
@@ -22,8 +23,8 @@ pub struct Asked<'a> {
     pub scenario: &'a Scenario,
     /// As it was rehearsed.
     pub rehearsed: &'a ScenarioRecord,
-    /// The bundle in which it was, whose states are read.
-    pub bundle: &'a Path,
+    /// What the databases held then.
+    pub states: &'a States,
     /// What is written down of it.
     pub cutover: Cutover,
     /// The real databases.
@@ -58,10 +59,10 @@ pub struct Prepared {
 /// Reads the real databases and compares all there is to compare.
 ///
 /// # Errors
-/// Usage: no such step, or a database that is not named. Evidence: a state is not in the bundle. Environment: a database
-/// cannot be read.
+/// Usage: no such step, or a database that is not named. Evidence: the rehearsal has not come to the step. Environment: a
+/// database cannot be read.
 pub async fn prepare(registry: &Registry, library: &Library, asked: Asked<'_>) -> Result<Prepared> {
-    let Asked { scenario, rehearsed, bundle, cutover, argv, work, .. } = asked;
+    let Asked { scenario, rehearsed, states, mut cutover, argv, work, .. } = asked;
     let prepared = planning::prepare(registry, library, scenario)?;
     let step = step(&prepared.plan.steps, &cutover.step)?;
     let fixtures = prepared.dataset_dir.parent().unwrap_or(&prepared.dataset_dir);
@@ -74,7 +75,9 @@ pub async fn prepare(registry: &Registry, library: &Library, asked: Asked<'_>) -
     if tool_sha256 != rehearsed.tool_sha256 {
         drifts.push(drift(format!("the tool (build {})", &SOURCE_SHA256[..8]), &rehearsed.tool_sha256, &tool_sha256));
     }
-    let [expected, after] = around(rehearsed, &cutover.step, bundle)?;
+    let [expected, left] = around(rehearsed, &cutover.step)?;
+    let (expected, after) = (known(&expected, states), known(&left, states));
+    cutover.left = left;
     let before = read(&lives, cutover.reads_rows).await?;
     drifts.extend(before.iter().flat_map(|(endpoint, found)| of_schema(endpoint, expected.get(endpoint), found)));
     let scenarios = [(scenario.name.clone(), model::Asked::of(scenario, &prepared.plan))].into();
@@ -135,22 +138,14 @@ fn named(targets: &[TargetSpec], mut lives: Vec<Live>) -> Result<Vec<(String, Li
     }
 }
 
-/// What was seen right before and right after the rehearsed step, by endpoint. Of a merged run it lies in a part.
-fn around(rehearsed: &ScenarioRecord, step: &str, bundle: &Path) -> Result<[BTreeMap<String, DatabaseState>; 2]> {
+/// The digests of what was seen right before and right after the rehearsed step, by endpoint.
+fn around(rehearsed: &ScenarioRecord, step: &str) -> Result<[BTreeMap<String, String>; 2]> {
+    let found = rehearsed.golden().next().and_then(|golden| schema::around(golden, step));
     let none = format!("no uninjured run of `{}` in the bundle has come to `{step}`", rehearsed.scenario);
-    let golden = rehearsed.golden().next().ok_or_else(|| Error::new(ErrorKind::Evidence, none.clone()))?;
-    let [before, after] = schema::around(golden, step).ok_or_else(|| Error::new(ErrorKind::Evidence, none))?;
-    let folder = bundle.join(&golden.within).join("states");
-    let states = |digests: BTreeMap<String, String>| {
-        digests.into_iter().map(|(endpoint, digest)| Ok((endpoint, state(&folder, &digest)?))).collect::<Result<_>>()
-    };
-    Ok([states(before)?, states(after)?])
+    found.ok_or_else(|| Error::new(ErrorKind::Evidence, none))
 }
 
-/// A state is named by its own digest: whatever has become of the bundle since it was verified, this is the one.
-fn state(folder: &Path, digest: &str) -> Result<DatabaseState> {
-    let path = folder.join(format!("{digest}.json"));
-    let bytes = std::fs::read(&path).map_err(|error| Error::io("read", &path, error))?;
-    let state = serde_json::from_slice(&bytes).ok().filter(|_| sha256_hex(&bytes) == digest);
-    state.ok_or_else(|| Error::new(ErrorKind::Evidence, format!("{} is not what its name says", path.display())))
+fn known(digests: &BTreeMap<String, String>, states: &States) -> BTreeMap<String, DatabaseState> {
+    let state = |digest: &String| states.get(digest).map(|state| DatabaseState::clone(state));
+    digests.iter().filter_map(|(endpoint, digest)| Some((endpoint.clone(), state(digest)?))).collect()
 }

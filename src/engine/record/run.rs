@@ -1,18 +1,14 @@
 //! A real step, from its first word to a sealed bundle that verifies like any other.
 
 use super::child::{self, Said};
+use super::judge::{judged, word};
 use super::prepare::{Prepared, read};
-use super::schema;
 use crate::engine::case::step::said_of_itself;
 use crate::engine::run::sealing::{self, Ending};
 use crate::engine::{Finished, Library};
 use crate::evidence::attest::MachineKey;
 use crate::evidence::{Bundle, CAPTURE_LIMIT, Capture, Journal, Open};
-use crate::model::{
-    Body, CheckResult, Claims, DatabaseState, Difference, Finding, MAX_FINDINGS, Moment, Outcome, Phase, RECORD_TIER,
-    States, Verdict, canonical,
-};
-use crate::process::Exit;
+use crate::model::{Body, Claims, DatabaseState, Moment, Phase, RECORD_TIER, States, Verdict, canonical};
 use crate::registry::Registry;
 use crate::{Error, Result, clock};
 use std::collections::BTreeMap;
@@ -55,11 +51,11 @@ pub async fn record(
     let journal = record.bundle.events();
     let began = std::fs::metadata(&journal).and_then(|file| file.modified());
     let began = began.map_err(|error| Error::io("read", &journal, error))?;
-    let exit = record.step(interrupt, hear).await?;
-    let claim = record.claim(began)?;
+    record.step(interrupt, hear).await?;
+    record.claim(began)?;
     let after = read(&real.lives, real.cutover.reads_rows).await?;
     record.probe(&Moment::after(Phase::Plan, &real.step.name), &after)?;
-    record.end(registry, &judged(real, exit, claim, &after), sealing.key)
+    record.end(registry, sealing.key)
 }
 
 impl<'a> Record<'a> {
@@ -68,9 +64,10 @@ impl<'a> Record<'a> {
         sealing::freeze_record(&bundle, registry, &library.root, &real.asked)?;
         let journal = Journal::create(&bundle.events(), None)?.redacting(real.redactor.clone());
         let case = format!("{}/record-1", real.scenario.name);
-        let record = Record { real, bundle, journal, states: States::new(), case: case.clone() };
+        let mut record = Record { real, bundle, journal, states: States::new(), case: case.clone() };
         let (run, version) = (record.bundle.run().to_owned(), env!("CARGO_PKG_VERSION").to_owned());
         record.journal.append(Body::RunStarted { run, format: 1, version, tier: RECORD_TIER.to_owned() })?;
+        record.keep(real.after.values())?;
         record.journal.append(Body::CutoverStarted(real.cutover.clone()))?;
         let (scenario, rehearsed) = (&real.scenario, &real.rehearsed);
         record.journal.append(Body::ScenarioStarted {
@@ -90,17 +87,24 @@ impl<'a> Record<'a> {
     }
 
     fn probe(&mut self, moment: &Moment, states: &BTreeMap<String, DatabaseState>) -> Result<()> {
+        self.keep(states.values())?;
         for (endpoint, state) in states {
-            let digest = canonical::sha256(state)?;
-            self.bundle.write_state(&digest, state)?;
-            self.states.insert(digest.clone(), Arc::new(state.clone()));
             let (case, moment, endpoint) = (self.case.clone(), moment.clone(), endpoint.clone());
-            self.journal.append(Body::Probe { case, moment, endpoint, state: digest })?;
+            self.journal.append(Body::Probe { case, moment, endpoint, state: canonical::sha256(state)? })?;
         }
         Ok(())
     }
 
-    async fn step(&self, interrupt: impl Future<Output = ()>, hear: impl FnMut(Said<'_>)) -> Result<Exit> {
+    fn keep<'b>(&mut self, states: impl Iterator<Item = &'b DatabaseState>) -> Result<()> {
+        for state in states {
+            let digest = canonical::sha256(state)?;
+            self.bundle.write_state(&digest, state)?;
+            self.states.insert(digest, Arc::new(state.clone()));
+        }
+        Ok(())
+    }
+
+    async fn step(&self, interrupt: impl Future<Output = ()>, hear: impl FnMut(Said<'_>)) -> Result<()> {
         let step = &self.real.step;
         let (case, phase) = (self.case.clone(), Phase::Plan);
         let (name, argv) = (step.name.clone(), step.argv.clone());
@@ -114,8 +118,7 @@ impl<'a> Record<'a> {
         let (step, signal, exit_code, timed_out) = (step.name.clone(), exit.signal, exit.code, false);
         let ended = Body::StepFinished { case, step, phase, exit: exit_code, signal, success, timed_out, duration_us };
         self.journal.append(ended)?;
-        logs.iter().try_for_each(|log| self.keep_log(log))?;
-        Ok(exit)
+        logs.iter().try_for_each(|log| self.keep_log(log))
     }
 
     fn keep_log(&self, path: &Path) -> Result<()> {
@@ -129,10 +132,10 @@ impl<'a> Record<'a> {
         self.bundle.write(&format!("cases/{}/{name}.log", self.case), &capture.finish().bytes)
     }
 
-    /// What the step's report says, if it was written since `began`; nothing where it makes no claim.
-    fn claim(&self, began: SystemTime) -> Result<Option<bool>> {
+    /// What the step's report says, if it was written since `began`.
+    fn claim(&self, began: SystemTime) -> Result<()> {
         let step = &self.real.step;
-        let Claims::Report { report, ok } = &step.claims else { return Ok(None) };
+        let Claims::Report { report, ok } = &step.claims else { return Ok(()) };
         let path = self.real.spawn.cwd.join(report);
         let written = std::fs::metadata(&path).and_then(|file| file.modified());
         let (ok, note) = match written {
@@ -142,21 +145,15 @@ impl<'a> Record<'a> {
             _ => said_of_itself(&path, report, ok),
         };
         let (case, name, phase) = (self.case.clone(), step.name.clone(), Phase::Plan);
-        self.journal.append(Body::Claim { case, step: name, phase, ok, note })?;
-        Ok(Some(ok == Some(true)))
+        self.journal.append(Body::Claim { case, step: name, phase, ok, note })
     }
 
-    fn end(self, registry: &Registry, judged: &[CheckResult], key: Option<&MachineKey>) -> Result<Finished> {
-        let is_red = |name: &str| judged.iter().any(|check| check.check == name && check.verdict == Verdict::Fail);
-        let outcome = match () {
-            () if is_red(ENDED) => Outcome::Stuck,
-            () if is_red(SOURCES) => Outcome::SourceTouched,
-            () if is_red(SCHEMA) || is_red(CLAIM) => Outcome::Lied,
-            () => Outcome::Pass,
-        };
-        let checks = judged.to_vec();
+    fn end(self, registry: &Registry, key: Option<&MachineKey>) -> Result<Finished> {
+        let record = self.journal.record();
+        let Some((scenario, case)) = record.cases().next() else { return Err(Error::bug("a record without a case")) };
+        let checks = judged(&self.real.cutover, &scenario.sources, case, &self.states);
+        let (outcome, verdict) = (word(&checks), Verdict::worst(checks.iter().map(|check| check.verdict)));
         self.journal.append(Body::CaseFinished { case: self.case.clone(), outcome, checks, error: None })?;
-        let verdict = Verdict::worst(judged.iter().map(|check| check.verdict).chain([outcome.verdict()]));
         let scenario = self.real.scenario.name.clone();
         self.journal.append(Body::ScenarioFinished { scenario, verdict, why: String::new() })?;
         let Record { bundle, journal, states, real, .. } = self;
@@ -164,49 +161,4 @@ impl<'a> Record<'a> {
         let (record, bundle) = ending.end([verdict], key)?;
         Ok(Finished { record, states, bundle, kept: Vec::new() })
     }
-}
-
-const ENDED: &str = "ended-as-rehearsed";
-const CLAIM: &str = "claim-matches-observation";
-const SCHEMA: &str = "schema-as-rehearsed";
-const SOURCES: &str = "sources-unchanged";
-
-/// What speaks against the step, by check.
-fn judged(
-    real: &Prepared,
-    exit: Exit,
-    claim: Option<bool>,
-    after: &BTreeMap<String, DatabaseState>,
-) -> Vec<CheckResult> {
-    let of = |object: &str, expected: String, found: String| Difference { object: object.to_owned(), expected, found };
-    let success = exit.code.is_some_and(|code| real.step.exit.contains(&code));
-    let ended = (!success).then(|| of("how it ended", format!("exit {:?}", real.step.exit), exit.to_string()));
-    let claims = claim.filter(|ok| *ok != success).map(|ok| of("its report", said(success), said(ok)));
-    let schema = real.after.iter().flat_map(|(endpoint, expected)| {
-        let found = after.get(endpoint).cloned().unwrap_or_default();
-        schema::differences(endpoint, expected, &found)
-    });
-    let sources = real.rehearsed.sources.iter().flat_map(|endpoint| {
-        let before = real.before.get(endpoint).cloned().unwrap_or_default();
-        let found = after.get(endpoint).map(|after| after.differences(&before)).unwrap_or_default();
-        found.into_iter().map(move |found| Difference { object: format!("{endpoint}: {}", found.object), ..found })
-    });
-    vec![
-        answer(ENDED, ended.into_iter().collect()),
-        answer(CLAIM, claims.into_iter().collect()),
-        answer(SCHEMA, schema.collect()),
-        answer(SOURCES, sources.collect()),
-    ]
-}
-
-fn said(ok: bool) -> String {
-    if ok { "that all is well" } else { "that it failed, or nothing" }.to_owned()
-}
-
-fn answer(check: &str, found: Vec<Difference>) -> CheckResult {
-    let verdict = if found.is_empty() { Verdict::Pass } else { Verdict::Fail };
-    let findings_total = found.len() as u64;
-    let finding = |difference| Finding { place: "after the step".to_owned(), difference };
-    let findings = found.into_iter().take(MAX_FINDINGS).map(finding).collect();
-    CheckResult { check: check.to_owned(), verdict, findings, findings_total }
 }

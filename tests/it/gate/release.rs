@@ -6,8 +6,8 @@ use crate::cli::Said;
 use crate::postgres_server::Server;
 use rehearsal::db::Dsn;
 use rehearsal::gate::{Expected, Status};
-use rehearsal::model::Verdict;
 use rehearsal::model::canonical::sha256_hex;
+use rehearsal::model::{Body, Outcome, Verdict};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -253,7 +253,11 @@ fn the_record_holds(house: &House) {
     for part in ["cutover.started", "ended-as-rehearsed", "schema-as-rehearsed", "sources-unchanged"] {
         assert!(journal.contains(part), "{part}");
     }
-    assert_eq!(bundle.states().len(), 3, "the source once, the target before and after");
+    assert_eq!(
+        bundle.states().len(),
+        5,
+        "the source once, the target before and after, and both as they were rehearsed"
+    );
     house.rehearse("gate target/record/latest").has(1, "the record of a real migration, and no rehearsal");
     house.shell("! grep -rl hunter2 target").has(0, "");
 }
@@ -270,7 +274,7 @@ async fn a_real_step_that_does_not_end_as_rehearsed_is_red_and_what_was_seen_is_
     house.asks(&house.new, &format!("alter database {name} set default_transaction_read_only = on"));
     let said = house.records("", COMMAND);
     said.has(1, "NO-GO");
-    said.has(1, "ended-as-rehearsed: after the step: how it ended: expected exit [0], found exit");
+    said.has(1, "ended-as-rehearsed: after the step: how it ended: expected success, found exit 3");
     said.has(1, "cannot execute TRUNCATE TABLE in a read-only transaction");
     let bundle = Forged::of(&house.latest("record"));
     let verification = bundle.verify(&Expected::default());
@@ -280,4 +284,26 @@ async fn a_real_step_that_does_not_end_as_rehearsed_is_red_and_what_was_seen_is_
         "{}",
         verification.text()
     );
+    whitewashed(&bundle);
+    assert_eq!(bundle.codes(&Expected::default()), ["DERIVED_MISMATCH"]);
+}
+
+/// Makes a record green that is not, as somebody would who knows our code.
+fn whitewashed(bundle: &Forged) {
+    bundle.events(|events| {
+        for event in events {
+            match &mut event.body {
+                Body::CaseFinished { outcome, checks, .. } => {
+                    *outcome = Outcome::Pass;
+                    for check in checks {
+                        (check.verdict, check.findings_total) = (Verdict::Pass, 0);
+                        check.findings.clear();
+                    }
+                }
+                Body::ScenarioFinished { verdict, .. } | Body::RunFinished { verdict, .. } => *verdict = Verdict::Pass,
+                _ => {}
+            }
+        }
+    });
+    bundle.derive();
 }
