@@ -57,7 +57,9 @@ pub(super) struct SignoffArgs {
 pub(super) fn run(args: &SignoffArgs) -> Result<ExitCode> {
     let policy = Policy::find(&args.policy)?;
     let here = working_directory()?;
-    let question = Question::new(&policy, &here);
+    let role = policy.signoffs.as_ref().and_then(|people| people.role(&args.role));
+    let stage = role.map(|role| role.stage).unwrap_or_default();
+    let question = Question { stage, ..Question::new(&policy, &here) };
     let bundle = Bundle::open(&args.bundle)?;
     let decision = decide(&Registry::builtin(), bundle.root(), &question)?;
     let signoff = draft(&question, &decision, &args.request(policy.signoffs.as_ref())?)?;

@@ -50,6 +50,11 @@ impl<'a> Question<'a> {
         })
     }
 
+    /// Once the application is to be opened again, what happened for real is asked for, where that is what there is.
+    fn is_about_a_record(&self, record: &RunRecord) -> bool {
+        self.stage >= Stage::BeforeReopen && record.tier == RECORD_TIER
+    }
+
     pub(super) fn signoffs_asked(&self) -> Option<SignoffsAsked> {
         let Policy { signoffs: Some(people), sha256, .. } = self.policy else { return None };
         let (people, policy_sha256) = (people.clone(), sha256.clone());
@@ -90,8 +95,14 @@ pub struct Decision {
 pub fn decide(registry: &Registry, root: &Path, question: &Question<'_>) -> Result<Decision> {
     let policy = question.policy;
     let verification = verify(registry, root, &question.expected()?)?;
-    let mut rulings = rulings(policy, &verification, engine::checkout(question.here));
-    rulings.extend(policy.criteria.then(|| criteria::rule(question.stage, &verification.record)));
+    let here = engine::checkout(question.here);
+    let is_record = question.is_about_a_record(&verification.record);
+    let mut rulings = match is_record {
+        true => recorded(policy, &verification, here),
+        false => rulings(policy, &verification, here),
+    };
+    let asks_criteria = policy.criteria && !is_record; // the rehearsal that it rests on has answered them
+    rulings.extend(asks_criteria.then(|| criteria::rule(question.stage, &verification.record)));
     rulings.extend(question.root_sha256.map(|root| named(root, &verification)));
     rulings.extend(policy.signoffs.as_ref().map(|_| signed_off(question.stage, &verification)));
     signoff::apply(&mut rulings, &verification.signoffs.accepted);
@@ -117,15 +128,36 @@ fn rulings(policy: &Policy, verification: &Verification, here: Option<Checkout>)
     }
     rulings.extend(policy.scenarios.iter().map(|pattern| scenario(pattern, record)));
     if policy.signed {
-        let verdict = of(verification.signer.is_some());
-        rulings.push(ruling(
-            "GEN-13",
-            "a machine that the policy names has signed it",
-            verdict,
-            verification.signature(),
-        ));
+        rulings.push(signed(verification));
     }
     rulings
+}
+
+/// Of the record of a real migration: it is genuine, it went well, and it rests on a rehearsal that has passed all this.
+fn recorded(policy: &Policy, verification: &Verification, here: Option<Checkout>) -> Vec<Ruling> {
+    let record = &verification.record;
+    let verdict = record.verdict.unwrap_or(Verdict::Unknown);
+    let passed = record.cutover.as_ref().map(|cutover| (&cutover.policy_sha256, &cutover.policy));
+    let same = passed.is_some_and(|(sha256, _)| *sha256 == policy.sha256);
+    let under = passed.map_or("no policy".to_owned(), |(sha256, name)| format!("under {name} {sha256}"));
+    let mut rulings = vec![evidence(policy, verification), complete(verification)];
+    rulings.push(ruling("GEN-06", "the real migration ended as its rehearsal did", verdict, verdict.headline()));
+    rulings.push(ruling("GEN-19", "it rests on a rehearsal that has passed this very policy", of(same), under));
+    if policy.same_commit {
+        rulings.push(commit(verification, here));
+    }
+    if policy.clean_tree {
+        rulings.push(clean(verification));
+    }
+    if policy.signed {
+        rulings.push(signed(verification));
+    }
+    rulings
+}
+
+fn signed(verification: &Verification) -> Ruling {
+    let verdict = of(verification.signer.is_some());
+    ruling("GEN-13", "a machine that the policy names has signed it", verdict, verification.signature())
 }
 
 pub(super) fn ruling(

@@ -150,7 +150,7 @@ pub fn verify(registry: &Registry, root: &Path, expected: &Expected) -> Result<V
     claims::check(&told, &mut complaints);
     let signer = attested::check(&sealed, &told, &expected.trusted, &mut complaints);
     let asked = expected.signoffs.as_ref();
-    let signoffs = signoff::check(&sealed, told.environment.as_ref(), asked, &mut complaints)?;
+    let signoffs = signoff::check(&sealed, &told, asked, &mut complaints)?;
     complaints.extend(age(&told, expected));
     complaints.sort();
     complaints.dedup_by(|a, b| a.code == b.code && a.file == b.file && a.code == Code::FileExtra);

@@ -91,3 +91,87 @@ fn answer(check: &str, found: Vec<Difference>) -> CheckResult {
     let findings = found.into_iter().take(MAX_FINDINGS).map(finding).collect();
     CheckResult { check: check.to_owned(), verdict, findings, findings_total }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Phase, TableDigest};
+    use std::sync::Arc;
+
+    /// A step that went well: the source is as before, the target got a row.
+    fn case(success: bool, ok: Option<bool>, source_after: &str) -> CaseRecord {
+        let (case, step, phase) = (String::new(), "move".to_owned(), Phase::Plan);
+        let probe = |moment: &Moment, endpoint: &str, state: &str| Body::Probe {
+            case: String::new(),
+            moment: moment.clone(),
+            endpoint: endpoint.to_owned(),
+            state: state.to_owned(),
+        };
+        let after = Moment::after(phase, "move");
+        let exit = Some(i32::from(!success));
+        let end = Body::StepFinished {
+            case: case.clone(),
+            step: step.clone(),
+            phase,
+            exit,
+            signal: None,
+            success,
+            timed_out: false,
+            duration_us: 1,
+        };
+        let events = vec![
+            probe(&Moment::Start, "pg.source", "one"),
+            probe(&Moment::Start, "pg.target", "none"),
+            end,
+            Body::Claim { case, step, phase, ok, note: String::new() },
+            probe(&after, "pg.source", source_after),
+            probe(&after, "pg.target", "one"),
+        ];
+        CaseRecord { events, ..CaseRecord::default() }
+    }
+
+    fn red(case: &CaseRecord, left: &str) -> (Vec<String>, Outcome) {
+        let state = |rows: u64, definition: &str| {
+            let tables = [("t".to_owned(), TableDigest { rows, ..TableDigest::default() })].into();
+            let catalog = [("column t.a".to_owned(), definition.to_owned())].into();
+            Arc::new(DatabaseState { tables, catalog, ..DatabaseState::default() })
+        };
+        let states = [("none", state(0, "text")), ("one", state(1, "text")), ("other", state(1, "integer"))];
+        let states: States = states.into_iter().map(|(name, state)| (name.to_owned(), state)).collect();
+        let cutover = Cutover {
+            scenario: String::new(),
+            step: "move".to_owned(),
+            rehearsal_sha256: String::new(),
+            policy: String::new(),
+            policy_sha256: String::new(),
+            reads_rows: true,
+            left: [("pg.target".to_owned(), left.to_owned())].into(),
+        };
+        let checks = judged(&cutover, &["pg.source".to_owned()], case, &states);
+        let red = checks.iter().filter(|check| check.verdict != Verdict::Pass);
+        (red.map(|check| check.check.clone()).collect(), word(&checks))
+    }
+
+    #[test]
+    fn each_check_turns_red_by_what_it_asks_and_by_nothing_else() {
+        assert_eq!(red(&case(true, Some(true), "one"), "none"), (vec![], Outcome::Pass));
+        let red = |case: &CaseRecord, left: &str| {
+            let (red, word) = red(case, left);
+            (red.join(" "), word)
+        };
+        for (case, left, check, word) in [
+            (case(false, Some(false), "one"), "none", ENDED, Outcome::Stuck),
+            (case(true, Some(false), "one"), "none", CLAIM, Outcome::Lied),
+            (case(true, None, "one"), "none", CLAIM, Outcome::Lied),
+            (case(true, Some(true), "one"), "other", SCHEMA, Outcome::Lied),
+            (case(true, Some(true), "none"), "none", SOURCES, Outcome::SourceTouched),
+        ] {
+            assert_eq!(red(&case, left), (check.to_owned(), word));
+        }
+        assert_eq!(
+            red(&CaseRecord::default(), "one"),
+            (format!("{ENDED} {SCHEMA}"), Outcome::Stuck),
+            "nothing was seen"
+        );
+    }
+}

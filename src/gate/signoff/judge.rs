@@ -9,9 +9,10 @@ use crate::engine;
 use crate::evidence::attest::ssh::{self, Standing};
 use crate::evidence::attest::{Answer, Signoff, Stage};
 use crate::gate::sealed::Sealed;
+use crate::gate::told::Told;
 use crate::gate::verify::CLOCK_SLACK_S;
 use crate::gate::{Code, Complaint};
-use crate::model::EnvironmentFile;
+use crate::model::{EnvironmentFile, RECORD_TIER};
 use crate::{Result, clock};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -67,19 +68,20 @@ impl Facts {
 /// The environment: there is no `ssh-keygen`, or no file of allowed signers.
 pub(in crate::gate) fn check(
     sealed: &Sealed,
-    environment: Option<&EnvironmentFile>,
+    told: &Told,
     asked: Option<&SignoffsAsked>,
     complaints: &mut Vec<Complaint>,
 ) -> Result<Signoffs> {
     let (signed, digests) = chain::read(sealed, complaints);
     let mut accepted = Vec::new();
     if let Some(asked) = asked {
-        let facts = Facts::gather(asked, environment);
+        let facts = Facts::gather(asked, told.environment.as_ref());
         for signed in &signed {
             let found = judged(signed, asked, &facts, &accepted, complaints)?;
             accepted.extend(found);
         }
-        complaints.extend(all_there(asked, &facts, &accepted));
+        let roles = asked.people.asked_at(asked.stage, told.record.tier == RECORD_TIER);
+        complaints.extend(all_there(roles, &facts, &accepted));
         complaints.extend(waivers_hold(&facts, &accepted));
     }
     Ok(Signoffs { count: digests.len(), last_sha256: digests.last().cloned(), accepted, shown: chain::shown(sealed) })
@@ -182,12 +184,12 @@ fn selves(
 }
 
 /// Every role that is asked at the stage has approved, and nobody has rejected.
-fn all_there(asked: &SignoffsAsked, facts: &Facts, accepted: &[Accepted]) -> Vec<Complaint> {
+fn all_there<'a>(roles: impl Iterator<Item = &'a Role>, facts: &Facts, accepted: &[Accepted]) -> Vec<Complaint> {
     let missing = |role: &Role, found: String| {
         let expected = format!("an approval as {}, {} at the latest", role.name, role.stage);
         Complaint::new(Code::SignoffMissing, "signoffs", expected, found)
     };
-    let absent = asked.people.asked_at(asked.stage).filter_map(|role| {
+    let absent = roles.filter_map(|role| {
         let own = accepted.iter().map(|accepted| &accepted.signoff).rfind(|signoff| signoff.role == role.name);
         match own {
             None => Some(missing(role, "nothing".to_owned())),

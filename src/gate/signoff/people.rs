@@ -67,9 +67,10 @@ impl People {
         self.role.iter().find(|role| role.name == name)
     }
 
-    /// The roles whose signoffs have to be there at a stage.
-    pub fn asked_at(&self, stage: Stage) -> impl Iterator<Item = &Role> {
-        self.role.iter().filter(move |role| role.stage <= stage)
+    /// The roles whose signoffs have to be there at a stage; of the record of a real migration those that come after it.
+    pub fn asked_at(&self, stage: Stage, is_record: bool) -> impl Iterator<Item = &Role> {
+        let first = if is_record { Stage::BeforeReopen } else { Stage::Rehearsal };
+        self.role.iter().filter(move |role| first <= role.stage && role.stage <= stage)
     }
 
     /// Where the keys are.

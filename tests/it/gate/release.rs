@@ -36,6 +36,10 @@ meaning = "I have read it."
 name = "release-manager"
 stage = "before-cutover"
 meaning = "It may begin."
+[[signoffs.role]]
+name = "owner"
+stage = "before-reopen"
+meaning = "It went as it should."
 "#;
 
 const SCENARIO: &str = r#"format = 1
@@ -227,6 +231,9 @@ fn refuses_what_has_drifted(house: &House) {
     house.records("--scenario nowhere", COMMAND).has(64, "there are: ledger/move");
     house.records("--policy local", COMMAND).has(1, "asks nobody to sign the rehearsal");
     house.records(&format!("--root {}", "0".repeat(64)), COMMAND).has(1, "GEN-17");
+    house.shell("cp tools/move.sh tools/kept.txt && echo '# faster' >> tools/move.sh").has(0, "");
+    house.records("", COMMAND).has(1, "the tool (build");
+    house.shell("mv tools/kept.txt tools/move.sh").has(0, "");
     let elsewhere = "export NEW_URL=postgres://elsewhere/db;";
     let exports = format!("{elsewhere} export LIVE_OLD='{}' LIVE_NEW='{}'", house.old, house.new);
     let record = "record target/rehearsal/latest --step move --policy policy.toml --db source=env:LIVE_OLD --db target=env:LIVE_NEW";
@@ -260,6 +267,14 @@ fn the_record_holds(house: &House) {
     );
     house.rehearse("gate target/record/latest").has(1, "the record of a real migration, and no rehearsal");
     house.shell("! grep -rl hunter2 target").has(0, "");
+    let gate = "gate target/record/latest --policy policy.toml --stage before-reopen";
+    house.rehearse(gate).has(1, "SIGNOFF_MISSING: an approval as owner, before-reopen at the latest");
+    let digits = &verification.root_sha256.unwrap()[..8];
+    let sign = "signoff target/record/latest --policy policy.toml --role owner --key anna.key --confirm";
+    house.rehearse(&format!("{sign} {digits}")).has(0, "green GEN-00 GEN-01 GEN-06 GEN-19 GEN-02 GEN-14 GEN-13");
+    house.rehearse(gate).has(0, "gate PASSED");
+    house.rehearse(&gate.replace("before-reopen", "before-cutover")).has(1, "and no rehearsal");
+    house.rehearse("gate target/record/latest --stage after").has(1, "fail GEN-19");
 }
 
 #[tokio::test]
