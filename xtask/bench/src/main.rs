@@ -100,7 +100,9 @@ fn measure(wanted: &Wanted) -> Result<Vec<Line>> {
     for (name, measure) in GROUPS {
         if wanted.names.is_empty() || wanted.names.iter().any(|wanted| wanted == name) {
             say(&format!("{name} ..."));
-            lines.extend(measure(&ground).map_err(|error| error.within(name))?);
+            let measured = measure(&ground).map_err(|error| error.within(name))?;
+            say(&table(&measured)); // all of it takes an hour, and somebody may have seen enough
+            lines.extend(measured);
         }
     }
     Ok(lines)
