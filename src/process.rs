@@ -11,7 +11,7 @@ mod marked;
 
 pub use child::{Child, Detached};
 pub use executable::Executable;
-pub use marked::{Marker, kill_all, kill_descendants, kill_marked, marked, processes_in, works_in};
+pub use marked::{Marker, kill_all, kill_descendants, kill_marked, marked, marked_descendants, processes_in, works_in};
 pub use rustix::process::Signal;
 
 use crate::{Error, Result};

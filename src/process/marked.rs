@@ -30,7 +30,7 @@ impl Marker {
 ///
 /// Linux only: elsewhere nobody can read the environment of a process, and the answer is empty.
 pub fn marked(session: &str, case: Option<&str>) -> Vec<u32> {
-    carriers(processes(), session, case)
+    carriers(processes().collect(), session, case)
 }
 
 /// Kills the processes of a session, or of one case of it, until none is left; returns how many were killed.
@@ -38,20 +38,26 @@ pub fn marked(session: &str, case: Option<&str>) -> Vec<u32> {
 /// # Errors
 /// Some are still there after a second; names them.
 pub fn kill_marked(session: &str, case: Option<&str>) -> Result<u32> {
-    kill_until_none(session, || marked(session, case))
+    kill_until_none(session, case, || processes().collect())
 }
 
-/// As [`kill_marked`], but looks only among our own descendants: a tenth of the time, for the end of each case.
+/// As [`marked`], but looks only among our own descendants: a tenth of the time.
 ///
 /// Orphans are our descendants too, for we adopt them. Where the kernel does not list children, it looks everywhere.
+pub fn marked_descendants(session: &str, case: Option<&str>) -> Vec<u32> {
+    carriers(near(), session, case)
+}
+
+/// As [`kill_marked`], of [`marked_descendants`].
 ///
 /// # Errors
 /// As in [`kill_marked`].
 pub fn kill_descendants(session: &str, case: Option<&str>) -> Result<u32> {
-    kill_until_none(session, || match descendants() {
-        Some(ours) => carriers(ours.into_iter(), session, case),
-        None => marked(session, case),
-    })
+    kill_until_none(session, case, near)
+}
+
+fn near() -> Vec<u32> {
+    descendants().unwrap_or_else(|| processes().collect())
 }
 
 /// Kills these processes and takes leave of those that are our children: orphans come to us, and would stay as zombies.
@@ -65,13 +71,14 @@ pub fn kill_all(processes: &[u32]) -> Result<()> {
     Ok(())
 }
 
-fn kill_until_none(session: &str, find: impl Fn() -> Vec<u32>) -> Result<u32> {
+fn kill_until_none(session: &str, case: Option<&str>, among: impl Fn() -> Vec<u32>) -> Result<u32> {
+    let find = || carriers(among(), session, case);
     let (mut found, mut killed) = (find(), BTreeSet::new());
     let mut patience = PATIENCE;
     for _ in 0..ROUNDS {
         if found.is_empty() {
             match patience {
-                1.. if processes().any(is_executing) => patience -= 1,
+                1.. if among().into_iter().any(is_executing) => patience -= 1,
                 _ => return Ok(killed.len() as u32),
             }
         }
@@ -159,10 +166,10 @@ fn children(pid: u32) -> Option<Vec<u32>> {
     Some(found)
 }
 
-fn carriers(pids: impl Iterator<Item = u32>, session: &str, case: Option<&str>) -> Vec<u32> {
+fn carriers(pids: Vec<u32>, session: &str, case: Option<&str>) -> Vec<u32> {
     let marker = Marker { session: session.to_owned(), case: case.map(str::to_owned) };
     let wanted: Vec<Vec<u8>> = marker.variables().iter().map(|(k, v)| format!("{k}={v}").into_bytes()).collect();
-    pids.filter(|pid| *pid != std::process::id() && carries(*pid, &wanted)).collect()
+    pids.into_iter().filter(|pid| *pid != std::process::id() && carries(*pid, &wanted)).collect()
 }
 
 fn carries(pid: u32, wanted: &[Vec<u8>]) -> bool {

@@ -179,7 +179,7 @@ fn lock_ms(hazard: Hazard) -> Option<u32> {
 pub(in crate::engine) async fn kill(stage: &Stage<'_>, child: &Child) -> Result<()> {
     child.kill_group(Signal::KILL)?;
     let (session, case) = (stage.context.run.house.session.id().to_owned(), stage.marker.clone());
-    let killing = tokio::task::spawn_blocking(move || process::kill_marked(&session, Some(&case)));
+    let killing = tokio::task::spawn_blocking(move || process::kill_descendants(&session, Some(&case)));
     killing.await.map_err(|error| Error::bug("the killing of a tool was cut off").caused_by(error))??;
     Ok(())
 }

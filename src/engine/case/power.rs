@@ -37,7 +37,9 @@ pub(in crate::engine) struct Loss {
     pub(in crate::engine) has_ended: bool,
     /// The directory in which the files lay.
     pub(in crate::engine) root: PathBuf,
-    /// What the step had done by then.
+    /// After how many operations.
+    pub(in crate::engine) after: usize,
+    /// What the step had done by then, once it is known that the state is visited.
     pub(in crate::engine) reached: Traces,
     /// The files.
     pub(in crate::engine) files: Files,

@@ -32,5 +32,5 @@ pub(in crate::engine) async fn look(stage: &Stage<'_>, log: &mut CaseLog<'_>, st
 /// A dead client's transaction ends soon; a living one's only when it likes to.
 fn patience(stage: &Stage<'_>) -> Duration {
     let session = stage.context.run.house.session.id();
-    if process::marked(session, Some(&stage.marker)).is_empty() { LEAVING } else { WORKING }
+    if process::marked_descendants(session, Some(&stage.marker)).is_empty() { LEAVING } else { WORKING }
 }

@@ -132,8 +132,8 @@ pub(in crate::engine) async fn leftovers(stage: &Stage<'_>, log: &mut CaseLog<'_
     let session = stage.context.run.house.session.id();
     let mut found = Vec::new();
     for case in [&stage.marker, &service::marker(stage)] {
-        found.extend(process::marked(session, Some(case)).into_iter().map(process_text));
-        process::kill_marked(session, Some(case))?;
+        found.extend(process::marked_descendants(session, Some(case)).into_iter().map(process_text));
+        process::kill_descendants(session, Some(case))?;
     }
     if let Some(pool) = stage.pool() {
         let databases = stage.databases();

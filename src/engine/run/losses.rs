@@ -2,7 +2,6 @@
 //! that the databases recover to the same content from, one.
 
 use crate::Result;
-use crate::engine::Options;
 use crate::engine::case::power::{Loss, Story};
 use crate::engine::files::power::{Image, each_image, images_at_end};
 use crate::engine::files::{self, FileOp, belongs, counts};
@@ -10,6 +9,7 @@ use crate::engine::points::{Tier, sample, spread};
 use crate::engine::run::context::Rehearsed;
 use crate::engine::run::golden::Golden;
 use crate::engine::run::recovered::Recovered;
+use crate::engine::{Options, Traces};
 use crate::model::{Address, At, Axis, Coverage, FaultPoint, FaultSpec, Fingerprint, Place};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -34,7 +34,9 @@ pub(super) fn plan(
     let classes = losses.len() as u64;
     let number = if is_sample { sample(context.scenario.faults.len()).max(LEAST) } else { losses.len() };
     let address = |place| Address::one(FaultPoint { kind: fault.kind.clone(), arg: None, place });
+    let reached = |loss: &Loss| files::traces(&story.ops[..loss.after], &story.files);
     let visited = spread(losses, number, context.scenario.seed).into_iter();
+    let visited = visited.map(|loss| Loss { reached: reached(&loss), ..loss });
     let mut visited: Visited = visited.map(|loss| (address(loss.place.clone()), Some(Arc::new(loss)))).collect();
     let is_there = |place: &Place| visited.iter().any(|(address, _)| is_at(place, &address.first().place));
     let gone: Vec<Place> = named.into_iter().flatten().filter(|place| !is_there(place)).collect();
@@ -131,13 +133,13 @@ impl Found<'_> {
         let is_named = named.is_some_and(|places| places.iter().any(|meant| meant.fingerprint == place.fingerprint));
         match self.recovered.is_new(&image.files) {
             Ok(is_new) if is_new || is_named => {
-                let reached = files::traces(&story.ops[..image.after], &story.files);
                 self.losses.push(Loss {
                     place,
                     label,
                     has_ended,
                     root: story.root.clone(),
-                    reached,
+                    after: image.after,
+                    reached: Traces::new(),
                     files: image.files,
                 });
             }

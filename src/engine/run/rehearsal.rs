@@ -58,12 +58,12 @@ pub struct Options {
 }
 
 impl Options {
-    /// The quick tier, a case per core and one more at a time (each waits now and then), bundles in the library's root.
+    /// The quick tier, a case per core and two more at a time (each waits now and then), bundles in the library's root.
     pub fn quick() -> Options {
         Options {
             tier: Tier::Quick,
             // A case of one-db holds some twenty of the server's 400 connections.
-            jobs: (std::thread::available_parallelism().map_or(2, usize::from) + 1).min(16),
+            jobs: (std::thread::available_parallelism().map_or(2, usize::from) + 2).min(16),
             budget: None,
             out: None,
             kinds: Vec::new(),

@@ -171,7 +171,7 @@ fn all_phases_share_the_same_few_connections() {
 
 #[test]
 fn a_large_source_is_read_by_both_lanes() {
-    let stage = Stage::new();
+    let stage = Stage::with(&["general"]);
     stage.sql("general", "create table filler as select repeat('x', 1000) from generate_series(1, 40000)");
     let proxy = Cutter::start(&stage.server, u32::MAX, Cut::Before);
     Seen::new(through(&stage, proxy.port, &["run", "--jobs", "2"]).output().unwrap()).expect(0, &stage.report());
