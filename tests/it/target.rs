@@ -403,11 +403,13 @@ async fn a_cluster_has_the_settings_and_the_roles_of_a_rehearsal() {
 async fn a_cluster_that_is_not_whole_is_replaced(#[case] is_killed: bool) {
     let scratch = Scratch::new();
     let session = scratch.session();
-    scratch.join(&session).await;
+    let first = scratch.join(&session).await;
     let old = scratch.postmaster();
     assert_eq!(memory_segments_of(old), usize::from(cfg!(target_os = "linux")));
     if is_killed {
         kill(old, Signal::KILL).unwrap();
+        let socket = first.socket().0.join(format!(".s.PGSQL.{}", first.socket().1));
+        until("it listens no more", || std::os::unix::net::UnixStream::connect(&socket).is_err()).await;
     } else {
         let dir = std::fs::read_dir(scratch.base.dir().join("clusters")).unwrap().next().unwrap().unwrap().path();
         std::fs::remove_file(dir.join("ready.json")).unwrap();
