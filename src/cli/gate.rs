@@ -3,13 +3,14 @@
 use crate::cli::format::Format;
 use crate::cli::key::machine_key;
 use crate::cli::{annotate, say};
-use crate::evidence::attest::{Envelope, Slot, Stage, summary_of};
+use crate::evidence::attest::{Envelope, Slot, summary_of};
 use crate::evidence::{Bundle, Sealed};
 use crate::gate::{Decision, Policy, Question, decide};
-use crate::model::{Verdict, canonical};
+use crate::model::{Stage, Verdict, canonical};
 use crate::registry::Registry;
 use crate::{Error, Result, clock};
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -22,8 +23,8 @@ pub(super) struct GateArgs {
     #[arg(long, value_name = "POLICY", default_value = "local")]
     policy: String,
     /// By when signoffs have to be there.
-    #[arg(long, value_enum, default_value_t = StageArg::BeforeCutover)]
-    stage: StageArg,
+    #[arg(long, value_parser = stages(), default_value_t)]
+    stage: Stage,
     /// Only the bundle with this root, 64 digits, will do.
     #[arg(long, value_name = "ROOT")]
     root: Option<String>,
@@ -35,23 +36,9 @@ pub(super) struct GateArgs {
     format: Format,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-pub(super) enum StageArg {
-    Rehearsal,
-    BeforeCutover,
-    BeforeReopen,
-    After,
-}
-
-impl From<StageArg> for Stage {
-    fn from(arg: StageArg) -> Stage {
-        match arg {
-            StageArg::Rehearsal => Stage::Rehearsal,
-            StageArg::BeforeCutover => Stage::BeforeCutover,
-            StageArg::BeforeReopen => Stage::BeforeReopen,
-            StageArg::After => Stage::After,
-        }
-    }
+/// The stages by their words, so that help and mistakes list them.
+pub(super) fn stages() -> impl TypedValueParser<Value = Stage> {
+    PossibleValuesParser::new(Stage::ALL.map(Stage::word)).try_map(|word| word.parse::<Stage>())
 }
 
 /// The checkout that the question is about.
@@ -63,8 +50,7 @@ pub(super) fn run(args: &GateArgs) -> Result<ExitCode> {
     let policy = Policy::find(&args.policy)?;
     let key = machine_key(args.key.as_deref())?;
     let here = working_directory()?;
-    let question =
-        Question { stage: args.stage.into(), root_sha256: args.root.as_deref(), ..Question::new(&policy, &here) };
+    let question = Question { stage: args.stage, root_sha256: args.root.as_deref(), ..Question::new(&policy, &here) };
     let decision = decide(&Registry::builtin(), &args.bundle, &question)?;
     match args.format {
         Format::Text => say(&decision.text()),

@@ -6,7 +6,7 @@ use crate::cli::{say, say_aside};
 use crate::evidence::Bundle;
 use crate::evidence::attest::ssh::{self, Standing};
 use crate::evidence::attest::{Answer, Signoff};
-use crate::gate::{Decision, People, Policy, Question, Request, Waiving, decide, draft, file_name, screen};
+use crate::gate::{Decision, People, Policy, Question, Request, Waiving, decide, draft, screen};
 use crate::registry::Registry;
 use crate::{Error, Result, clock};
 use clap::Args;
@@ -69,7 +69,7 @@ pub(super) fn run(args: &SignoffArgs) -> Result<ExitCode> {
     let statement = signoff.to_file(root)?;
     let signature = ssh::sign(&statement, &args.key)?;
     believed(&statement, &signature, &signoff, policy.signoffs.as_ref())?;
-    let file = file_name(decision.verification.signoffs.count + 1, &signoff.role);
+    let file = Signoff::path(decision.verification.signoffs.count + 1, &signoff.role);
     bundle.attach(&format!("{file}.sig"), &signature)?;
     bundle.attach(&file, &statement)?;
     say(&told(&decision, &signoff, &file));

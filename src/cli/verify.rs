@@ -1,11 +1,12 @@
 //! `rehearse verify`: whether a bundle is what was sealed.
 
 use crate::cli::format::Format;
-use crate::cli::gate::{StageArg, working_directory};
+use crate::cli::gate::{stages, working_directory};
 use crate::cli::run::time;
 use crate::cli::say;
 use crate::evidence::attest::PublicKey;
 use crate::gate::{Expected, Policy, Question, Status, TrustedKey, verify};
+use crate::model::Stage;
 use crate::registry::Registry;
 use crate::{Error, Result};
 use clap::Args;
@@ -46,8 +47,8 @@ pub(super) struct VerifyArgs {
     #[arg(long, value_name = "POLICY", conflicts_with = "trust")]
     policy: Option<String>,
     /// By when signoffs have to be there, with --policy.
-    #[arg(long, value_enum, default_value_t = StageArg::BeforeCutover)]
-    stage: StageArg,
+    #[arg(long, value_parser = stages(), default_value_t)]
+    stage: Stage,
     /// Form of the answer.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -65,7 +66,7 @@ impl VerifyArgs {
             return Ok(Expected { trusted, ..Expected::default() });
         };
         let (policy, here) = (Policy::find(policy)?, working_directory()?);
-        Question { stage: self.stage.into(), ..Question::new(&policy, &here) }.expected()
+        Question { stage: self.stage, ..Question::new(&policy, &here) }.expected()
     }
 }
 

@@ -9,9 +9,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Where signoffs lie in a bundle.
-const FOLDER: &str = "signoffs";
-
 /// The statements of a folder by name, each with its signature.
 type Chain = BTreeMap<String, (Vec<u8>, Vec<u8>)>;
 
@@ -21,7 +18,7 @@ type Chain = BTreeMap<String, (Vec<u8>, Vec<u8>)>;
 /// Evidence: the store has others in their place, or has more. Environment: files cannot be read or written.
 pub fn push(bundle: &Bundle<Sealed>, store: &Path) -> Result<Vec<String>> {
     let folder = place(bundle, store)?;
-    let (own, stored) = (chain(&bundle.root().join(FOLDER))?, chain(&folder)?);
+    let (own, stored) = (chain(&bundle.root().join(Signoff::FOLDER))?, chain(&folder)?);
     let news = continued(&stored, &own)?;
     fs::create_dir_all(&folder).map_err(|error| Error::io("create", &folder, error))?;
     for (name, (statement, signature)) in &news {
@@ -37,7 +34,7 @@ pub fn push(bundle: &Bundle<Sealed>, store: &Path) -> Result<Vec<String>> {
 /// Evidence: the bundle has others in their place, or has more, or one is about another bundle. Environment: files cannot
 /// be read or written.
 pub fn pull(bundle: &Bundle<Sealed>, store: &Path) -> Result<Vec<String>> {
-    let (own, stored) = (chain(&bundle.root().join(FOLDER))?, chain(&place(bundle, store)?)?);
+    let (own, stored) = (chain(&bundle.root().join(Signoff::FOLDER))?, chain(&place(bundle, store)?)?);
     let news = continued(&own, &stored)?;
     news.iter().try_for_each(|(name, (statement, _))| is_about(bundle, name, statement))?;
     news.iter().try_for_each(|(name, pair)| add(bundle, name, pair))?;
@@ -50,7 +47,7 @@ pub fn pull(bundle: &Bundle<Sealed>, store: &Path) -> Result<Vec<String>> {
 /// Evidence: it is not the next one, or is about another bundle. Environment: files cannot be read or written.
 pub fn attach(bundle: &Bundle<Sealed>, file: &Path) -> Result<String> {
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let own = chain(&bundle.root().join(FOLDER))?;
+    let own = chain(&bundle.root().join(Signoff::FOLDER))?;
     let next = format!("{:04}-", own.len() + 1);
     if !name.starts_with(&next) || !name.ends_with(".json") {
         return Err(evidence(format!("{name} is not the next signoff of this bundle, which is {next}<role>.json")));
@@ -112,8 +109,9 @@ fn is_about(bundle: &Bundle<Sealed>, name: &str, statement: &[u8]) -> Result<()>
 
 /// The signature first: a statement without one is complained about.
 fn add(bundle: &Bundle<Sealed>, name: &str, (statement, signature): &(Vec<u8>, Vec<u8>)) -> Result<()> {
-    bundle.attach(&format!("{FOLDER}/{name}.sig"), signature)?;
-    bundle.attach(&format!("{FOLDER}/{name}"), statement)
+    let path = format!("{}/{name}", Signoff::FOLDER);
+    bundle.attach(&format!("{path}.sig"), signature)?;
+    bundle.attach(&path, statement)
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {

@@ -1,13 +1,12 @@
 //! What the runbooks demand, as one rule of the gate: whatever blocks, and has to be answered by now.
 
-use crate::evidence::attest::Stage;
 use crate::gate::decide::{Ruling, ruling};
-use crate::model::{CriterionStage, Ruled, RunRecord, Severity, Verdict, checklist};
+use crate::model::{Ruled, RunRecord, Severity, Stage, Verdict, checklist};
 
 /// The rule. Where no scenario has a runbook there is nothing to answer, and nothing was shown.
 pub(super) fn rule(stage: Stage, record: &RunRecord) -> Ruling {
     let is_asked = |ruled: &Ruled| {
-        ruled.rule.severity == Severity::Block && !ruled.is_answered_elsewhere() && due(ruled.rule.stage) <= stage
+        ruled.rule.severity == Severity::Block && !ruled.is_answered_elsewhere() && ruled.rule.stage <= stage
     };
     let asked: Vec<Ruled> = checklist(record).into_iter().filter(is_asked).collect();
     let red = |verdict: Verdict| {
@@ -19,13 +18,4 @@ pub(super) fn rule(stage: Stage, record: &RunRecord) -> Ruling {
     let found = if against.is_empty() { format!("{} green", asked.len()) } else { against.join("; ") };
     let verdict = Verdict::worst(asked.iter().map(Ruled::verdict));
     ruling("GEN-18", format!("the criteria of the runbooks that block {stage} are green"), verdict, found)
-}
-
-fn due(stage: CriterionStage) -> Stage {
-    match stage {
-        CriterionStage::Rehearsal => Stage::Rehearsal,
-        CriterionStage::BeforeCutover => Stage::BeforeCutover,
-        CriterionStage::BeforeReopen => Stage::BeforeReopen,
-        CriterionStage::After => Stage::After,
-    }
 }

@@ -5,12 +5,11 @@
 
 use crate::Result;
 use crate::engine;
-use crate::evidence::attest::Stage;
 use crate::gate::criteria;
 use crate::gate::policy::Policy;
 use crate::gate::signoff::{self, SignoffsAsked};
 use crate::gate::{Code, Complaint, Expected, Family, Verification, verify};
-use crate::model::{Checkout, PlanFile, RECORD_TIER, RunRecord, Verdict};
+use crate::model::{Checkout, PlanFile, RECORD_TIER, RunRecord, Stage, Verdict};
 use crate::registry::Registry;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -276,7 +275,7 @@ fn signed_off(stage: Stage, verification: &Verification) -> Ruling {
         .map(|complaint| format!("{}: {}, {}", complaint.code, complaint.expected, complaint.found))
         .collect();
     let found = if against.is_empty() { verification.signoffs.to_string() } else { against.join("; ") };
-    ruling("GEN-09", format!("everybody who has to has signed it, {stage}"), of(against.is_empty()), found)
+    ruling(SIGNOFFS, format!("everybody who has to has signed it, {stage}"), of(against.is_empty()), found)
 }
 
 fn is_of_people(complaint: &Complaint) -> bool {
@@ -291,6 +290,16 @@ fn words<'a>(complaints: impl Iterator<Item = &'a Complaint>) -> String {
 
 fn or_none(found: String) -> String {
     if found.is_empty() { "nothing against it".to_owned() } else { found }
+}
+
+/// The rule that asks for signoffs; it is red until the last one is there.
+pub(super) const SIGNOFFS: &str = "GEN-09";
+
+impl Ruling {
+    /// Whether it stops nobody.
+    pub fn passes(&self) -> bool {
+        self.verdict == Verdict::Pass || self.waived.is_some()
+    }
 }
 
 impl Decision {

@@ -45,5 +45,5 @@ pub use code::{Code, Family};
 pub use decide::{Decision, Question, Ruling, decide};
 pub use merge::{Merged, merge};
 pub use policy::Policy;
-pub use signoff::{Accepted, People, Request, Role, Signoffs, SignoffsAsked, Waiving, draft, file_name, screen};
+pub use signoff::{Accepted, People, Request, Role, Signoffs, SignoffsAsked, Waiving, draft, screen};
 pub use verify::{Complaint, Expected, Status, Verification, verify};

@@ -215,11 +215,10 @@ fn foreign(part: &Part, shard: Shard, scenario: &ScenarioRecord) -> Option<Compl
     for share in &scenario.shares {
         own.extend(share.cases.iter().zip(share.own(shard)).filter(|(_, own)| *own).map(|(case, _)| case));
     }
-    let is_own = |address: &String| {
+    let mut is_own = |address: &String| {
         let at = own.iter().position(|own| *own == address);
         at.map(|at| own.swap_remove(at)).is_some()
     };
-    let mut is_own = is_own;
     let addresses = scenario.injured().filter_map(|case| case.address.as_ref()).map(ToString::to_string);
     let other = addresses.into_iter().find(|address| !is_own(address))?;
     let expected = format!("cases of part {shard} of {} only, each once", scenario.scenario);

@@ -39,6 +39,13 @@ pub struct Change {
     pub now: String,
 }
 
+impl Change {
+    /// Of what, for people.
+    pub fn whose(&self) -> &str {
+        if self.scenario.is_empty() { "the run" } else { &self.scenario }
+    }
+}
+
 /// A run that is this much slower or faster, and by a second at least, is another one.
 const PERCENT: u64 = 50;
 const LEAST_US: u64 = 1_000_000;

@@ -3,6 +3,7 @@
 //! Each rule quotes the sentence of the runbook that it stands for. What a step says of itself and what was seen of it are
 //! two halves, and either one can speak against it.
 
+use crate::model::Stage;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -26,7 +27,7 @@ pub struct Criterion {
     /// Such as `ONEDB-05`.
     pub id: String,
     /// By when it has to be answered.
-    pub stage: CriterionStage,
+    pub stage: Stage,
     /// What it does where it is not green.
     pub severity: Severity,
     /// The words of the runbook that it stands for, exactly, line breaks apart.
@@ -37,20 +38,6 @@ pub struct Criterion {
     /// What must have been seen.
     #[serde(default)]
     pub observed: Option<Observed>,
-}
-
-/// When a rule has to be answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CriterionStage {
-    /// After the rehearsal.
-    Rehearsal,
-    /// Before traffic moves.
-    BeforeCutover,
-    /// Before it is let in again.
-    BeforeReopen,
-    /// After everything.
-    After,
 }
 
 /// What a rule does where it is not green.

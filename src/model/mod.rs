@@ -29,6 +29,7 @@ mod scenario_lower;
 mod shard;
 mod span;
 mod sqlstate;
+mod stage;
 mod token;
 mod verdict;
 mod way_back;
@@ -38,8 +39,7 @@ pub use asked::{Asked, AskedFile};
 pub use baseline::{Baseline, Change};
 pub use checklist::{Half, Ruled, checklist};
 pub use criterion::{
-    Claimed, ClaimedValues, CriteriaFile, CriteriaSet, Criterion, CriterionStage, Observed, Op, Severity, values_at,
-    words,
+    Claimed, ClaimedValues, CriteriaFile, CriteriaSet, Criterion, Observed, Op, Severity, values_at, words,
 };
 pub use cutover::{Cutover, RECORD_TIER};
 pub use diagnosis::{Beside, Fate, Lost, Obstacle, Row, RowDifference, Standing, TableDifference};
@@ -65,6 +65,7 @@ pub use scenario_file::{Known, KnownFlow};
 pub use shard::{Shard, ShardMerged, SharePlan};
 pub use span::{SPAN_FORMS, parse_span};
 pub use sqlstate::SqlState;
+pub use stage::Stage;
 pub use token::{Token, TokenDigests};
 pub use verdict::{Outcome, Verdict};
 pub use way_back::{Return, WayBack, not_shown, ways_back};

@@ -176,10 +176,10 @@ fn changes(record: &RunRecord) -> String {
     if changes.is_empty() {
         return format!("<h2 id=\"changes\">Since {name}</h2>\n<p>Nothing is different but times.</p>\n");
     }
-    let rows = changes.iter().take(MAX_CHANGES).map(|change| {
-        let whole = if change.scenario.is_empty() { "the run" } else { &change.scenario };
-        [whole, &change.what, &change.then, &change.now].map(escape).to_vec()
-    });
+    let rows = changes
+        .iter()
+        .take(MAX_CHANGES)
+        .map(|change| [change.whose(), &change.what, &change.then, &change.now].map(escape).to_vec());
     let rest = match changes.len().saturating_sub(MAX_CHANGES) as u64 {
         0 => String::new(),
         more => format!("<p>and {} more</p>\n", count(more)),

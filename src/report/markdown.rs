@@ -66,8 +66,13 @@ fn changes(record: &RunRecord) -> String {
         return head + "Nothing is different but times.\n\n";
     }
     let row = |change: &Change| {
-        let whole = if change.scenario.is_empty() { "the run" } else { &change.scenario };
-        format!("| {} | {} | {} | {} |\n", cell(whole), cell(&change.what), cell(&change.then), cell(&change.now))
+        format!(
+            "| {} | {} | {} | {} |\n",
+            cell(change.whose()),
+            cell(&change.what),
+            cell(&change.then),
+            cell(&change.now)
+        )
     };
     let rows: String = changes.iter().take(MAX_CHANGES).map(row).collect();
     let rest = match changes.len().saturating_sub(MAX_CHANGES) as u64 {

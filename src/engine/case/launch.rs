@@ -71,11 +71,17 @@ fn environment(
     for (name, value) in &step.env {
         env.insert(name.into(), fill(value, values)?.into());
     }
-    for name in &step.env_from {
-        let missing = || Error::environment(format!("step `{}` asks for variable {name}, which is not set", step.name));
-        env.insert(name.into(), std::env::var_os(name).ok_or_else(missing)?);
-    }
+    env.extend(passed_on(step)?);
     Ok(env)
+}
+
+/// The variables of ours that a step asks for.
+pub(in crate::engine) fn passed_on(step: &Step) -> Result<Vec<(OsString, OsString)>> {
+    let value = |name: &String| {
+        let missing = || Error::environment(format!("step `{}` asks for variable {name}, which is not set", step.name));
+        Ok((name.into(), std::env::var_os(name).ok_or_else(missing)?))
+    };
+    step.env_from.iter().map(value).collect()
 }
 
 /// Replaces `{name}` where a name is known; other braces stay, for they belong to the tool.

@@ -147,11 +147,11 @@ async fn watch_over(
 fn claim(stage: &Stage<'_>, log: &mut CaseLog<'_>, step: &Step, phase: Phase) -> Result<()> {
     let Claims::Report { report, ok } = &step.claims else { return Ok(()) };
     let path = stage.folder("work").join(report);
-    let (ok, note) = said_of_itself(&path, report, ok);
+    let found = read_report(&path, report);
+    let (ok, note) = said_of_itself(&found, report, ok);
     log.record(Body::Claim { case: log.case(), step: step.name.clone(), phase, ok, note })?;
     // Criteria speak of the uninterrupted run.
-    let report = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    match report.filter(|_| phase == Phase::Plan && log.events.address.is_none()) {
+    match found.ok().filter(|_| phase == Phase::Plan && log.events.address.is_none()) {
         Some(report) => claimed(stage, log, step, &report),
         None => Ok(()),
     }
@@ -169,14 +169,23 @@ fn claimed(stage: &Stage<'_>, log: &mut CaseLog<'_>, step: &Step, report: &serde
     Ok(())
 }
 
-/// Whether the report in `path` says that all is well, and how; nothing where it cannot be read.
-pub(in crate::engine) fn said_of_itself(path: &Path, report: &str, ok: &Condition) -> (Option<bool>, String) {
-    match fs::read(path).map(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes)) {
-        Err(_) => (None, format!("wrote no {report}")),
-        Ok(Err(_)) => (None, format!("{report} is not JSON")),
-        Ok(Ok(json)) => {
+/// The report in `path`, or why there is none; `report` is what it is called.
+pub(in crate::engine) fn read_report(path: &Path, report: &str) -> std::result::Result<serde_json::Value, String> {
+    let bytes = fs::read(path).map_err(|_| format!("wrote no {report}"))?;
+    serde_json::from_slice(&bytes).map_err(|_| format!("{report} is not JSON"))
+}
+
+/// Whether a report says that all is well, and how; nothing where there is none.
+pub(in crate::engine) fn said_of_itself(
+    found: &std::result::Result<serde_json::Value, String>,
+    report: &str,
+    ok: &Condition,
+) -> (Option<bool>, String) {
+    match found {
+        Err(why) => (None, why.clone()),
+        Ok(json) => {
             let said = json.pointer(&ok.pointer).map_or("nothing".to_owned(), serde_json::Value::to_string);
-            (Some(ok.holds(&json)), format!("{report} has {said} at {}", ok.pointer))
+            (Some(ok.holds(json)), format!("{report} has {said} at {}", ok.pointer))
         }
     }
 }

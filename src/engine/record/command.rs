@@ -2,11 +2,11 @@
 //! of their stand-ins.
 
 use super::live::Live;
-use crate::engine::case::launch::fill;
+use crate::Result;
+use crate::engine::case::launch::{fill, passed_on};
 use crate::evidence::Redactor;
 use crate::model::{Difference, Step};
 use crate::process::{Executable, Spawn};
-use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
@@ -51,9 +51,7 @@ impl Places<'_> {
 pub(super) fn command(step: &Step, argv: &[String], places: &Places<'_>, redactor: &Redactor) -> Result<Command> {
     let values = places.values()?;
     let typed = argv.iter().map(|word| fill(word, &values)).collect::<Result<Vec<String>>>()?;
-    if let Some(name) = step.env_from.iter().find(|name| std::env::var_os(name).is_none()) {
-        return Err(Error::environment(format!("step `{}` asks for variable {name}, which is not set", step.name)));
-    }
+    passed_on(step)?; // all that we have is passed on; what is asked for must be there
     let mut drifts = words(step, &typed, &values, redactor)?;
     let env = environment(step, &values, &mut drifts)?;
     drifts.extend(files(step, places.work, &values)?);

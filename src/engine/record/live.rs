@@ -48,8 +48,10 @@ impl Live {
 
     /// What must appear nowhere.
     pub(super) fn secrets(&self) -> Vec<String> {
-        let password = self.text.split_once("://").and_then(|(_, rest)| rest.split_once('@')?.0.split_once(':'));
-        password.map(|(_, password)| password.to_owned()).into_iter().collect()
+        let Place::Postgres(dsn) = &self.place else { return Vec::new() };
+        let password = dsn.password();
+        let encoded = Dsn::encoded(&password); // as it stands in the URL
+        [password, encoded].into_iter().filter(|secret| !secret.is_empty()).collect()
     }
 
     /// All that it holds now; with `rows` false the definitions only.

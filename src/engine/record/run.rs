@@ -3,7 +3,7 @@
 use super::child::{self, Said};
 use super::judge::{judged, word};
 use super::prepare::{Prepared, read};
-use crate::engine::case::step::said_of_itself;
+use crate::engine::case::step::{read_report, said_of_itself};
 use crate::engine::run::sealing::{self, Ending};
 use crate::engine::{Finished, Library};
 use crate::evidence::attest::MachineKey;
@@ -142,7 +142,7 @@ impl<'a> Record<'a> {
             Ok(written) if written < began => {
                 (None, format!("{report} is of {}, before the step", clock::utc(written)))
             }
-            _ => said_of_itself(&path, report, ok),
+            _ => said_of_itself(&read_report(&path, report), report, ok),
         };
         let (case, name, phase) = (self.case.clone(), step.name.clone(), Phase::Plan);
         self.journal.append(Body::Claim { case, step: name, phase, ok, note })

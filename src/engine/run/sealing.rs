@@ -93,11 +93,7 @@ fn environment(root: &Path, house: &House) -> EnvironmentFile {
             .to_owned(),
         format!("what a loss of power may leave follows persistence model {MODEL} of docs/power-loss.md"),
     ]);
-    EnvironmentFile {
-        postgres: house.cluster().and_then(|cluster| server(cluster, house)),
-        altered: altered.to_vec(),
-        ..machine(root)
-    }
+    EnvironmentFile { postgres: house.cluster().and_then(|cluster| server(cluster, house)), altered, ..machine(root) }
 }
 
 /// What is the same whatever runs here.

@@ -12,5 +12,5 @@ mod statement;
 
 pub use envelope::{Envelope, PAYLOAD_TYPE, pae};
 pub use key::{MachineKey, PublicKey};
-pub use signoff::{Answer, GateShown, PolicyShown, RuleShown, SHOWN, Signoff, Stage, Waiver};
+pub use signoff::{Answer, GateShown, PolicyShown, RuleShown, SHOWN, Signoff, Waiver};
 pub use statement::{STATEMENT, Slot, summary_of, test_result};

@@ -1,53 +1,16 @@
 //! What a person signs: an in-toto statement about the root of a bundle, with the decision, and with what it rests on.
 
 use super::statement::{OURS, STATEMENT};
-use crate::Result;
 use crate::evidence::SUMS;
-use crate::model::{Verdict, canonical};
+use crate::model::{Stage, Verdict, canonical};
+use crate::{Result, clock};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::fmt;
 
 /// The files that a signer is shown or that what is shown follows from: a signoff names their digests.
 pub const SHOWN: [&str; 6] =
     ["attest/test-result.dsse.json", "environment.json", "plan.json", "report.html", "report.json", "summary.md"];
-
-/// By when a signoff has to be there, in this order.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Stage {
-    /// The rehearsal is accepted.
-    Rehearsal,
-    /// The real migration may begin.
-    #[default]
-    BeforeCutover,
-    /// The application may be opened again.
-    BeforeReopen,
-    /// What is old may go.
-    After,
-}
-
-impl Stage {
-    /// All, in order.
-    pub const ALL: [Stage; 4] = [Stage::Rehearsal, Stage::BeforeCutover, Stage::BeforeReopen, Stage::After];
-
-    /// As it is written.
-    pub fn word(self) -> &'static str {
-        match self {
-            Stage::Rehearsal => "rehearsal",
-            Stage::BeforeCutover => "before-cutover",
-            Stage::BeforeReopen => "before-reopen",
-            Stage::After => "after",
-        }
-    }
-}
-
-impl fmt::Display for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
-    }
-}
 
 /// What a person decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,6 +105,13 @@ pub struct Waiver {
     pub expires: String,
 }
 
+impl Waiver {
+    /// Whether it still holds, so many seconds after 1970; one that says no time does not.
+    pub fn holds(&self, now_s: i64) -> bool {
+        clock::seconds_of(&self.expires).is_some_and(|expires_s| expires_s >= now_s)
+    }
+}
+
 impl GateShown {
     /// # Errors
     /// None in practice: there are texts only.
@@ -151,6 +121,14 @@ impl GateShown {
 }
 
 impl Signoff {
+    /// Where they lie in a bundle.
+    pub const FOLDER: &str = "signoffs";
+
+    /// The path of a signoff in its bundle: `signoffs/0001-engineer.json`; `nth` counts from 1. `.sig` is its signature.
+    pub fn path(nth: usize, role: &str) -> String {
+        format!("{}/{nth:04}-{role}.json", Signoff::FOLDER)
+    }
+
     /// The bytes that are signed: a statement about the bundle with this root.
     ///
     /// # Errors

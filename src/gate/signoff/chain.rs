@@ -6,9 +6,6 @@ use crate::gate::{Code, Complaint};
 use crate::model::canonical::sha256_hex;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Where they lie.
-const FOLDER: &str = "signoffs/";
-
 /// One of them, as it lies there.
 pub(super) struct Signed {
     pub(super) file: String,
@@ -19,11 +16,6 @@ pub(super) struct Signed {
     pub(super) is_sound: bool,
 }
 
-/// The path of a signoff in its bundle: `signoffs/0001-engineer.json`; `nth` counts from 1. `.sig` is its signature.
-pub fn file_name(nth: usize, role: &str) -> String {
-    format!("{FOLDER}{nth:04}-{role}.json")
-}
-
 /// The digests of what a signer is shown.
 pub(super) fn shown(sealed: &Sealed) -> BTreeMap<String, String> {
     let digest = |path: &str| Some((path.to_owned(), sealed.sha256.get(path)?.clone()));
@@ -32,7 +24,8 @@ pub(super) fn shown(sealed: &Sealed) -> BTreeMap<String, String> {
 
 /// The statements in order, and SHA-256 of each; complains about all that is not as it has to be.
 pub(super) fn read(sealed: &Sealed, complaints: &mut Vec<Complaint>) -> (Vec<Signed>, Vec<String>) {
-    let files: BTreeSet<&String> = sealed.sha256.keys().filter(|path| path.starts_with(FOLDER)).collect();
+    let files: BTreeSet<&String> =
+        sealed.sha256.keys().filter(|path| path.starts_with(&format!("{}/", Signoff::FOLDER))).collect();
     let (statements, others): (Vec<&String>, Vec<&String>) = files.iter().partition(|path| path.ends_with(".json"));
     let is_signature = |path: &&String| path.strip_suffix(".sig").is_some_and(|of| sealed.sha256.contains_key(of));
     let stray = others.into_iter().filter(|path| !is_signature(path));
@@ -74,7 +67,7 @@ fn statement(path: &str, sealed: &Sealed, complaints: &mut Vec<Complaint>) -> Op
 
 /// Its place in the chain.
 fn links(path: &str, nth: usize, signoff: &Signoff, before: Option<&String>, complaints: &mut Vec<Complaint>) {
-    let name = file_name(nth, &signoff.role);
+    let name = Signoff::path(nth, &signoff.role);
     if path != name {
         complaints.push(chain(path, &name, "another number or role in its name"));
     }

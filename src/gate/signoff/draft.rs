@@ -3,8 +3,8 @@
 use super::judge::{Facts, SignoffsAsked, against};
 use crate::error::ErrorKind;
 use crate::evidence::attest::{Answer, GateShown, PolicyShown, RuleShown, Signoff, Waiver};
+use crate::gate::decide::SIGNOFFS;
 use crate::gate::{Code, Decision, Policy, Question, Ruling};
-use crate::model::Verdict;
 use crate::{Error, Result, clock};
 
 /// What somebody wants to sign.
@@ -76,9 +76,6 @@ pub fn draft(question: &Question<'_>, decision: &Decision, request: &Request) ->
     Ok(signoff)
 }
 
-/// The rule that asks for signoffs; it is red until the last one is there.
-const SIGNOFFS: &str = "GEN-09";
-
 fn shown(ruling: &Ruling) -> RuleShown {
     let (rule, asks, found) = (ruling.rule.to_owned(), ruling.asks.clone(), ruling.found.clone());
     RuleShown { rule, asks, verdict: ruling.verdict, found }
@@ -145,12 +142,5 @@ fn would_be_believed(asked: &SignoffsAsked, policy: &Policy, decision: &Decision
         Some((code, expected, found)) => {
             Err(Error::refused(format!("{code}: {found}; policy {} expects {expected}", policy.name)))
         }
-    }
-}
-
-impl Ruling {
-    /// Whether it stops nobody.
-    pub fn passes(&self) -> bool {
-        self.verdict == Verdict::Pass || self.waived.is_some()
     }
 }

@@ -7,12 +7,12 @@ use super::chain::{self, Signed};
 use super::people::{People, Role};
 use crate::engine;
 use crate::evidence::attest::ssh::{self, Standing};
-use crate::evidence::attest::{Answer, Signoff, Stage};
+use crate::evidence::attest::{Answer, Signoff};
 use crate::gate::sealed::Sealed;
 use crate::gate::told::Told;
 use crate::gate::verify::CLOCK_SLACK_S;
 use crate::gate::{Code, Complaint};
-use crate::model::{EnvironmentFile, RECORD_TIER};
+use crate::model::{EnvironmentFile, RECORD_TIER, Stage};
 use crate::{Result, clock};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -216,9 +216,8 @@ fn is_over(role: &Role, signoff: &Signoff, facts: &Facts) -> bool {
 fn waivers_hold(facts: &Facts, accepted: &[Accepted]) -> Vec<Complaint> {
     let all =
         || accepted.iter().flat_map(|accepted| accepted.signoff.waivers.iter().map(move |waiver| (accepted, waiver)));
-    let holds = |expires: &str| clock::seconds_of(expires).is_some_and(|expires_s| expires_s >= facts.now_s);
-    let renewed = |rule: &str| all().any(|(_, waiver)| waiver.rule == rule && holds(&waiver.expires));
-    let over = all().filter(|(_, waiver)| !holds(&waiver.expires) && !renewed(&waiver.rule));
+    let renewed = |rule: &str| all().any(|(_, waiver)| waiver.rule == rule && waiver.holds(facts.now_s));
+    let over = all().filter(|(_, waiver)| !waiver.holds(facts.now_s) && !renewed(&waiver.rule));
     over.map(|(accepted, waiver)| {
         let found = format!("{} was waived until {} ({})", waiver.rule, waiver.expires, waiver.ticket);
         Complaint::new(Code::WaiverExpired, &accepted.file, "a waiver that still holds", found)

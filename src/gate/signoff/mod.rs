@@ -16,7 +16,6 @@ mod people;
 mod screen;
 mod waive;
 
-pub use chain::file_name;
 pub use draft::{Request, Waiving, draft};
 pub use judge::{Accepted, SignoffsAsked};
 pub use people::{People, Role};

@@ -1,13 +1,14 @@
 //! Who has to agree, as data: roles, persons, and what each may waive. The part `[signoffs]` of a policy.
 
-use crate::evidence::attest::Stage;
+use crate::gate::decide::SIGNOFFS;
 use crate::gate::policy::seconds;
+use crate::model::Stage;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Rules without which nothing that is signed means anything.
-pub(in crate::gate) const NEVER_WAIVED: [&str; 5] = ["GEN-00", "GEN-01", "GEN-09", "GEN-13", "GEN-17"];
+pub(in crate::gate) const NEVER_WAIVED: [&str; 5] = ["GEN-00", "GEN-01", SIGNOFFS, "GEN-13", "GEN-17"];
 
 /// Who has to agree.
 #[derive(Debug, Clone, Deserialize)]

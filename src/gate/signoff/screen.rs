@@ -1,6 +1,7 @@
 //! What a signer is shown: one screen, with what speaks against it first.
 
 use crate::evidence::attest::Signoff;
+use crate::gate::decide::SIGNOFFS;
 use crate::gate::{Decision, Ruling};
 use crate::model::{Checkout, Verdict};
 use std::fmt::Write as _;
@@ -19,7 +20,7 @@ pub fn screen(decision: &Decision, signoff: &Signoff) -> String {
     ];
     let (green, red): (Vec<&Ruling>, Vec<&Ruling>) =
         decision.rulings.iter().partition(|ruling| ruling.verdict == Verdict::Pass);
-    lines.extend(red.iter().filter(|ruling| ruling.rule != "GEN-09").map(|ruling| ("RED", told(ruling, signoff))));
+    lines.extend(red.iter().filter(|ruling| ruling.rule != SIGNOFFS).map(|ruling| ("RED", told(ruling, signoff))));
     lines.push(("green", green.iter().map(|ruling| ruling.rule).collect::<Vec<_>>().join(" ")));
     lines.extend(verification.signoffs.accepted.iter().map(|accepted| {
         let Signoff { signer, decision, role, time, .. } = &accepted.signoff;

@@ -18,9 +18,7 @@ pub(in crate::gate) fn apply(rulings: &mut [Ruling], accepted: &[Accepted]) {
 fn waived(rule: &str, accepted: &Accepted) -> Option<String> {
     let signoff = &accepted.signoff;
     let now_s = clock::unix_seconds();
-    let holds = |waiver: &&Waiver| {
-        waiver.rule == rule && clock::seconds_of(&waiver.expires).is_some_and(|expires_s| expires_s >= now_s)
-    };
+    let holds = |waiver: &&Waiver| waiver.rule == rule && waiver.holds(now_s);
     let waiver = signoff.waivers.iter().find(holds).filter(|_| signoff.decision == Answer::Approve)?;
     let Waiver { reason, ticket, expires, .. } = waiver;
     Some(format!("by {} as {} until {expires}, {ticket}: {reason}", signoff.signer, signoff.role))

@@ -2,8 +2,8 @@
 
 use super::forged::Forged;
 use crate::cli::{Said, run};
-use rehearsal::evidence::attest::Stage;
 use rehearsal::gate::{Decision, Policy, Question, decide};
+use rehearsal::model::Stage;
 use rehearsal::model::canonical;
 use rehearsal::registry::Registry;
 use serde_json::Value;
