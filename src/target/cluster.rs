@@ -175,7 +175,7 @@ pub(super) fn drop_orphans(base: &Base) -> bool {
     let mut all_done = true;
     for place in ready {
         let is_alive = |session: &str| base.sessions().join(session).exists();
-        let dropped = super::pool::drop_dead(admin(&place.socket(), "postgres"), is_alive);
+        let dropped = super::orphans::drop_dead(admin(&place.socket(), "postgres"), is_alive);
         // A server may have been stopped on purpose, and the supervisor has others to look after.
         let done = block_on(async { tokio::time::timeout(PATIENCE_TO_DROP, dropped).await });
         all_done &= matches!(done, Ok(Ok(Ok(()))));

@@ -7,7 +7,7 @@
 
 use super::cluster::{APPLICATION, Cluster};
 use super::image::TOOL_ROLE;
-use super::pool::{SESSION, drop_named, of_sessions};
+use super::orphans::{SESSION, drop_named, of_sessions};
 use super::presence::{order, refused};
 use super::reach::Reach;
 use super::remote::{Remote, Rights};

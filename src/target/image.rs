@@ -18,24 +18,29 @@ pub const ADMIN_ROLE: &str = "rehearse_admin";
 pub(super) const TOOL_ROLE: &str = "rehearse_tool";
 
 /// Fast, but never at the price of an acknowledged commit when a server is killed: `synchronous_commit` stays on.
-/// Dynamic shared memory is in files, so that it goes with the data directory.
-const SETTINGS: &str = "
-listen_addresses = ''
-max_connections = 400
-max_prepared_transactions = 20
-fsync = off
-full_page_writes = off
-synchronous_commit = on
-autovacuum = off
-jit = off
-wal_level = minimal
-max_wal_senders = 0
-max_wal_size = 256MB
-dynamic_shared_memory_type = mmap
-password_encryption = 'scram-sha-256'
-timezone = 'UTC'
-log_timezone = 'UTC'
-";
+pub(super) const SETTINGS: [&str; 12] = [
+    "max_connections=400",
+    "max_prepared_transactions=20",
+    "fsync=off",
+    "full_page_writes=off",
+    "synchronous_commit=on",
+    "autovacuum=off",
+    "jit=off",
+    "wal_level=minimal",
+    "max_wal_senders=0",
+    "max_wal_size=256MB",
+    "timezone=UTC",
+    "log_timezone=UTC",
+];
+
+/// Those of servers without a container around them: there is no TCP, and dynamic shared memory is in files, so that it
+/// goes with the data directory.
+const ALONE: [&str; 3] =
+    ["listen_addresses=''", "dynamic_shared_memory_type=mmap", "password_encryption=scram-sha-256"];
+
+fn settings() -> String {
+    SETTINGS.iter().chain(&ALONE).map(|setting| format!("\n{setting}")).collect::<String>() + "\n"
+}
 
 const ACCESS: &str = "local all rehearse_admin trust\nlocal all all scram-sha-256\n";
 
@@ -54,7 +59,7 @@ const MAPS: [&str; 2] = ["_fsm", "_vm"];
 /// The name of everything that depends on these binaries and on how we set a cluster up.
 pub(super) fn key(binaries: &Binaries) -> String {
     let mut hash = Sha256::new();
-    for part in [&binaries.sha256, &options(binaries).join(" "), SETTINGS, ACCESS, SLIM, MAPS.join(" ").as_str()] {
+    for part in [&binaries.sha256, &options(binaries).join(" "), &settings(), ACCESS, SLIM, MAPS.join(" ").as_str()] {
         hash.update(part.as_bytes());
         hash.update([0]);
     }
@@ -124,7 +129,7 @@ fn remove_maps(base: &Path) -> Result<()> {
 fn configure(data: &Path) -> Result<()> {
     let file = data.join("postgresql.conf");
     let text = std::fs::read_to_string(&file).map_err(|error| Error::io("read", &file, error))?;
-    std::fs::write(&file, text + SETTINGS).map_err(|error| Error::io("write", &file, error))?;
+    std::fs::write(&file, text + &settings()).map_err(|error| Error::io("write", &file, error))?;
     let file = data.join("pg_hba.conf");
     std::fs::write(&file, ACCESS).map_err(|error| Error::io("write", &file, error))
 }

@@ -23,6 +23,7 @@ mod guest;
 mod image;
 mod kept;
 mod lock;
+mod orphans;
 mod own;
 mod pool;
 mod postmaster;

@@ -5,8 +5,7 @@
 use super::cluster::{Cluster, connect};
 use super::guest::PREFIX;
 use super::image::TOOL_ROLE;
-use super::presence::{self, Backend, Prepared, names, order, refused, roll_back_prepared};
-use crate::clock::Stopwatch;
+use super::presence::{self, names, order, refused, roll_back_prepared};
 use crate::model::canonical::hex;
 use crate::{Error, Result};
 use sha2::{Digest, Sha256};
@@ -104,7 +103,7 @@ impl Pool {
             let _ = drop_database(connection, &self.cluster, name).await;
             return Err(error);
         }
-        presence::wake(&self.cluster.admin(name)).await?;
+        wake(&self.cluster.admin(name)).await?;
         presence::wait_gone(connection, &[name], LEAVING).await?;
         order(connection, &format!("alter database \"{name}\" with is_template true allow_connections false")).await
     }
@@ -206,97 +205,6 @@ impl Pool {
         Ok(())
     }
 
-    /// The server's processes in these databases that are not ours, ascending by pid.
-    ///
-    /// # Errors
-    /// The server does not answer.
-    pub async fn backends(&self, databases: &[&str]) -> Result<Vec<Backend>> {
-        let mut connection = self.take().await?;
-        let found = presence::backends(&mut connection, databases).await?;
-        self.put(connection);
-        Ok(found)
-    }
-
-    /// Sessions in these databases that are in a transaction or hold a lock, ours left out; one sentence each.
-    ///
-    /// # Errors
-    /// The server does not answer.
-    pub async fn busy(&self, databases: &[&str]) -> Result<Vec<String>> {
-        let mut connection = self.take().await?;
-        let found = presence::busy(&mut connection, databases).await?;
-        self.put(connection);
-        Ok(found)
-    }
-
-    /// Waits until no process of the server is left in these databases; returns how long that took, in microseconds.
-    ///
-    /// After a tool is killed, its statements go on for a while and may commit.
-    ///
-    /// # Errors
-    /// Some are left at the end of `timeout`; names them.
-    pub async fn wait_gone(&self, databases: &[&str], timeout: Duration) -> Result<u64> {
-        let mut connection = self.take().await?;
-        let waited_us = presence::wait_gone(&mut connection, databases, timeout).await?;
-        self.put(connection);
-        Ok(waited_us)
-    }
-
-    /// As [`Pool::wait_gone`], and our own connections count too: after it a database can be dropped at once.
-    ///
-    /// # Errors
-    /// As in [`Pool::wait_gone`].
-    pub async fn wait_empty(&self, databases: &[&str], timeout: Duration) -> Result<()> {
-        let sql = "select count(*) from pg_stat_activity where datname = any($1)";
-        let mut connection = self.take().await?;
-        let watch = Stopwatch::start();
-        loop {
-            let query = sqlx::query_scalar::<_, i64>(sql).bind(names(databases));
-            match query.fetch_one(&mut connection).await.map_err(refused)? {
-                0 => break,
-                left if watch.elapsed() > timeout => {
-                    return Err(Error::environment(format!("{left} connections of ours are left in a database")));
-                }
-                _ => tokio::time::sleep(Duration::from_millis(1)).await,
-            }
-        }
-        self.put(connection);
-        Ok(())
-    }
-
-    /// Whether nobody is in these databases but the administrator, by whatever name a session calls itself.
-    ///
-    /// # Errors
-    /// The server does not answer.
-    pub async fn is_empty_but_for_us(&self, databases: &[&str]) -> Result<bool> {
-        let Some(admin) = self.cluster.admin_role() else { return Ok(false) }; // nobody could tell the tool from us
-        let mut connection = self.take().await?;
-        let is_empty = presence::is_empty_but_for_us(&mut connection, admin, databases).await?;
-        self.put(connection);
-        Ok(is_empty)
-    }
-
-    /// The prepared transactions in these databases, by name.
-    ///
-    /// # Errors
-    /// The server does not answer.
-    pub async fn prepared(&self, databases: &[&str]) -> Result<Vec<Prepared>> {
-        let mut connection = self.take().await?;
-        let found = presence::prepared(&mut connection, databases).await?;
-        self.put(connection);
-        Ok(found)
-    }
-
-    /// Rolls back what is prepared in a database.
-    ///
-    /// # Errors
-    /// The server refuses.
-    pub async fn roll_back_prepared(&self, database: &str) -> Result<()> {
-        let mut connection = self.take().await?;
-        roll_back_prepared(&mut connection, |name| self.cluster.admin(name), database).await?;
-        self.put(connection);
-        Ok(())
-    }
-
     /// A database of this session that is there already.
     pub fn existing(&self, name: &str) -> Database {
         Database { name: format!("{}{name}", self.prefix()) }
@@ -330,7 +238,7 @@ impl Pool {
         connect(options).await
     }
 
-    async fn take(&self) -> Result<PgConnection> {
+    pub(super) async fn take(&self) -> Result<PgConnection> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         match idle {
             Some(connection) => Ok(connection),
@@ -339,7 +247,7 @@ impl Pool {
     }
 
     // Connections come back after success only: after an error nobody knows what is on the wire.
-    fn put(&self, connection: PgConnection) {
+    pub(super) fn put(&self, connection: PgConnection) {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
     }
 
@@ -355,46 +263,23 @@ impl Pool {
     }
 }
 
-/// Drops the databases `<session>_...` of sessions that are not alive, on a server of ours. A session is made before its
-/// databases, so it is asked for after they were listed.
-pub(super) async fn drop_dead(admin: PgConnectOptions, is_alive: impl Fn(&str) -> bool) -> Result<()> {
-    let mut connection = connect(&admin).await?;
-    let all = of_sessions(&mut connection, "").await?;
-    for name in all.iter().filter(|name| !is_alive(&name[..SESSION])) {
-        drop_named(&mut connection, &admin, name).await?;
-    }
-    let _ = connection.close().await;
-    Ok(())
-}
-
-/// The databases of sessions, whoever they are of: names that begin with `prefix` and that of a session.
-pub(super) async fn of_sessions(connection: &mut PgConnection, prefix: &str) -> Result<Vec<String>> {
-    let sql = "select datname::text from pg_database where datname ~ $1 order by 1";
-    let query = sqlx::query_scalar(sql).bind(format!("^{prefix}s[a-z0-5]{{7}}_"));
-    query.fetch_all(connection).await.map_err(refused)
-}
-
-/// Drops a database, with whoever is connected and what they prepared, also if it is a template.
-pub(super) async fn drop_named(connection: &mut PgConnection, admin: &PgConnectOptions, name: &str) -> Result<()> {
-    roll_back_prepared(connection, |database| admin.clone().database(database), name).await?;
-    if is_sealed(connection, name).await? {
-        order(connection, &format!("alter database \"{name}\" with is_template false")).await?;
-    }
-    order(connection, &format!("drop database if exists \"{name}\" with (force)")).await
-}
-
-/// Characters in the name of a session.
-pub(super) const SESSION: usize = 8;
-
 /// How long the connections of a loader may take to leave.
 const LEAVING: Duration = Duration::from_secs(10);
+
+/// The first connection after a change of definitions reads the whole catalog, and leaves the next ones a file of what
+/// it found: copies of the database get it with the rest.
+async fn wake(options: &PgConnectOptions) -> Result<()> {
+    let connection = connect(options).await?;
+    let _ = connection.close().await; // it is asked for later whether everybody is gone
+    Ok(())
+}
 
 async fn drop_database(connection: &mut PgConnection, cluster: &Cluster, name: &str) -> Result<()> {
     roll_back_prepared(connection, |database| cluster.admin(database), name).await?;
     order(connection, &format!("drop database if exists \"{name}\" with (force)")).await
 }
 
-async fn is_sealed(connection: &mut PgConnection, name: &str) -> Result<bool> {
+pub(super) async fn is_sealed(connection: &mut PgConnection, name: &str) -> Result<bool> {
     let sql = "select exists (select from pg_database where datname = $1 and datistemplate)";
     sqlx::query_scalar(sql).bind(name).fetch_one(connection).await.map_err(refused)
 }

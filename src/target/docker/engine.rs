@@ -5,7 +5,7 @@ use crate::clock::Stopwatch;
 use crate::db::{Dsn, postgres};
 use crate::model::canonical::{hex, sha256_hex};
 use crate::target::cluster::{APPLICATION, Cluster, block_aside};
-use crate::target::image::ADMIN_ROLE;
+use crate::target::image::{ADMIN_ROLE, SETTINGS};
 use crate::target::session::{Session, random};
 use crate::target::stay::Stay;
 use crate::target::{guest, lock};
@@ -34,22 +34,6 @@ const MARKER: &str = "container";
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a server may take to be ready once its container runs, where `REHEARSE_PG_START_S` does not say.
 const PATIENCE_TO_START_S: u64 = 60;
-
-/// As of servers of our own ([`crate::target::image`]).
-const SETTINGS: [&str; 12] = [
-    "fsync=off",
-    "full_page_writes=off",
-    "synchronous_commit=on",
-    "autovacuum=off",
-    "jit=off",
-    "max_connections=400",
-    "max_prepared_transactions=20",
-    "wal_level=minimal",
-    "max_wal_senders=0",
-    "max_wal_size=256MB",
-    "timezone=UTC",
-    "log_timezone=UTC",
-];
 
 /// What there is of an image.
 ///
