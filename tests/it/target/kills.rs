@@ -42,6 +42,8 @@ async fn kill_some(scratch: &Scratch, variables: &[(&str, &str)]) -> Vec<u32> {
         postmasters.extend(scratch.find_postmaster());
         if let Some(supervisor) = scratch.find_supervisor().filter(|_| random.next_u32().is_multiple_of(4)) {
             kill(supervisor, Signal::KILL).unwrap();
+            // It holds its lock until it is dead: who asks earlier believes that somebody will clean up.
+            until("the supervisor is dead", || !leftovers(&scratch.base).supervised).await;
         }
         let _ = kill(runner.pid(), Signal::KILL);
         runner.wait().await.unwrap();
