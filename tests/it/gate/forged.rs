@@ -11,8 +11,19 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 use tempfile::TempDir;
 
-/// A loader that survives; one kill, two uninjured runs.
-pub(super) const SURVIVES: &str = r#"format = 1
+/// A loader that survives, and the faults that hit it.
+pub(super) fn copying(faults: &str) -> String {
+    format!("{COPIES}{faults}")
+}
+
+/// One kill, two uninjured runs.
+pub(super) const KILLED: &str = r#"[[fault]]
+kind = "proc.kill"
+during = "copy"
+at = "pg.target:commit.1"
+"#;
+
+const COPIES: &str = r#"format = 1
 about = "replaces all rows in one transaction"
 dataset = "ledger-small"
 needs = ["psql"]
@@ -24,15 +35,11 @@ name = "copy"
 role = "apply"
 argv = ["sh", "{fixtures}/tools/ledger-copy.sh"]
 env = { OLD_URL = "{source}", NEW_URL = "{target}" }
-[[fault]]
-kind = "proc.kill"
-during = "copy"
-at = "pg.target:commit.1"
 "#;
 
 /// The repository of the run stays until the tests end.
 static RUN: LazyLock<(Scratch, PathBuf)> = LazyLock::new(|| {
-    let scratch = Scratch::with("survives", SURVIVES);
+    let scratch = Scratch::with("survives", &copying(KILLED));
     scratch.rehearse(&["run"]).has(0, "GO");
     let bundle = scratch.bundle();
     (scratch, bundle)

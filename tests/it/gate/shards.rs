@@ -1,6 +1,6 @@
 //! A run on several machines: its parts have every case once, and together they are the run of one machine.
 
-use super::forged::{Forged, copy};
+use super::forged::{Forged, copy, copying};
 use crate::cli::{GREEN, Said, Scratch};
 use proptest::prelude::*;
 use rehearsal::gate::{Expected, Status};
@@ -10,19 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 /// Twelve cases of two faults.
-const SWEEPS: &str = r#"format = 1
-about = "replaces all rows in one transaction"
-dataset = "ledger-small"
-needs = ["psql"]
-[targets]
-source = { postgres = "old" }
-target = { postgres = "new" }
-[[step]]
-name = "copy"
-role = "apply"
-argv = ["sh", "{fixtures}/tools/ledger-copy.sh"]
-env = { OLD_URL = "{source}", NEW_URL = "{target}" }
-[[fault]]
+const SWEEPS: &str = r#"[[fault]]
 kind = "proc.kill"
 during = "copy"
 at = "sweep"
@@ -46,7 +34,7 @@ struct Runs {
 }
 
 static RUNS: LazyLock<Runs> = LazyLock::new(|| {
-    let scratch = Scratch::with("sweeps", SWEEPS).and("looks", GREEN).and("half", HALF);
+    let scratch = Scratch::with("sweeps", &copying(SWEEPS)).and("looks", GREEN).and("half", HALF);
     run(&scratch, &["--out", "whole"]).has(0, "GO");
     let part = |nth: u32| {
         let (shard, out) = (format!("{nth}/{PARTS}"), format!("part-{nth}"));
@@ -130,7 +118,7 @@ fn a_merged_run_verifies_and_passes_where_a_part_of_it_does_not() {
 #[test]
 fn parts_that_do_not_make_a_run_are_not_merged() {
     let runs = &*RUNS;
-    let other = Scratch::with("sweeps", &SWEEPS.replace("one transaction", "a transaction"))
+    let other = Scratch::with("sweeps", &copying(SWEEPS).replace("one transaction", "a transaction"))
         .and("looks", GREEN)
         .and("half", HALF);
     run(&other, &["--shard", "3/3", "--seed", "7"]).has(0, "GO");
@@ -184,7 +172,7 @@ fn what_was_red_in_a_merged_run_is_run_again() {
 #[test]
 fn pairs_cannot_be_divided() {
     let then = "at = \"sweep\"\nthen = { kind = \"net.reset\", at = \"sweep\" }\n";
-    let scratch = Scratch::with("pairs", &SWEEPS.replacen("at = \"sweep\"\n", then, 1));
+    let scratch = Scratch::with("pairs", &copying(SWEEPS).replacen("at = \"sweep\"\n", then, 1));
     let said = scratch.rehearse(&["run", "--shard", "1/2", "--tier", "nightly"]);
     said.has(64, "pairs cannot be divided at the tier nightly");
     assert!(!scratch.out().exists());

@@ -4,7 +4,7 @@
 //! differs from a good one, and in `REMOVED` the paths that it has not. They are written anew by
 //! `UPDATE=1 cargo test --test it gate::stored`; needed where reports or answers of checks change.
 
-use super::forged::{Forged, copy};
+use super::forged::{Forged, KILLED, copy, copying};
 use super::signed::{self, key, trusted};
 use super::{ATTACKS, at_time};
 use crate::cli::Scratch;
@@ -156,7 +156,7 @@ fn update() {
     let one = Forged::new();
     at_time(&one, THEN);
     copy(&one.root(), &folder().join("good/one"));
-    let scratch = Scratch::with("survives", super::forged::SURVIVES);
+    let scratch = Scratch::with("survives", &copying(KILLED));
     let parts: Vec<PathBuf> = ["1/2", "2/2"]
         .iter()
         .map(|shard| {
