@@ -5,6 +5,7 @@
 //! ```text
 //! start.lock              held to decide about start and end
 //! supervisor.lock         held by the supervisor, the one process that cleans up after the others
+//! supervisor.socket       where it answers that it is alive
 //! sessions/<id>/lock      held by a session; free means that its owner is dead
 //! sessions/<id>/kept.json what a session keeps beyond its owner's life
 //! clusters/<key>/         data/ socket/ log ready.json
@@ -12,6 +13,7 @@
 //! sqlite/                 template files
 //! ```
 
+mod answer;
 mod base;
 mod binaries;
 mod capability;

@@ -1,7 +1,7 @@
 //! One process, or one run in it: a name, a directory, and a lock that says that the owner lives.
 
 use super::base::{Base, own_dir};
-use super::{Kept, lock, postmaster, supervisor};
+use super::{Kept, answer, lock, postmaster, supervisor};
 use crate::process::{Executable, Marker, kill_marked};
 use crate::{Error, Result};
 use std::fs::File;
@@ -18,7 +18,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Opens a session; the first one starts the supervisor, after ending what dead owners left.
+    /// Opens a session; the first one ends what dead owners left, and starts the supervisor.
     ///
     /// # Errors
     /// The base directory cannot be used, or the supervisor does not start.
@@ -34,12 +34,11 @@ impl Session {
     }
 
     fn open_deciding(executable: &Executable, base: &Base) -> Result<Session> {
-        if !lock::is_held(&base.supervisor_lock()) {
+        if !answer::is_given(base) {
             supervisor::reap(base)?;
+            supervisor::start(executable, base)?;
         }
-        let session = Session::create(base)?;
-        supervisor::ensure(executable, base)?;
-        Ok(session)
+        Session::create(base)
     }
 
     // Made aside and renamed, so that nobody sees a session whose lock is not held yet.
@@ -96,6 +95,7 @@ impl Drop for Session {
         if !super::kept::marker(&self.dir).exists() {
             let _ = std::fs::remove_dir_all(&self.dir);
         }
+        let _ = supervisor::stand_in(&self.base);
     }
 }
 

@@ -1,11 +1,11 @@
 //! The one process that outlives the others for a moment, and cleans up after them.
 //!
 //! It believes locks, not pids: a session whose lock is free has no owner any more. One that its owner kept on purpose
-//! ([`kept`]) it leaves alone, and stays for as long. Only a supervisor that is killed
-//! itself leaves something behind; the next [`Session::open`](super::Session::open) finds it.
+//! ([`kept`]) it leaves alone, and stays for as long. What a supervisor that is killed itself leaves, the last session
+//! ends in its place; if that was killed too, the next [`Session::open`](super::Session::open) does.
 
 use super::base::Base;
-use super::{cluster, docker, kept, lock, postmaster};
+use super::{answer, cluster, docker, kept, lock, postmaster};
 use crate::clock::Stopwatch;
 use crate::process::{Executable, Spawn, kill_marked};
 use crate::{Error, Result};
@@ -32,6 +32,7 @@ const START: Duration = Duration::from_secs(20);
 pub fn supervise(base: &Path) -> Result<()> {
     let base = Base::at(base);
     let Some(_held) = become_supervisor(&base)? else { return Ok(()) };
+    answer::give(&base)?;
     let (mut known, mut idle, mut sound) = (BTreeSet::new(), Stopwatch::start(), Stopwatch::start());
     loop {
         match round(&base, &mut known, &mut idle) {
@@ -111,18 +112,15 @@ pub(super) fn reap(base: &Base) -> Result<()> {
     base.create()
 }
 
-/// Starts a supervisor if there is none, and waits until it is one.
-pub(super) fn ensure(executable: &Executable, base: &Base) -> Result<()> {
-    if lock::is_held(&base.supervisor_lock()) {
-        return Ok(());
-    }
+/// Starts a supervisor, and waits until it is one. The caller holds the start lock, and there is none.
+pub(super) fn start(executable: &Executable, base: &Base) -> Result<()> {
     let argv: [OsString; 3] = [executable.path().into(), "__supervise".into(), base.dir().into()];
     let log = base.dir().join("supervisor.log");
     let mut spawn = Spawn::new(argv, "/");
     spawn.stderr = Some(log.clone());
     let mut started = spawn.start_detached()?;
     let watch = Stopwatch::start();
-    while !lock::is_held(&base.supervisor_lock()) {
+    while !answer::is_given(base) {
         if let Some(exit) = started.ended() {
             let said = std::fs::read_to_string(&log).unwrap_or_default();
             let program = executable.path().display();
@@ -162,9 +160,26 @@ fn end_session(dir: &Path) -> Result<()> {
     remove(dir)
 }
 
+/// Does the work of a supervisor that was killed, where no session is alive that would do it at its own end.
+///
+/// # Errors
+/// Something cannot be removed; the next session finds it.
+pub(super) fn stand_in(base: &Base) -> Result<()> {
+    if answer::is_given(base) || !base.dir().is_dir() {
+        return Ok(());
+    }
+    let _deciding = lock::wait_for(&base.start_lock())?;
+    if answer::is_given(base) { Ok(()) } else { end_all(base).map(drop) }
+}
+
 // The decision to end, under the lock under which sessions are made.
 fn ended(base: &Base) -> Result<bool> {
     let _deciding = lock::wait_for(&base.start_lock())?;
+    end_all(base)
+}
+
+// Whether no session is alive, and so nothing is left.
+fn end_all(base: &Base) -> Result<bool> {
     if !end_dead_sessions(base)?.alive.is_empty() {
         return Ok(false);
     }
@@ -172,7 +187,8 @@ fn ended(base: &Base) -> Result<bool> {
     for dir in [base.sessions(), base.clusters(), base.sqlite()] {
         remove(&dir)?;
     }
-    for file in [base.dir().join("supervisor.log"), base.supervisor_lock(), base.start_lock()] {
+    let log = base.dir().join("supervisor.log");
+    for file in answer::socket(base).into_iter().chain([log, base.supervisor_lock(), base.start_lock()]) {
         let _ = std::fs::remove_file(file);
     }
     let _ = std::fs::remove_dir(base.dir()); // somebody else's files in it are not ours to remove

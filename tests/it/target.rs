@@ -334,6 +334,46 @@ async fn what_a_killed_supervisor_and_runner_left_is_ended_by_the_next_session()
 }
 
 #[tokio::test]
+async fn a_session_that_opens_while_the_supervisor_dies_waits_for_its_death_and_takes_over() {
+    let scratch = Scratch::new();
+    let runner = scratch.runner().await;
+    kill(scratch.supervisor(), Signal::KILL).unwrap();
+    until("the supervisor is dead", || !leftovers(&scratch.base).supervised).await;
+    let (dead, dir) = (runner.session.clone(), scratch.base.dir().to_owned());
+    drop(runner);
+    until("the runner is dead", || leftovers(&scratch.base).alive.is_empty()).await;
+
+    // What a process that was killed shows until it is dead: its lock is held, and nobody answers.
+    let dying = std::fs::File::options().write(true).open(dir.join("supervisor.lock")).unwrap();
+    dying.try_lock().unwrap();
+    let (opened, told) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(|| opened.send(scratch.session()));
+        assert!(told.recv_timeout(Duration::from_millis(200)).is_err(), "it believes the dying");
+        drop(dying);
+        let session = told.recv_timeout(Duration::from_secs(30)).unwrap();
+        assert!(!dir.join("sessions").join(dead).exists());
+        assert!(scratch.find_supervisor().is_some());
+        drop(session);
+    });
+}
+
+#[tokio::test]
+async fn the_last_session_ends_everything_where_the_supervisor_was_killed() {
+    let scratch = Scratch::new();
+    let (session, other) = (scratch.session(), scratch.session());
+    let cluster = scratch.join(&session).await;
+    let postmaster = scratch.postmaster();
+    kill(scratch.supervisor(), Signal::KILL).unwrap();
+    until("the supervisor is dead", || !leftovers(&scratch.base).supervised).await;
+    drop(session);
+    assert_eq!(text(cluster.admin("postgres"), "select 'there'").await, "there", "another session is alive");
+    drop(other);
+    assert!(scratch.is_gone());
+    assert_eq!(memory_segments_of(postmaster), 0);
+}
+
+#[tokio::test]
 async fn a_session_whose_supervisor_was_killed_keeps_its_cluster() {
     let scratch = Scratch::new();
     let session = scratch.session();

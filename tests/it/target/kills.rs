@@ -42,8 +42,6 @@ async fn kill_some(scratch: &Scratch, variables: &[(&str, &str)]) -> Vec<u32> {
         postmasters.extend(scratch.find_postmaster());
         if let Some(supervisor) = scratch.find_supervisor().filter(|_| random.next_u32().is_multiple_of(4)) {
             kill(supervisor, Signal::KILL).unwrap();
-            // It holds its lock until it is dead: who asks earlier believes that somebody will clean up.
-            until("the supervisor is dead", || !leftovers(&scratch.base).supervised).await;
         }
         let _ = kill(runner.pid(), Signal::KILL);
         runner.wait().await.unwrap();
@@ -87,7 +85,6 @@ async fn no_container_is_left_of_runners_that_were_killed_at_any_time() {
     let mut next = scratch.runner_with(&[("REHEARSE_PG_URL", "docker")]).await;
     kill(next.child.pid(), Signal::KILL).unwrap();
     next.child.wait().await.unwrap();
-    drop(scratch.session()); // the supervisor may have been killed too late to be missed
     until("all is gone", || scratch.is_gone()).await;
     let argv: Vec<OsString> =
         ["docker", "ps", "-a", "--filter", "label=rehearse.session", "--format", "{{.Label \"rehearse.lock\"}}"]
