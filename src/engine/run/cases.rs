@@ -99,16 +99,29 @@ async fn run_all<'a>(
 ) -> Result<Vec<(Planned<'a>, Taken)>> {
     let turns = &context.run.turns;
     turns.order(&mut cases, context.scenario.seed, |planned| planned.address.to_string());
+    let pass_over = |planned: &Planned<'_>| {
+        turns.pass_over(&context.scenario.name, &planned.fault.during, &planned.address);
+    };
     let runs = cases.into_iter().map(async |planned| {
-        let _seat = turns.seat().await;
+        let wing = turns.wing().await;
         if turns.is_over() {
-            turns.pass_over(&context.scenario.name, &planned.fault.during, &planned.address);
-            return Ok::<_, Error>(None);
+            pass_over(&planned);
+            return Ok(None);
         }
-        let taken = Box::pin(injured::run(context, golden, &planned, tool_sha256, options)).await?;
-        Ok(Some((planned, taken)))
+        let set = Box::pin(injured::set(context, golden, &planned)).await;
+        let seat = turns.seat().await;
+        drop(wing);
+        if turns.is_over() {
+            pass_over(&planned);
+            return injured::unused(set).await.map(|()| None);
+        }
+        let ended = Box::pin(injured::run(context, golden, &planned, set, (tool_sha256, options))).await?;
+        drop(seat);
+        let taken = ended.clear().await?;
+        Ok::<_, Error>(Some((planned, taken)))
     });
-    let ran: Vec<Option<_>> = iter(runs).buffer_unordered(options.jobs.max(1)).try_collect().await?;
+    // One is being set and one cleared while the others run.
+    let ran: Vec<Option<_>> = iter(runs).buffer_unordered(options.jobs.max(1) + 2).try_collect().await?;
     Ok(ran.into_iter().flatten().collect())
 }
 

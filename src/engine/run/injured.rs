@@ -1,10 +1,10 @@
-//! One injured case, from its address to its verdict.
+//! One injured case, from its address to its verdict: its stage is set, it runs, and what it used is cleared away.
 
 use crate::engine::Options;
 use crate::engine::case;
 use crate::engine::case::hazard::Injury;
 use crate::engine::case::power::Loss;
-use crate::engine::case::recovery::course;
+use crate::engine::case::recovery::{Course, course};
 use crate::engine::case::stage::Stage;
 use crate::engine::case::way_out::{Injuries, Second, Taken};
 use crate::engine::observe::diagnose;
@@ -24,17 +24,58 @@ pub(super) struct Planned<'a> {
     pub(super) loss: Option<Arc<Loss>>,
 }
 
-/// Runs a case and writes down everything about it; answers with the way out that it took.
+/// The stage of a case, and what will happen on it.
+pub(super) struct Set<'a> {
+    stage: Stage<'a>,
+    course: Course,
+    injuries: Injuries,
+}
+
+/// Sets the stage of a case.
+///
+/// # Errors
+/// Trouble of the case, which [`run`] writes down.
+pub(super) async fn set<'a>(context: &'a Rehearsed<'a>, golden: &Golden, planned: &Planned<'_>) -> Result<Set<'a>> {
+    let injuries = injuries(context, planned)?;
+    let is_alone = injuries.need_own_server();
+    let checkpoint = golden.first.checkpoints.get(&planned.fault.during).filter(|_| !is_alone);
+    let stage = if is_alone { Stage::set_alone(context).await? } else { Stage::set(context, checkpoint).await? };
+    let mut course = course(context.plan, planned.fault, &context.idle);
+    // A loss of power begins with files that hold what the steps before have done.
+    if checkpoint.is_some() || planned.loss.is_some() {
+        course.before.clear();
+    }
+    Ok(Set { stage, course, injuries })
+}
+
+/// Clears a stage on which nothing has happened.
+pub(super) async fn unused(set: Result<Set<'_>>) -> Result<()> {
+    match set {
+        Ok(set) => set.stage.clear().await,
+        Err(_) => Ok(()), // nobody has asked for it
+    }
+}
+
+/// A case that was judged, and what is left of it.
+pub(super) struct Ended<'a> {
+    log: CaseLog<'a>,
+    outcome: Outcome,
+    verdict: Verdict,
+    stage: Option<Stage<'a>>,
+    taken: Taken,
+}
+
+/// Runs a case and writes down everything about it.
 ///
 /// # Errors
 /// The journal cannot be written. Trouble inside the case is the case's.
-pub(super) async fn run(
-    context: &Rehearsed<'_>,
+pub(super) async fn run<'a>(
+    context: &'a Rehearsed<'a>,
     golden: &Golden,
     planned: &Planned<'_>,
-    tool_sha256: &str,
-    options: &Options,
-) -> Result<Taken> {
+    set: Result<Set<'a>>,
+    (tool_sha256, options): (&str, &Options),
+) -> Result<Ended<'a>> {
     let address = planned.address.clone();
     let short = canonical::sha256_hex(address.to_string().as_bytes());
     let name = format!("{}/{:04}-{}", context.scenario.name, planned.ordinal, &short[..6]);
@@ -43,7 +84,10 @@ pub(super) async fn run(
     let token = token(context, planned, &address, tool_sha256);
     let label = Some(planned.label.clone()).filter(|label| !label.is_empty());
     log.record(case::started(context, &log.events, label, Some(token.to_string())))?;
-    let result = injured(context, &mut log, golden, planned).await;
+    let result = match set {
+        Ok(set) => injured(set, &mut log, golden).await,
+        Err(trouble) => Err(trouble),
+    };
     let ending = match &result {
         Err(error) => Ending::Trouble(error.to_string()),
         Ok(_) if has_diverged(options, planned, tool_sha256) => Ending::Diverged,
@@ -56,23 +100,26 @@ pub(super) async fn run(
         diagnose::red_case(stage, &mut log, golden).await?;
     }
     log.finish(judged)?;
-    let Ok((stage, taken)) = result else { return Ok(Taken::new()) };
-    clear(stage, &log, outcome, verdict).await?;
-    Ok(taken)
+    let (stage, taken) = result.map_or((None, Taken::new()), |(stage, taken)| (Some(stage), taken));
+    Ok(Ended { log, outcome, verdict, stage, taken })
 }
 
-/// Keeps what the steps printed, if anything went wrong, and removes the rest. What became of the case stands: what cannot
-/// be removed is left to the supervisor.
-async fn clear(stage: Stage<'_>, log: &CaseLog<'_>, outcome: Outcome, verdict: Verdict) -> Result<()> {
-    let run = stage.context.run;
-    if outcome.verdict() != Verdict::Pass {
-        stage.keep_logs(&log.case())?;
+impl Ended<'_> {
+    /// Keeps what the steps printed, if anything went wrong, and removes the rest; answers with the way out that the case
+    /// took. What became of it stands: what cannot be removed is left to the supervisor.
+    pub(super) async fn clear(self) -> Result<Taken> {
+        let Ended { log, outcome, verdict, stage, taken } = self;
+        let Some(stage) = stage else { return Ok(taken) };
+        let run = stage.context.run;
+        if outcome.verdict() != Verdict::Pass {
+            stage.keep_logs(&log.case())?;
+        }
+        if let Err(error) = run.keeper.end(stage, &log, outcome, verdict).await {
+            let text = format!("cannot remove what a case used: {error}");
+            run.journal.append(Body::Note { case: Some(log.case()), text })?;
+        }
+        Ok(taken)
     }
-    if let Err(error) = run.keeper.end(stage, log, outcome, verdict).await {
-        let text = format!("cannot remove what a case used: {error}");
-        run.journal.append(Body::Note { case: Some(log.case()), text })?;
-    }
-    Ok(())
 }
 
 /// A replay with the very tool of its token, whose golden run sent other statements: another point was hit.
@@ -83,21 +130,8 @@ fn has_diverged(options: &Options, planned: &Planned<'_>, tool_sha256: &str) -> 
         .is_some_and(|token| tool_sha256.starts_with(&token.digests.tool) && token.digests.trace != planned.trace)
 }
 
-async fn injured<'a>(
-    context: &'a Rehearsed<'a>,
-    log: &mut CaseLog<'_>,
-    golden: &Golden,
-    planned: &Planned<'_>,
-) -> Result<(Stage<'a>, Taken)> {
-    let injuries = injuries(context, planned)?;
-    let is_alone = injuries.need_own_server();
-    let checkpoint = golden.first.checkpoints.get(&planned.fault.during).filter(|_| !is_alone);
-    let stage = if is_alone { Stage::set_alone(context).await? } else { Stage::set(context, checkpoint).await? };
-    let mut course = course(context.plan, planned.fault, &context.idle);
-    // A loss of power begins with files that hold what the steps before have done.
-    if checkpoint.is_some() || planned.loss.is_some() {
-        course.before.clear();
-    }
+async fn injured<'a>(set: Set<'a>, log: &mut CaseLog<'_>, golden: &Golden) -> Result<(Stage<'a>, Taken)> {
+    let Set { stage, course, injuries } = set;
     let taken = Box::pin(case::injured(&stage, log, &golden.events, &course, &injuries)).await?;
     Ok((stage, taken))
 }

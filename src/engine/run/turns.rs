@@ -1,5 +1,8 @@
 //! Whose turn it is: one limit of cases at a time over all scenarios of a run, and the time that they may take together.
 //!
+//! While cases have their seats, the stages of a few more are set in the wings: half as many as there are seats, for each
+//! holds databases that nobody uses yet.
+//!
 //! What begins before the time is over is finished. What does not is counted, and the count goes into the record: a
 //! budget makes a run smaller, never greener.
 
@@ -13,6 +16,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 /// See the module.
 pub(in crate::engine) struct Turns {
     seats: Semaphore,
+    wings: Semaphore,
     watch: Stopwatch,
     budget: Option<Duration>,
     /// Cases that did not get their turn, by scenario, step and kinds.
@@ -22,7 +26,13 @@ pub(in crate::engine) struct Turns {
 impl Turns {
     /// The time starts now.
     pub(in crate::engine) fn new(jobs: usize, budget: Option<Duration>) -> Turns {
-        Turns { seats: Semaphore::new(jobs.max(1)), watch: Stopwatch::start(), budget, passed_over: Mutex::default() }
+        let (seats, wings) = (Semaphore::new(jobs.max(1)), Semaphore::new(jobs.div_ceil(2).max(1)));
+        Turns { seats, wings, watch: Stopwatch::start(), budget, passed_over: Mutex::default() }
+    }
+
+    /// Waits for a place in the wings; a case has it while its stage is set, and until it has a seat.
+    pub(in crate::engine) async fn wing(&self) -> SemaphorePermit<'_> {
+        self.wings.acquire().await.expect("nobody closes it")
     }
 
     /// Waits for a seat; a case has it until its end.
