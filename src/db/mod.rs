@@ -19,4 +19,4 @@ pub use columns::{column_digests, sqlite_column_digests};
 pub use dsn::Dsn;
 pub use shape::{ColumnShape, SQLITE_SCHEMA, TableShape, postgres_shapes, sqlite_shapes};
 pub(crate) use state::copy_lines;
-pub use state::{Volatile, postgres_definitions, postgres_state, query_digest};
+pub use state::{Volatile, postgres_definitions, postgres_next_values, postgres_state, query_digest};

@@ -38,6 +38,7 @@ mod sqlite;
 mod stay;
 mod supervisor;
 mod wanted;
+mod witness;
 
 pub use base::Base;
 pub use binaries::Binaries;

@@ -6,6 +6,7 @@ use super::cluster::{Cluster, connect};
 use super::guest::PREFIX;
 use super::image::TOOL_ROLE;
 use super::presence::{self, names, order, refused, roll_back_prepared};
+use super::witness::Witness;
 use crate::model::canonical::hex;
 use crate::{Error, Result};
 use sha2::{Digest, Sha256};
@@ -22,10 +23,12 @@ pub struct Pool {
     cluster: Cluster,
     session: String,
     idle: Mutex<Vec<PgConnection>>,
+    /// See [`witness`](super::witness).
+    pub(super) witness: Witness,
 }
 
 /// A sealed database that nobody can connect to; the same for all processes that share the cluster.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Template {
     name: String,
 }
@@ -55,7 +58,12 @@ pub struct Access {
 impl Pool {
     /// A pool without connections yet.
     pub fn new(cluster: &Cluster, session: &str) -> Pool {
-        Pool { cluster: cluster.clone(), session: session.to_owned(), idle: Mutex::default() }
+        Pool {
+            cluster: cluster.clone(),
+            session: session.to_owned(),
+            idle: Mutex::default(),
+            witness: Witness::default(),
+        }
     }
 
     /// The cluster that the databases are in.
@@ -139,6 +147,7 @@ impl Pool {
             return Err(Error::bug(format!("`{name}` cannot be the name of a database: [a-z0-9_], 1 to 44")));
         }
         let name = format!("{}{name}", self.prefix());
+        self.call_witness().await;
         let mut connection = self.take().await?;
         order(&mut connection, &self.creation(&name, template)).await?;
         self.put(connection);
@@ -257,7 +266,7 @@ impl Pool {
         if self.major() >= 15 && !self.cluster.is_remote() { " strategy file_copy" } else { "" }
     }
 
-    fn major(&self) -> u32 {
+    pub(super) fn major(&self) -> u32 {
         let digits: String = self.cluster.server_version().chars().take_while(char::is_ascii_digit).collect();
         digits.parse().unwrap_or(0)
     }

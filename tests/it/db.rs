@@ -70,7 +70,7 @@ async fn one_database_under_two_spellings_is_the_same_and_its_neighbour_is_not()
     assert!(standby.is_same(&identities[0]), "a standby holds the same rows");
 }
 
-const SCHEMA: &str = r#"
+pub(crate) const SCHEMA: &str = r#"
 create schema app;
 create type app.mood as enum ('good', 'bad');
 create domain app.positive as integer check (value > 0);
@@ -95,64 +95,60 @@ create policy mine on app.users using (name = current_user);
 create sequence public.loose increment 5;
 "#;
 
+/// Statements, each with an object in which the state is another one afterwards.
+pub(crate) const PLANTED: [(&str, &str); 42] = [
+    ("update app.users set name = 'eve' where id = 1", "table app.users"),
+    ("delete from app.notes where id = 1", "table app.notes_low"),
+    ("insert into app.notes values (2, null)", "table app.notes_low"),
+    ("update app.users set name = null where name = ''", "table app.users"),
+    ("update public.unnamed set v = '0' where v = '-0'", "table public.unnamed"),
+    ("insert into public.nothing default values", "table public.nothing"),
+    ("select nextval('app.users_id_seq')", "sequence app.users_id_seq"),
+    ("select nextval('public.loose')", "sequence public.loose"),
+    ("select setval('public.loose', 1, true)", "sequence public.loose"),
+    ("alter sequence public.loose increment 6", "sequence public.loose"),
+    ("refresh materialized view app.counted with no data", "table app.counted"),
+    ("drop index app.users_name", "index app.users.users_name"),
+    ("update pg_index set indisvalid = false where indexrelid = 'app.users_name'::regclass", "index app.users."),
+    ("alter table app.users alter mood set default 'bad'", "column app.users.mood"),
+    ("alter table app.users alter mood drop default", "column app.users.mood"),
+    ("alter table public.unnamed alter v set not null", "column public.unnamed.v"),
+    ("alter table app.users alter \"Odd \"\"name\" type char(6)", "column app.users.Odd \"name"),
+    ("alter table app.users drop constraint users_name_key", "constraint app.users.users_name_key"),
+    ("alter table app.users add check (id > 0) not valid", "constraint app.users.users_id_check"),
+    ("alter table app.notes drop constraint notes_id_fkey", "constraint app.notes.notes_id_fkey"),
+    ("alter domain app.positive drop constraint positive_check", "constraint domain app.positive positive_check"),
+    ("alter type app.mood add value 'so so'", "type app.mood"),
+    ("drop trigger touch on app.users", "trigger app.users.touch"),
+    ("alter table app.users disable trigger touch", "trigger app.users.touch"),
+    ("alter table app.users disable trigger all", "trigger app.users.notes_id_fkey (internal"),
+    ("create or replace function app.touch() returns trigger language plpgsql as 'begin return old; end'", "function"),
+    ("create or replace view app.names as select name || '!' as name from app.users", "relation app.names"),
+    ("grant select on app.users to public", "relation app.users"),
+    ("grant select (name) on app.users to public", "column app.users.name"),
+    ("grant usage on schema app to public", "schema app"),
+    ("alter table app.users owner to pg_monitor", "relation app.users"),
+    ("alter table app.users set unlogged", "relation app.users"),
+    ("alter table app.users set (fillfactor = 50)", "relation app.users"),
+    ("alter table app.users enable row level security", "relation app.users"),
+    ("drop policy mine on app.users", "policy app.users.mine"),
+    ("alter table app.notes detach partition app.notes_low", "inheritance app.notes_low"),
+    ("create table public.surplus (x int)", "table public.surplus"),
+    ("create schema empty", "schema empty"),
+    ("create extension if not exists plpgsql schema pg_catalog; drop extension plpgsql cascade", "extension plpgsql"),
+    ("create statistics app.s on id, name from app.users", "statistics app.s"),
+    ("alter default privileges in schema app grant select on tables to public", "default privileges"),
+    ("create publication everything for table app.users", "publication everything"),
+];
+
 #[tokio::test]
 async fn every_planted_difference_turns_the_state_different() {
-    let planted = [
-        ("update app.users set name = 'eve' where id = 1", "table app.users"),
-        ("delete from app.notes where id = 1", "table app.notes_low"),
-        ("insert into app.notes values (2, null)", "table app.notes_low"),
-        ("update app.users set name = null where name = ''", "table app.users"),
-        ("update public.unnamed set v = '0' where v = '-0'", "table public.unnamed"),
-        ("insert into public.nothing default values", "table public.nothing"),
-        ("select nextval('app.users_id_seq')", "sequence app.users_id_seq"),
-        ("select nextval('public.loose')", "sequence public.loose"),
-        ("select setval('public.loose', 1, true)", "sequence public.loose"),
-        ("alter sequence public.loose increment 6", "sequence public.loose"),
-        ("refresh materialized view app.counted with no data", "table app.counted"),
-        ("drop index app.users_name", "index app.users.users_name"),
-        ("update pg_index set indisvalid = false where indexrelid = 'app.users_name'::regclass", "index app.users."),
-        ("alter table app.users alter mood set default 'bad'", "column app.users.mood"),
-        ("alter table app.users alter mood drop default", "column app.users.mood"),
-        ("alter table public.unnamed alter v set not null", "column public.unnamed.v"),
-        ("alter table app.users alter \"Odd \"\"name\" type char(6)", "column app.users.Odd \"name"),
-        ("alter table app.users drop constraint users_name_key", "constraint app.users.users_name_key"),
-        ("alter table app.users add check (id > 0) not valid", "constraint app.users.users_id_check"),
-        ("alter table app.notes drop constraint notes_id_fkey", "constraint app.notes.notes_id_fkey"),
-        ("alter domain app.positive drop constraint positive_check", "constraint domain app.positive positive_check"),
-        ("alter type app.mood add value 'so so'", "type app.mood"),
-        ("drop trigger touch on app.users", "trigger app.users.touch"),
-        ("alter table app.users disable trigger touch", "trigger app.users.touch"),
-        ("alter table app.users disable trigger all", "trigger app.users.notes_id_fkey (internal"),
-        (
-            "create or replace function app.touch() returns trigger language plpgsql as 'begin return old; end'",
-            "function",
-        ),
-        ("create or replace view app.names as select name || '!' as name from app.users", "relation app.names"),
-        ("grant select on app.users to public", "relation app.users"),
-        ("grant select (name) on app.users to public", "column app.users.name"),
-        ("grant usage on schema app to public", "schema app"),
-        ("alter table app.users owner to pg_monitor", "relation app.users"),
-        ("alter table app.users set unlogged", "relation app.users"),
-        ("alter table app.users set (fillfactor = 50)", "relation app.users"),
-        ("alter table app.users enable row level security", "relation app.users"),
-        ("drop policy mine on app.users", "policy app.users.mine"),
-        ("alter table app.notes detach partition app.notes_low", "inheritance app.notes_low"),
-        ("create table public.surplus (x int)", "table public.surplus"),
-        ("create schema empty", "schema empty"),
-        (
-            "create extension if not exists plpgsql schema pg_catalog; drop extension plpgsql cascade",
-            "extension plpgsql",
-        ),
-        ("create statistics app.s on id, name from app.users", "statistics app.s"),
-        ("alter default privileges in schema app grant select on tables to public", "default privileges"),
-        ("create publication everything for table app.users", "publication everything"),
-    ];
     let server = Server::shared();
     let template = server.create_database().await;
     execute(&mut connected(&template).await, SCHEMA).await;
     let expected = state(&mut connected(&template).await).await;
     let mut unseen = Vec::new();
-    for (sql, object) in planted {
+    for (sql, object) in PLANTED {
         // `set unlogged` is refused for a table that a logged one refers to.
         let before = if sql.contains("unlogged") { "drop table app.notes;" } else { "" };
         let mut connection = connected(&clone_of(&server, &template).await).await;

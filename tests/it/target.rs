@@ -5,6 +5,7 @@
 mod kills;
 mod own;
 mod remote;
+mod untouched;
 
 use rehearsal::process::{Executable, Exit, Signal, Spawn, kill, kill_descendants, kill_marked, marked, processes_in};
 use rehearsal::target::{Base, Binaries, Cluster, Pool, Prepared, Session, SqliteTemplates, Wanted, leftovers};

@@ -3,6 +3,7 @@
 //! ```text
 //! look      how to look into the databases of a case
 //! still     databases that nobody can have written since the last look
+//! untouched clones that nobody has written to at all
 //! facts     what else golden runs tell
 //! maps      both sides of each declared transformation
 //! diagnose  why a case is red: what is in the way
@@ -15,17 +16,19 @@ pub(in crate::engine) mod look;
 pub(in crate::engine) mod maps;
 pub(in crate::engine) mod rows;
 pub(in crate::engine) mod still;
+pub(in crate::engine) mod untouched;
 
-use crate::Result;
 use crate::db;
 use crate::engine::case::service;
 use crate::engine::case::stage::{Holding, Place, Stage};
 use crate::engine::run::context::CaseLog;
 use crate::model::{Body, DatabaseState, Moment, TableDigest};
 use crate::process;
+use crate::{Error, Result};
 use futures_util::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use untouched::Untouched;
 
 /// Which databases are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +47,8 @@ pub(in crate::engine) async fn probe(
 ) -> Result<()> {
     let still = still::still(stage).await?;
     let looked_at = || stage.holdings().iter().filter(|holding| which == Which::All || !holding.is_source);
-    let states = join_all(looked_at().map(|holding| digest(stage, holding, still))).await;
+    let untouched = Untouched::of(stage, still).await;
+    let states = join_all(looked_at().map(|holding| digest(stage, holding, still, &untouched))).await;
     for (holding, state) in looked_at().zip(states) {
         let state = match state {
             Err(error) if db::postgres::is_locked_out(&error) => locked_out(stage, log, moment, holding).await?,
@@ -79,12 +83,18 @@ async fn locked_out(
 }
 
 /// The digest of what one database holds now; the state itself is kept.
-async fn digest(stage: &Stage<'_>, holding: &Holding, still: Option<still::Still>) -> Result<String> {
+async fn digest(
+    stage: &Stage<'_>,
+    holding: &Holding,
+    still: Option<still::Still>,
+    untouched: &Untouched,
+) -> Result<String> {
     let still = still.filter(|_| matches!(holding.place, Place::Postgres { .. }));
     if let Some(known) = stage.looks.known(&holding.endpoint, still) {
         return Ok(known);
     }
-    let state = stage.context.run.keep(state(stage, holding).await?)?;
+    let look = async { stage.context.run.keep(state(stage, holding).await?) };
+    let state = untouched::or_look(stage, holding, untouched, look).await?;
     stage.looks.keep(&holding.endpoint, still, &state);
     Ok(state)
 }
@@ -93,19 +103,35 @@ async fn digest(stage: &Stage<'_>, holding: &Holding, still: Option<still::Still
 pub(in crate::engine) async fn state(stage: &Stage<'_>, holding: &Holding) -> Result<DatabaseState> {
     let volatile = volatile(stage, holding);
     match &holding.place {
-        Place::Sqlite { path } => db::sqlite::found_state(path, &volatile),
-        Place::Postgres { observer, .. } => {
-            let mut kept = observer.lock().await;
-            let mut connection = match kept.take() {
-                Some(connection) => connection,
-                None => connect(stage, holding).await?,
-            };
-            let state = db::postgres_state(&mut connection, &volatile).await?;
-            *kept = Some(connection); // after an error nobody knows what is on the wire
-            Ok(state)
+        Place::Sqlite { path } => {
+            db::sqlite::found_state(path, &volatile).map_err(|error| error.within(&holding.endpoint))
+        }
+        Place::Postgres { .. } => {
+            ask(stage, holding, async |connection| db::postgres_state(connection, &volatile).await).await
         }
     }
-    .map_err(|error| error.within(&holding.endpoint))
+}
+
+/// Asks over the connection of ours that a database keeps; after an error nobody knows what is on the wire.
+async fn ask<T>(
+    stage: &Stage<'_>,
+    holding: &Holding,
+    question: impl AsyncFnOnce(&mut sqlx::PgConnection) -> Result<T>,
+) -> Result<T> {
+    let Place::Postgres { observer, .. } = &holding.place else {
+        return Err(Error::bug(format!("`{}` is a file, and nobody connects to it", holding.endpoint)));
+    };
+    let asked = async {
+        let mut kept = observer.lock().await;
+        let mut connection = match kept.take() {
+            Some(connection) => connection,
+            None => connect(stage, holding).await?,
+        };
+        let answer = question(&mut connection).await?;
+        *kept = Some(connection);
+        Ok(answer)
+    };
+    asked.await.map_err(|error: Error| error.within(&holding.endpoint))
 }
 
 pub(in crate::engine) async fn connect(stage: &Stage<'_>, holding: &Holding) -> Result<sqlx::PgConnection> {

@@ -3,6 +3,7 @@
 use crate::dataset::{Classification, Dataset};
 use crate::engine::House;
 use crate::engine::case::pause::Pause;
+use crate::engine::observe::untouched::Known;
 use crate::engine::run::goldens::Goldens;
 use crate::engine::run::keep::Keeper;
 use crate::engine::run::turns::Turns;
@@ -27,6 +28,7 @@ pub(in crate::engine) struct Run {
     pub(in crate::engine) journal: Journal,
     pub(in crate::engine) redactor: Redactor,
     pub(in crate::engine) states: Mutex<States>,
+    pub(in crate::engine) known: Known,
     pub(in crate::engine) turns: Turns,
     pub(in crate::engine) goldens: Goldens,
     /// Whether a failure is being looked for, and not judged.

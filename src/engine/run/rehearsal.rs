@@ -1,5 +1,6 @@
 //! A run: scenarios in; a sealed bundle, a record and a verdict out.
 
+use crate::engine::observe::untouched::Known;
 use crate::engine::points::Tier;
 use crate::engine::points::select::{Again, Hunt};
 use crate::engine::run::context::Run;
@@ -215,6 +216,7 @@ impl Rehearsal {
             journal,
             redactor,
             states,
+            known: Known::default(),
             diff_key: crate::target::random()?,
             turns,
             goldens: Goldens::of(scenarios),

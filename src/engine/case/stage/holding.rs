@@ -2,12 +2,13 @@
 
 use super::own::{Own, seeded_name};
 use crate::Result;
+use crate::db;
 use crate::engine::Rehearsed;
 use crate::engine::case::checkpoint::Checkpoint;
 use crate::engine::proxy::{Proxy, ProxyRules};
 use crate::engine::run::house::Origin;
 use crate::model::{Engine, TargetSpec};
-use crate::target::{Cluster, Database};
+use crate::target::{Cluster, Database, Template};
 use sqlx::PgConnection;
 use std::path::{Path, PathBuf};
 use tokio::sync::Mutex;
@@ -24,8 +25,11 @@ pub(in crate::engine) struct Holding {
 pub(in crate::engine) enum Place {
     Postgres {
         database: Option<Database>,
+        /// What it is a clone of, on the server of all.
+        template: Option<Template>,
         proxy: Proxy,
-        /// Our own connection, kept from one look to the next: half of what a look costs is connecting.
+        /// Our own connection, kept from one look to the next: half of what a look costs is connecting. Sources have none
+        /// before somebody looks, for most are never written to.
         observer: Mutex<Option<PgConnection>>,
     },
     Sqlite {
@@ -44,7 +48,7 @@ pub(super) async fn hold(
     let leaf = target.name.rsplit('.').next().unwrap_or(&target.name);
     if let (Some(own), Engine::Postgres) = (own, target.engine) {
         let database = own.pool.existing(&seeded_name(target));
-        return held(target, own.pool.cluster(), database).await;
+        return held(target, own.pool.cluster(), database, None).await;
     }
     let kept = from.and_then(|checkpoint| checkpoint.template(&target.endpoint())).cloned();
     let origin = match kept {
@@ -55,7 +59,7 @@ pub(super) async fn hold(
         Origin::Postgres(template) => {
             let pool = house.postgres().await?;
             let database = pool.clone(&template, &database_name(number, leaf)).await?;
-            return held(target, pool.cluster(), database).await;
+            return held(target, pool.cluster(), database, Some(template)).await;
         }
         Origin::Sqlite(template) => {
             let path = dir.join("files").join(format!("{leaf}.db"));
@@ -67,12 +71,22 @@ pub(super) async fn hold(
 }
 
 /// A database, with a proxy before it.
-async fn held(target: &TargetSpec, cluster: &Cluster, database: Database) -> Result<Holding> {
+async fn held(
+    target: &TargetSpec,
+    cluster: &Cluster,
+    database: Database,
+    template: Option<Template>,
+) -> Result<Holding> {
     let rules = ProxyRules { forbidden_role: cluster.admin_role().map(str::to_owned), side: Some(cluster.aside()) };
+    let observer = match target.is_source() {
+        true => None,
+        false => Some(db::postgres::connect(&cluster.admin(database.name())).await?),
+    };
     let place = Place::Postgres {
         database: Some(database),
+        template,
         proxy: Proxy::start(&target.endpoint(), cluster.reach().clone(), rules).await?,
-        observer: Mutex::default(),
+        observer: Mutex::new(observer),
     };
     Ok(Holding { endpoint: target.endpoint(), name: target.name.clone(), is_source: target.is_source(), place })
 }

@@ -1,0 +1,77 @@
+//! Clones that nobody has written to hold what any other clone of their template held.
+//!
+//! [`still`](super::still) says that nobody is there, the server's counts that nothing was written since the database was
+//! made (docs/decisions/012-untouched-clones.md). Only the next values of its sequences are read then, where it has some.
+
+use super::still::Still;
+use crate::Result;
+use crate::db::{self, Volatile};
+use crate::engine::case::stage::{Holding, Place, Stage};
+use crate::target::Template;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
+
+/// The digest of the state of every template that a clone was looked at of, without its volatile columns.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct Known(Mutex<BTreeMap<(Template, Volatile), String>>);
+
+impl Known {
+    fn get(&self, of: &(Template, Volatile)) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(of).cloned()
+    }
+
+    fn keep(&self, of: (Template, Volatile), state: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(of, state.to_owned());
+    }
+}
+
+/// The databases of a case that are as they were when they were cloned, but for sequences.
+pub(super) struct Untouched(BTreeSet<String>);
+
+impl Untouched {
+    pub(super) async fn of(stage: &Stage<'_>, still: Option<Still>) -> Untouched {
+        let pool = stage.pool().filter(|_| still.is_some());
+        Untouched(match pool {
+            Some(pool) => pool.untouched(&stage.databases()).await,
+            None => BTreeSet::new(),
+        })
+    }
+
+    fn template<'h>(&self, holding: &'h Holding) -> Option<&'h Template> {
+        match &holding.place {
+            Place::Postgres { database: Some(database), template, .. } if self.0.contains(database.name()) => {
+                template.as_ref()
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The digest of what a database holds now: what is known of its template, or else what `look` finds.
+pub(super) async fn or_look(
+    stage: &Stage<'_>,
+    holding: &Holding,
+    untouched: &Untouched,
+    look: impl Future<Output = Result<String>>,
+) -> Result<String> {
+    let Some(template) = untouched.template(holding) else { return look.await };
+    let known = &stage.context.run.known;
+    let of = (template.clone(), super::volatile(stage, holding));
+    if let Some(state) = known.get(&of)
+        && has_its_sequences(stage, holding, &state).await?
+    {
+        return Ok(state);
+    }
+    let found = look.await?;
+    known.keep(of, &found);
+    Ok(found)
+}
+
+async fn has_its_sequences(stage: &Stage<'_>, holding: &Holding, state: &str) -> Result<bool> {
+    let Some(state) = stage.context.run.states().get(state).cloned() else { return Ok(false) };
+    if state.sequences.is_empty() {
+        return Ok(true);
+    }
+    let found = super::ask(stage, holding, async |connection| db::postgres_next_values(connection).await).await?;
+    Ok(found == state.sequences)
+}
