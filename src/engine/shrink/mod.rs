@@ -97,7 +97,8 @@ pub async fn shrink(what: &Shrink<'_>, executable: Executable, said: impl FnMut(
     })?;
     let rows = best.rows;
     let watch = Stopwatch::start();
-    let mut work = Work { what, trial, outcome, best, tried: Vec::new(), said, watch, generated: generated(&folder)? };
+    let (tried, sound, generated) = (Vec::new(), Vec::new(), generated(&folder)?);
+    let mut work = Work { what, trial, outcome, best, tried, sound, said, watch, generated };
     work.reduce().await?;
     let is_cut_off = work.is_over();
     let Work { trial, best, tried, .. } = work;
@@ -115,6 +116,8 @@ struct Work<'a, F> {
     /// The smallest that was seen to fail.
     best: Candidate,
     tried: Vec<Tried>,
+    /// What was seen not to fail: the next round would ask the same again.
+    sound: Vec<(Candidate, Hunt)>,
     said: F,
     watch: Stopwatch,
     generated: Vec<Generated>,
@@ -127,9 +130,10 @@ impl<F: FnMut(&Tried)> Work<'_, F> {
         self.simplest_kind().await?;
         loop {
             let before = self.best.clone();
-            self.rows().await?;
+            // What makes the later trials cheapest comes first.
             self.tables().await?;
             self.columns().await?;
+            self.rows().await?;
             self.earliest().await?;
             self.one_connection().await?;
             if self.best == before || self.is_over() {
@@ -144,13 +148,15 @@ impl<F: FnMut(&Tried)> Work<'_, F> {
 
     /// Rehearses a candidate, and takes it if it still fails.
     async fn try_out(&mut self, what: String, candidate: Candidate, hunt: Hunt) -> Result<bool> {
-        if self.is_over() || candidate == self.best {
+        let asked = (candidate, hunt);
+        if self.is_over() || asked.0 == self.best || self.sound.contains(&asked) {
             return Ok(false);
         }
-        let found = self.trial.fails(&candidate, &hunt, self.outcome).await?;
+        let found = self.trial.fails(&asked.0, &asked.1, self.outcome).await?;
         let is_taken = found.is_some();
-        if let Some(address) = found {
-            self.best = Candidate { address, ..candidate };
+        match found {
+            Some(address) => self.best = Candidate { address, ..asked.0 },
+            None => self.sound.push(asked),
         }
         let tried = Tried { what, is_taken };
         (self.said)(&tried);
