@@ -120,6 +120,21 @@ fn every_fault_is_used_by_a_scenario_that_is_no_canary() {
 }
 
 #[test]
+fn every_fault_has_a_canary_in_which_it_strikes_and_is_not_survived() {
+    let scenarios = scenarios();
+    let strikes = |scenario: &&Scenario| {
+        scenario.expect.as_ref().is_some_and(|expect| !expect.red.is_empty() && !expect.red.contains("faults-fired"))
+    };
+    let deadly: BTreeSet<&str> = scenarios
+        .iter()
+        .filter(strikes)
+        .flat_map(|scenario| scenario.faults.iter().map(|fault| fault.kind.as_str()))
+        .collect();
+    let without: Vec<&str> = FAULTS.iter().map(|fault| fault.name()).filter(|name| !deadly.contains(name)).collect();
+    assert!(without.is_empty(), "{without:?}");
+}
+
+#[test]
 fn every_check_has_a_canary_that_turns_only_it_red() {
     let scenarios = scenarios();
     let shown: BTreeSet<&str> = scenarios
