@@ -33,15 +33,19 @@ fn a_token_replays_its_case_and_says_whether_another_tool_is_a_better_one() {
 }
 
 #[test]
-fn a_token_goes_to_another_place_and_another_home() {
+fn a_token_goes_to_another_place_and_another_home_pasted_into_whatever_shell_is_there() {
     let here = Scratch::with("append", STUCK);
     here.rehearse(&["run"]).has(1, "NO-GO");
     let (token, outcome) = here.injured_case();
     let mut there = Scratch::with("append", STUCK);
     there.env.insert("HOME".into(), there.dir.path().into());
     let _base = there.own_base();
-    there.rehearse(&["replay", &token]).has(1, &outcome);
-    assert_eq!(there.injured_case(), (token, outcome), "the same word: digests and all");
+    for shell in ["bash", "zsh", "sh"].iter().filter(|shell| which::which(shell).is_ok()) {
+        let line = format!("{} replay {token}", env!("CARGO_BIN_EXE_rehearse"));
+        run(there.dir.path(), &there.env, &[shell, "-c", &line]).has(1, &outcome);
+        let found = there.injured_case();
+        assert_eq!(found, (token.clone(), outcome.clone()), "{shell}: the same word, digests and all");
+    }
 }
 
 #[test]
