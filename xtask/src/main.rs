@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 mod image;
+mod python;
 mod rehearse;
 
 const USAGE: &str = "usage: cargo xtask rehearse [ARGUMENTS OF `rehearse run`]\n       \

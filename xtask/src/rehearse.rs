@@ -3,6 +3,7 @@
 //! Arguments go to `rehearse run`; after `--` they are a whole command of `rehearse`.
 #![allow(clippy::disallowed_methods)] // the one place of this crate that starts programs
 
+use crate::python;
 use std::ffi::OsString;
 use std::io::Write;
 use std::os::unix::process::CommandExt;
@@ -11,9 +12,12 @@ use std::process::{Command, ExitCode};
 
 /// Builds and executes; returns only if one of the two cannot be done.
 pub(crate) fn run(arguments: Vec<OsString>) -> ExitCode {
+    let modules = std::thread::spawn(python::path); // the build takes longer
     match build(profile(&arguments)) {
         Ok(binary) => {
-            let error = Command::new(&binary).args(command_line(arguments)).exec();
+            let mut command = Command::new(&binary);
+            command.args(command_line(arguments)).envs(modules.join().ok().flatten().map(|path| ("PATH", path)));
+            let error = command.exec();
             say(&format!("cannot execute {}: {error}", binary.display()));
             ExitCode::from(70)
         }
