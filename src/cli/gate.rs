@@ -2,10 +2,10 @@
 
 use crate::cli::format::Format;
 use crate::cli::key::machine_key;
-use crate::cli::{annotate, say};
+use crate::cli::{annotate, say, say_aside};
 use crate::evidence::attest::{Envelope, Slot, summary_of};
 use crate::evidence::{Bundle, Sealed};
-use crate::gate::{Decision, Policy, Question, decide};
+use crate::gate::{Decision, Policy, Question, Verification, decide};
 use crate::model::{Stage, Verdict, canonical};
 use crate::registry::Registry;
 use crate::{Error, Result, clock};
@@ -28,6 +28,12 @@ pub(super) struct GateArgs {
     /// Only the bundle with this root, 64 digits, will do.
     #[arg(long, value_name = "ROOT")]
     root: Option<String>,
+    /// Only a release with this seal, 64 digits, will do: then no signoff can have been taken away.
+    #[arg(long, value_name = "SEAL")]
+    seal: Option<String>,
+    /// Another run that must have come to the same outcome, for policies with `replicas`; may be repeated.
+    #[arg(long, value_name = "BUNDLE")]
+    replica: Vec<PathBuf>,
     /// Sign the decision with this key; default: the one in REHEARSE_KEY, else nothing is written.
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
@@ -50,7 +56,13 @@ pub(super) fn run(args: &GateArgs) -> Result<ExitCode> {
     let policy = Policy::find(&args.policy)?;
     let key = machine_key(args.key.as_deref())?;
     let here = working_directory()?;
-    let question = Question { stage: args.stage, root_sha256: args.root.as_deref(), ..Question::new(&policy, &here) };
+    let question = Question {
+        stage: args.stage,
+        root_sha256: args.root.as_deref(),
+        seal_sha256: args.seal.as_deref(),
+        replicas: &args.replica,
+        ..Question::new(&policy, &here)
+    };
     let decision = decide(&Registry::builtin(), &args.bundle, &question)?;
     match args.format {
         Format::Text => say(&decision.text()),
@@ -65,7 +77,8 @@ pub(super) fn run(args: &GateArgs) -> Result<ExitCode> {
     Ok(ExitCode::from(u8::from(!passed)))
 }
 
-/// A summary of the decision, over the root and over the envelope that it rests on.
+/// A summary of the decision, over the root and over the envelope and the signoffs that it rests on. What a release has
+/// sealed is left as it is.
 fn sign(
     bundle: &Bundle<Sealed>,
     decision: &Decision,
@@ -73,9 +86,15 @@ fn sign(
     key: &crate::evidence::attest::MachineKey,
     passed: bool,
 ) -> Result<()> {
-    let input = decision.verification.envelope_sha256.as_deref();
+    let Verification { envelope_sha256, signoffs, .. } = &decision.verification;
+    if signoffs.seal_sha256.is_some() {
+        say_aside("released already: the decision is not written into it");
+        return Ok(());
+    }
+    let envelope = envelope_sha256.iter().map(|sha256| (Slot::TestResult.file().to_owned(), sha256.clone()));
+    let inputs = envelope.chain(signoffs.sha256.clone()).collect();
     let (name, sha256) = (&decision.policy.0, &decision.policy.1);
     let run = &decision.verification.record.run;
-    let summary = summary_of(root, run, (name, sha256), input, &clock::now_utc(), passed);
+    let summary = summary_of(root, run, (name, sha256), &inputs, &clock::now_utc(), passed);
     bundle.attach(Slot::Gate.file(), &canonical::to_file(&Envelope::seal(&summary, key)?)?)
 }

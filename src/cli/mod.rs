@@ -18,6 +18,7 @@ mod matrix;
 mod merge;
 mod pause;
 mod record;
+mod release;
 mod replay;
 mod run;
 mod server;
@@ -67,6 +68,8 @@ enum Command {
     Gate(gate::GateArgs),
     /// Approve or reject a bundle, with your SSH key.
     Signoff(signoff::SignoffArgs),
+    /// Seal a bundle that everybody has signed, with a page that shows it.
+    Release(release::ReleaseArgs),
     /// Join the bundles of the parts of a run (`run --shard`) into one.
     Merge(merge::MergeArgs),
     /// Keep the signoffs of a bundle beside it, and take them over.
@@ -117,6 +120,7 @@ fn execute(command: Command) -> Result<ExitCode> {
         Command::List(args) => list::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Gate(args) => gate::run(&args),
+        Command::Release(args) => release::run(&args),
         Command::Evidence(args) => evidence::run(&args),
         Command::Signoff(args) => signoff::run(&args),
         Command::Merge(args) => merge::run(&args),

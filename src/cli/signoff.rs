@@ -69,7 +69,7 @@ pub(super) fn run(args: &SignoffArgs) -> Result<ExitCode> {
     let statement = signoff.to_file(root)?;
     let signature = ssh::sign(&statement, &args.key)?;
     believed(&statement, &signature, &signoff, policy.signoffs.as_ref())?;
-    let file = Signoff::path(decision.verification.signoffs.count + 1, &signoff.role);
+    let file = Signoff::path(decision.verification.signoffs.count() + 1, &signoff.role);
     bundle.attach(&format!("{file}.sig"), &signature)?;
     bundle.attach(&file, &statement)?;
     say(&told(&decision, &signoff, &file));

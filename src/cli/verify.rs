@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Exit codes: 0 verified, whatever the run's own verdict; 3 incomplete or invalid.
+/// Exit codes: 0 verified, whatever the run's own verdict; 2 written by another version; 3 incomplete or invalid.
 #[derive(Args)]
 pub(super) struct VerifyArgs {
     /// The directory of the bundle, or the link `latest`.
@@ -49,6 +49,9 @@ pub(super) struct VerifyArgs {
     /// By when signoffs have to be there, with --policy.
     #[arg(long, value_parser = stages(), default_value_t)]
     stage: Stage,
+    /// Refuse all but a release with this seal, 64 digits.
+    #[arg(long, value_name = "SEAL")]
+    seal: Option<String>,
     /// Form of the answer.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -82,6 +85,7 @@ pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode> {
     expected.clean_tree = args.clean;
     expected.tools = args.tool.clone();
     expected.datasets = args.dataset.clone();
+    expected.seal_sha256.clone_from(&args.seal);
     let max_age_s = args.max_age.map(|age| i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
     expected.max_age_s = max_age_s.or(expected.max_age_s);
     let verification = verify(&Registry::builtin(), &args.bundle, &expected)?;
@@ -89,5 +93,9 @@ pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode> {
         Format::Text => say(&verification.text()),
         Format::Json => say(&verification.json().to_string()),
     }
-    Ok(ExitCode::from(if verification.status() == Status::Verified { 0 } else { 3 }))
+    Ok(ExitCode::from(match verification.status() {
+        Status::Verified => 0,
+        Status::OtherVersion => 2,
+        Status::Incomplete | Status::Invalid => 3,
+    }))
 }

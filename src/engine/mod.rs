@@ -44,6 +44,7 @@ pub use observe::look::{Look, View};
 pub use points::select::{Again, Hunt};
 pub use points::{Points, Recorded, Tier, Traces};
 pub use red::{last_run, red};
+pub use run::asked::asked_here;
 pub use run::house::{House, Missing, missing, platform_limits};
 pub use run::keep::Keep;
 pub use run::planning::plan;

@@ -1,8 +1,10 @@
 //! Signoffs that lie beside their bundle, because that is an artifact of CI which nobody can add to: in a store, a folder
-//! with one folder per root. Nothing in it is overwritten, and two chains that differ are never mixed.
+//! with one folder per root. Nothing in it is overwritten, and two chains that differ are never mixed. The seal of a
+//! release travels with them.
 
 use super::attest::Signoff;
 use super::bundle::{Bundle, Sealed};
+use super::seal::OF_RELEASE;
 use crate::error::ErrorKind;
 use crate::{Error, Result};
 use std::collections::BTreeMap;
@@ -20,12 +22,14 @@ pub fn push(bundle: &Bundle<Sealed>, store: &Path) -> Result<Vec<String>> {
     let folder = place(bundle, store)?;
     let (own, stored) = (chain(&bundle.root().join(Signoff::FOLDER))?, chain(&folder)?);
     let news = continued(&stored, &own)?;
+    let release = missing_of_release(&folder, &bundle.root().join(Signoff::FOLDER))?;
     fs::create_dir_all(&folder).map_err(|error| Error::io("create", &folder, error))?;
     for (name, (statement, signature)) in &news {
         write_new(&folder.join(format!("{name}.sig")), signature)?;
         write_new(&folder.join(name), statement)?;
     }
-    Ok(news.into_keys().collect())
+    release.iter().try_for_each(|(name, bytes)| write_new(&folder.join(name), bytes))?;
+    Ok(news.into_keys().chain(release.into_iter().map(|(name, _)| name)).collect())
 }
 
 /// Copies the signoffs of the store that the bundle lacks; answers with their names.
@@ -37,8 +41,10 @@ pub fn pull(bundle: &Bundle<Sealed>, store: &Path) -> Result<Vec<String>> {
     let (own, stored) = (chain(&bundle.root().join(Signoff::FOLDER))?, chain(&place(bundle, store)?)?);
     let news = continued(&own, &stored)?;
     news.iter().try_for_each(|(name, (statement, _))| is_about(bundle, name, statement))?;
+    let release = missing_of_release(&bundle.root().join(Signoff::FOLDER), &place(bundle, store)?)?;
     news.iter().try_for_each(|(name, pair)| add(bundle, name, pair))?;
-    Ok(news.into_keys().collect())
+    release.iter().try_for_each(|(name, bytes)| bundle.attach(&format!("{}/{name}", Signoff::FOLDER), bytes))?;
+    Ok(news.into_keys().chain(release.into_iter().map(|(name, _)| name)).collect())
 }
 
 /// Adds one signoff that somebody has sent, with its signature beside it (`.sig`), as the next one of the bundle.
@@ -79,6 +85,29 @@ fn pair(file: &Path) -> Result<(Vec<u8>, Vec<u8>)> {
     signature.push(".sig");
     let read = |path: &Path| fs::read(path).map_err(|error| Error::io("read", path, error));
     Ok((read(file)?, read(Path::new(&signature))?))
+}
+
+/// What of a release `from` has and `to` has not, the seal after its page.
+fn missing_of_release(to: &Path, from: &Path) -> Result<Vec<(String, Vec<u8>)>> {
+    let mut missing = Vec::new();
+    for name in OF_RELEASE.iter().filter_map(|path| Path::new(path).file_name()) {
+        match (read_if_there(&to.join(name))?, read_if_there(&from.join(name))?) {
+            (Some(one), Some(other)) if one != other => {
+                return Err(evidence(format!("both sides have {}, and not the same", name.display())));
+            }
+            (None, Some(bytes)) => missing.push((name.to_string_lossy().into_owned(), bytes)),
+            _ => {}
+        }
+    }
+    Ok(missing)
+}
+
+fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io("read", path, error)),
+    }
 }
 
 /// What `longer` has after all of `shorter`.

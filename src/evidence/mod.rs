@@ -8,6 +8,7 @@ mod detached;
 mod journal;
 mod outcome;
 mod redact;
+mod seal;
 
 pub use bundle::{AFTER_SEALING, Bundle, EVENTS, Open, README, SUMS, SUMS_PART, Sealed, path_problem};
 pub use capture::{CAPTURE_LIMIT, Capture, Captured};
@@ -16,3 +17,4 @@ pub use detached::{attach, pull, push};
 pub use journal::{Journal, Observer};
 pub use outcome::{outcome, outcome_sha256};
 pub use redact::{Filter, Hit, MASK, MIN_SECRET_BYTES, Redactor, mask_files, scan};
+pub use seal::{OF_RELEASE, RELEASE_PAGE, SEAL, SEAL_TOKEN, seal};

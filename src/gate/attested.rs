@@ -6,6 +6,7 @@ use crate::gate::told::Told;
 use crate::gate::{Code, Complaint};
 use crate::model::canonical::sha256_hex;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// A key that the verifier trusts; never read from a bundle.
 #[derive(Debug, Clone)]
@@ -26,6 +27,7 @@ pub(super) fn check(
     told: &Told,
     trusted: &[TrustedKey],
     complaints: &mut Vec<Complaint>,
+    follows: &mut Vec<Complaint>,
 ) -> Option<String> {
     let mut signer = None;
     for slot in Slot::ALL {
@@ -33,7 +35,8 @@ pub(super) fn check(
         match serde_json::from_slice::<Envelope>(bytes) {
             Ok(envelope) => {
                 let by = signed_by(slot, &envelope, told, trusted, complaints);
-                content(slot, &envelope, sealed, told, complaints);
+                content(slot, &envelope, sealed, complaints);
+                follows.extend(untrue(slot, &envelope, sealed, told));
                 signer = signer.or(by.filter(|_| slot == Slot::TestResult));
             }
             Err(error) => {
@@ -81,8 +84,8 @@ fn signed_by(
     }
 }
 
-/// Whether what was signed is of the right type, about this bundle, and true of it.
-fn content(slot: Slot, envelope: &Envelope, sealed: &Sealed, told: &Told, complaints: &mut Vec<Complaint>) {
+/// Whether what was signed is of the right type, and about this bundle.
+fn content(slot: Slot, envelope: &Envelope, sealed: &Sealed, complaints: &mut Vec<Complaint>) {
     let mut complain = |code, expected: &str, found: String| {
         complaints.push(Complaint::new(code, slot.file(), expected, found));
     };
@@ -105,16 +108,39 @@ fn content(slot: Slot, envelope: &Envelope, sealed: &Sealed, told: &Told, compla
     if subject != root {
         return complain(Code::SubjectMismatch, &root, subject);
     }
-    let input = text("/predicate/inputAttestations/0/digest/sha256");
-    let own = sealed.sha256.get(Slot::TestResult.file()).map(String::as_str).unwrap_or_default();
-    if slot == Slot::Gate && input != own {
-        complain(Code::GateInputMismatch, "a decision over the envelope of this bundle", input);
-    }
-    if slot == Slot::TestResult {
-        let file = |name: &str| sealed.bytes(name).unwrap_or_default();
-        if statement != test_result(&told.record, &root, file("plan.json"), file("environment.json")) {
-            let expected = "what the journal says happened";
-            complain(Code::DerivedMismatch, expected, format!("result {}", text("/predicate/result")));
+    if slot == Slot::Gate {
+        let inputs = inputs(&statement);
+        let other = inputs.iter().find(|(path, sha256)| sealed.sha256.get(*path) != Some(sha256));
+        let own = Slot::TestResult.file();
+        if let Some((path, sha256)) = other {
+            complain(
+                Code::GateInputMismatch,
+                &format!("{path} as the gate has seen it, {sha256}"),
+                "another, or none".into(),
+            );
+        } else if sealed.bytes(own).is_some() && !inputs.contains_key(own) {
+            complain(Code::GateInputMismatch, "a decision over the envelope of this bundle", "one over none".into());
         }
     }
+}
+
+/// Where the harness has signed something else than its journal says.
+fn untrue(slot: Slot, envelope: &Envelope, sealed: &Sealed, told: &Told) -> Option<Complaint> {
+    let statement = envelope.statement().filter(|_| slot == Slot::TestResult)?;
+    let root = sealed.sums.as_deref().map(sha256_hex).unwrap_or_default();
+    let is_about_it = statement.pointer("/subject/0/digest/sha256")?.as_str()? == root;
+    let is_of_type = statement["predicateType"] == slot.predicate_type() && statement["_type"] == STATEMENT;
+    let file = |name: &str| sealed.bytes(name).unwrap_or_default();
+    let expected = test_result(&told.record, &root, file("plan.json"), file("environment.json"));
+    let is_untrue = is_about_it && is_of_type && envelope.payload_type == PAYLOAD_TYPE && statement != expected;
+    let found = || format!("result {}", statement["predicate"]["result"].as_str().unwrap_or_default());
+    is_untrue.then(|| Complaint::new(Code::DerivedMismatch, slot.file(), "what the journal says happened", found()))
+}
+
+/// What a decision of the gate rests on: digests by path.
+fn inputs(statement: &Value) -> BTreeMap<String, String> {
+    let inputs = statement.pointer("/predicate/inputAttestations").and_then(Value::as_array);
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let pair = |input: &Value| (text(&input["uri"]), text(&input["digest"]["sha256"]));
+    inputs.into_iter().flatten().map(pair).collect()
 }

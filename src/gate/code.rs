@@ -81,6 +81,8 @@ pub enum Code {
     Stale,
     /// The run ends later than now.
     FromFuture,
+    /// Another version of `rehearse` has written it, and this one would write it otherwise.
+    OtherVersion,
 }
 
 /// What a set of codes has in common: whom to ask, and what to do.
@@ -107,11 +109,13 @@ pub enum Family {
     Origin,
     /// The wrong time.
     Age,
+    /// Not for this version to judge.
+    Version,
 }
 
 impl Code {
     /// All codes, in the order of families.
-    pub const ALL: [Code; 37] = [
+    pub const ALL: [Code; 38] = [
         Code::SumMismatch,
         Code::FileMissing,
         Code::FileExtra,
@@ -149,6 +153,7 @@ impl Code {
         Code::DatasetMismatch,
         Code::Stale,
         Code::FromFuture,
+        Code::OtherVersion,
     ];
 
     /// As it is printed: `SUM_MISMATCH`.
@@ -195,6 +200,7 @@ impl Code {
             Code::ShardMissing | Code::ShardDuplicate | Code::ShardConflict => Family::Shards,
             Code::CommitMismatch | Code::TreeDirty | Code::ToolMismatch | Code::DatasetMismatch => Family::Origin,
             Code::Stale | Code::FromFuture => Family::Age,
+            Code::OtherVersion => Family::Version,
         }
     }
 }
@@ -207,7 +213,7 @@ impl fmt::Display for Code {
 
 impl Family {
     /// All families.
-    pub const ALL: [Family; 10] = [
+    pub const ALL: [Family; 11] = [
         Family::Integrity,
         Family::Completeness,
         Family::Claims,
@@ -218,6 +224,7 @@ impl Family {
         Family::Shards,
         Family::Origin,
         Family::Age,
+        Family::Version,
     ];
 
     /// As it is printed.
@@ -233,6 +240,7 @@ impl Family {
             Family::Shards => "shards",
             Family::Origin => "origin",
             Family::Age => "age",
+            Family::Version => "version",
         }
     }
 
@@ -257,6 +265,9 @@ impl Family {
                 "rehearse the very commit, tool and data that are expected, then come back with that bundle"
             }
             Family::Age => "look at the clocks, then run the rehearsal again",
+            Family::Version => {
+                "nothing says that it was changed, and nothing that it was not: verify it with the version that wrote it"
+            }
         }
     }
 }

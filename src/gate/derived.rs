@@ -1,7 +1,6 @@
 //! What follows from the journal, derived again and compared: reports byte for byte, verdicts, digests.
 
 use crate::check;
-use crate::engine::SOURCE_SHA256;
 use crate::evidence::{EVENTS, README, SUMS_PART, outcome_sha256};
 use crate::gate::sealed::Sealed;
 use crate::gate::told::Told;
@@ -14,8 +13,15 @@ use std::collections::BTreeSet;
 /// Files at the top that are not reports.
 const OTHERS: [&str; 5] = ["README.txt", "plan.json", "scenarios.json", "environment.json", EVENTS];
 
-/// Complains about everything that does not follow from the journal, and about files that no bundle has.
-pub(super) fn check(registry: &Registry, sealed: &Sealed, told: &Told, complaints: &mut Vec<Complaint>) {
+/// Complains about files that no bundle has or that were changed; about what does not follow from the journal, by this
+/// build, in `follows`.
+pub(super) fn check(
+    registry: &Registry,
+    sealed: &Sealed,
+    told: &Told,
+    complaints: &mut Vec<Complaint>,
+    follows: &mut Vec<Complaint>,
+) {
     named_files(sealed, told, complaints);
     if !told.is_whole {
         return; // reports are written after the last event
@@ -26,11 +32,11 @@ pub(super) fn check(registry: &Registry, sealed: &Sealed, told: &Told, complaint
     for (path, bytes) in &expected {
         match sealed.sha256.get(*path) {
             None => complaints.push(Complaint::new(Code::FileMissing, path, "a file of every bundle", "nothing")),
-            Some(found) if *found != sha256_hex(bytes) => complaints.push(other(path, sealed, bytes, told)),
+            Some(found) if *found != sha256_hex(bytes) => follows.push(other(path, sealed, bytes)),
             Some(_) => {}
         }
     }
-    verdicts(told, complaints);
+    verdicts(told, follows);
     let known: BTreeSet<&str> = OTHERS.into_iter().chain(expected.iter().map(|(path, _)| *path)).collect();
     let is_known = |path: &str| match path.split_once('/') {
         None => known.contains(path) || path == SUMS_PART && sealed.sums.is_none(),
@@ -47,16 +53,11 @@ fn is_of(path: &str, case: &str) -> bool {
 }
 
 /// Where a derived file differs first.
-fn other(path: &str, sealed: &Sealed, expected: &[u8], told: &Told) -> Complaint {
+fn other(path: &str, sealed: &Sealed, expected: &[u8]) -> Complaint {
     let found = sealed.bytes(path).unwrap_or_default();
     let same = expected.iter().zip(found).take_while(|(a, b)| a == b).count();
-    let is_other_build = told.environment.as_ref().is_some_and(|file| file.source_sha256 != SOURCE_SHA256);
-    let build = match is_other_build {
-        true => "; another build has written it, which may do it otherwise: verify it with that one too",
-        false => "",
-    };
     let expected = format!("what {EVENTS} and states/ give, {}", sha256_hex(expected));
-    Complaint::new(Code::DerivedMismatch, path, expected, format!("other bytes from byte {same} on{build}"))
+    Complaint::new(Code::DerivedMismatch, path, expected, format!("other bytes from byte {same} on"))
 }
 
 /// A verdict may be worse than what follows, where a run was cut off, and never better.

@@ -10,6 +10,9 @@
 //! attested   who signed it
 //! policy     what has to be true before something is done
 //! decide     the gate: a bundle under a policy
+//! rules      its rules, each with its answer
+//! replicas   whether other runs have come to the same
+//! scenarios  whether what was asked is what is asked here
 //! origin     whether it is of the expected commit, tool and data
 //! recorded   the same of a record of the real migration
 //! rejudged   whether checks answer again as they did
@@ -18,7 +21,8 @@
 //! merge      makes one bundle of them
 //! criteria   what runbooks demand
 //! claims     what steps said of themselves
-//! signoff/   what people have signed, and whether they may
+//! signoff/   what people have signed, whether they may, and the seal of a release
+//! version    bundles that another build has written
 //! ```
 
 mod attested;
@@ -34,16 +38,20 @@ mod origin;
 mod policy;
 mod recorded;
 mod rejudged;
+mod replicas;
+mod rules;
+mod scenarios;
 mod sealed;
 mod shards;
 mod signoff;
 mod told;
 mod verify;
+mod version;
 
 pub use attested::TrustedKey;
 pub use code::{Code, Family};
 pub use decide::{Decision, Question, Ruling, decide};
 pub use merge::{Merged, merge};
 pub use policy::Policy;
-pub use signoff::{Accepted, People, Request, Role, Signoffs, SignoffsAsked, Waiving, draft, screen};
+pub use signoff::{Accepted, People, Request, Role, Signoffs, SignoffsAsked, Waiving, draft, release, screen};
 pub use verify::{Complaint, Expected, Status, Verification, verify};

@@ -45,6 +45,18 @@ pub struct Policy {
     /// Scenarios that must be there and green; `one-db/*` means at least one of them.
     #[serde(default)]
     pub scenarios: Vec<String>,
+    /// Whether what was asked must be what the scenario files here ask.
+    #[serde(default)]
+    pub same_scenarios: bool,
+    /// How many green runs must have come to one outcome, this one counted.
+    #[serde(default)]
+    pub replicas: Option<u32>,
+    /// The tools that may have been rehearsed, by digest; empty: any.
+    #[serde(default)]
+    pub tools: Vec<String>,
+    /// The datasets, with their seeds, by digest; empty: any.
+    #[serde(default)]
+    pub datasets: Vec<String>,
     /// Whether one of `signer` must have signed it.
     #[serde(default)]
     pub signed: bool,

@@ -76,8 +76,8 @@ fn is_after_sealing(path: &str) -> bool {
     path.split_once('/').is_some_and(|(folder, _)| AFTER_SEALING.contains(&folder))
 }
 
-/// Digests and paths of `SHA256SUMS`; nothing where it is not exactly as we write it.
-fn parse(sums: &[u8]) -> Option<Vec<(String, String)>> {
+/// Digests and paths of sums; nothing where they are not exactly as we write them.
+pub(super) fn parse(sums: &[u8]) -> Option<Vec<(String, String)>> {
     let text = std::str::from_utf8(sums).ok()?;
     let entry = |line: &str| {
         let (sha256, path) = line.split_once("  ")?;

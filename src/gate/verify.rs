@@ -8,7 +8,9 @@ use crate::evidence::{EVENTS, Redactor};
 use crate::gate::sealed::Sealed;
 use crate::gate::signoff::{self, Signoffs, SignoffsAsked};
 use crate::gate::told::Told;
-use crate::gate::{Code, Family, TrustedKey, attested, claims, complete, derived, origin, recorded, rejudged, shards};
+use crate::gate::{
+    Code, Family, TrustedKey, attested, claims, complete, derived, origin, recorded, rejudged, shards, version,
+};
 use crate::model::canonical::sha256_hex;
 use crate::model::{AskedFile, EnvironmentFile, PlanFile, RunRecord, States, Verdict};
 use crate::registry::Registry;
@@ -68,16 +70,20 @@ pub struct Expected {
     pub trusted: Vec<TrustedKey>,
     /// Who has to have signed it off; nothing: only the order of signoffs is looked at.
     pub signoffs: Option<SignoffsAsked>,
+    /// SHA-256 of the seal of the release, as it was told then.
+    pub seal_sha256: Option<String>,
 }
 
 /// What became of a bundle's verification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Status {
     /// It is what was sealed.
     Verified,
     /// The run was cut off; what is there is in order.
     Incomplete,
+    /// Another version of `rehearse` has written it: what follows from its journal cannot be judged by this one.
+    OtherVersion,
     /// It is not what was sealed.
     Invalid,
 }
@@ -88,6 +94,7 @@ impl Status {
         match self {
             Status::Verified => "verified",
             Status::Incomplete => "incomplete",
+            Status::OtherVersion => "written by another version, and not judged by this one",
             Status::Invalid => "invalid",
         }
     }
@@ -126,7 +133,7 @@ pub struct Verification {
 /// The environment: there is no such directory, or a file cannot be read; there is no `ssh-keygen` for signoffs.
 pub fn verify(registry: &Registry, root: &Path, expected: &Expected) -> Result<Verification> {
     let root = root.canonicalize().map_err(|error| Error::io("open", root, error))?;
-    let mut complaints = Vec::new();
+    let (mut complaints, mut follows) = (Vec::new(), Vec::new());
     let sealed = Sealed::read(&root, &Redactor::new(&expected.secrets), &mut complaints)?;
     sealed.check_sums(&mut complaints);
     let mut told = Told::read(&sealed, expected.strict, &mut complaints);
@@ -140,17 +147,20 @@ pub fn verify(registry: &Registry, root: &Path, expected: &Expected) -> Result<V
             complaints.push(Complaint::new(Code::DerivedMismatch, EVENTS, expected, "run.finished says better"));
         }
     }
-    derived::check(registry, &sealed, &told, &mut complaints);
+    told.record.environment.clone_from(&told.environment);
+    derived::check(registry, &sealed, &told, &mut complaints, &mut follows);
     complete::check(registry, &told, &mut complaints);
     if parts.is_empty() {
-        rejudged::check(registry, &told, &mut complaints);
-        recorded::check(&told, &mut complaints);
+        rejudged::check(registry, &told, &mut follows);
+        recorded::check(&told, &mut follows);
     }
     origin::check(&told, expected, &mut complaints);
     claims::check(&told, &mut complaints);
-    let signer = attested::check(&sealed, &told, &expected.trusted, &mut complaints);
+    let signer = attested::check(&sealed, &told, &expected.trusted, &mut complaints, &mut follows);
     let asked = expected.signoffs.as_ref();
-    let signoffs = signoff::check(&sealed, &told, asked, &mut complaints)?;
+    let seal_sha256 = expected.seal_sha256.as_deref();
+    let signoffs = signoff::check(&sealed, &told, asked, seal_sha256, &mut complaints, &mut follows)?;
+    complaints.extend(version::judged(&told, follows));
     complaints.extend(age(&told, expected));
     complaints.sort();
     complaints.dedup_by(|a, b| a.code == b.code && a.file == b.file && a.code == Code::FileExtra);
@@ -199,8 +209,10 @@ impl Verification {
             Code::FileMissing => self.root_sha256.is_none(),
             _ => false,
         };
+        let is_of_version = |complaint: &Complaint| version::is_of_another(complaint, self.environment.as_ref());
         match self.complaints.is_empty() {
             true => Status::Verified,
+            false if self.complaints.iter().all(is_of_version) => Status::OtherVersion,
             false if self.complaints.iter().all(is_open) => Status::Incomplete,
             false => Status::Invalid,
         }
@@ -223,9 +235,10 @@ impl Verification {
         }
         let root = self.root_sha256.as_deref().unwrap_or("none, it was not sealed");
         let _ = writeln!(text, "root      {root}\nsigned    {}", self.signature());
-        if self.signoffs.count > 0 {
+        if self.signoffs.count() > 0 {
             let _ = writeln!(text, "signoffs  {}", self.signoffs);
         }
+        let _ = self.signoffs.seal_sha256.iter().try_for_each(|seal| writeln!(text, "seal      {seal}"));
         let _ = write!(text, "evidence  {}", self.status().word());
         if self.status() == Status::Verified {
             let _ = write!(text, "; the run is {}", self.verdict().headline());
@@ -252,6 +265,7 @@ impl Verification {
             "signed": self.is_signed,
             "signer": self.signer,
             "signoffs": self.signoffs.json(),
+            "seal_sha256": self.signoffs.seal_sha256,
             "run": self.record.run,
             "verdict": self.verdict(),
             "headline": self.verdict().headline(),

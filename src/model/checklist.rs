@@ -1,6 +1,6 @@
 //! The checklist of a run: each rule of its runbooks, what was claimed, what was seen. A pure function of the record.
 
-use crate::model::{Body, CaseRecord, Criterion, Op, Phase, RunRecord, ScenarioRecord, Severity, Verdict};
+use crate::model::{Body, CaseRecord, Criterion, Op, Phase, RunRecord, ScenarioRecord, Severity, Verdict, step_times};
 
 /// One half of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,10 +125,17 @@ fn observations(scenario: &ScenarioRecord, what: &str) -> Vec<Vec<String>> {
         "exit" => golden().map(|case| exits(case, name)).collect(),
         "check" => scenario.cases.values().map(|case| answers(case, name)).collect(),
         "guard" => golden().map(|case| refusals(case, name)).collect(),
+        "time_ms" => times_ms(scenario, name),
         "recovered" => scenario.injured().filter(|case| is_injured_in(case, name)).map(word).collect(),
         _ => Vec::new(),
     };
     groups.into_iter().filter(|group| !group.is_empty()).collect()
+}
+
+/// One group for each time that the step ran uninjured.
+fn times_ms(scenario: &ScenarioRecord, step: &str) -> Vec<Vec<String>> {
+    let of = step_times(scenario).into_iter().filter(|times| times.step == step);
+    of.flat_map(|times| times.times_us).map(|us| vec![(us / 1_000).to_string()]).collect()
 }
 
 fn exits(case: &CaseRecord, step: &str) -> Vec<String> {

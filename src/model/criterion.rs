@@ -70,8 +70,8 @@ pub struct Claimed {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Observed {
-    /// `exit STEP`, `check NAME`, `guard NAME`, `recovered STEP`, or of the whole run `cases`, `scenarios`, `guards`,
-    /// `secrets`; `gate` is answered by `rehearse gate` alone.
+    /// `exit STEP`, `check NAME`, `guard NAME`, `recovered STEP`, `time_ms STEP`, or of the whole run `cases`, `scenarios`,
+    /// `guards`, `secrets`; `gate` is answered by `rehearse gate` alone.
     pub what: String,
     /// How it is compared.
     pub op: Op,
@@ -91,6 +91,9 @@ pub enum Op {
     /// Each is a number, and this at least.
     #[serde(rename = ">=")]
     AtLeast,
+    /// Each is a number, and this at most.
+    #[serde(rename = "<=")]
+    AtMost,
     /// There are so many.
     #[serde(rename = "count")]
     Count,
@@ -103,6 +106,7 @@ impl Op {
             Op::Is => "=",
             Op::IsNot => "!=",
             Op::AtLeast => ">=",
+            Op::AtMost => "<=",
             Op::Count => "count",
         }
     }
@@ -114,6 +118,8 @@ impl Op {
             Op::Is => found.iter().all(|found| found == value),
             Op::IsNot => found.iter().all(|found| found != value),
             Op::AtLeast => found.iter().all(|found| number(found).is_some_and(|found| Some(found) >= number(value))),
+            Op::AtMost => number(value)
+                .is_some_and(|most| found.iter().all(|found| number(found).is_some_and(|found| found <= most))),
             Op::Count => number(value) == i128::try_from(found.len()).ok(),
         }
     }
@@ -194,7 +200,8 @@ impl Criterion {
     }
 }
 
-const KINDS: [&str; 9] = ["exit", "check", "guard", "recovered", "cases", "scenarios", "guards", "secrets", "gate"];
+const KINDS: [&str; 10] =
+    ["exit", "check", "guard", "recovered", "time_ms", "cases", "scenarios", "guards", "secrets", "gate"];
 
 /// A text with single spaces.
 pub fn words(text: &str) -> String {

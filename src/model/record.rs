@@ -1,8 +1,8 @@
 //! A run as reports see it: the events, folded by scenario and case. A pure function of the events.
 
 use crate::model::{
-    Address, Baseline, Body, CaseEvents, CheckResult, Coverage, CriteriaSet, Criterion, Cutover, Event, ExpectRecord,
-    Omitted, Outcome, SharePlan, Unvisited, Verdict, WayBack, ways_back,
+    Address, Baseline, Body, CaseEvents, CheckResult, Coverage, CriteriaSet, Criterion, Cutover, EnvironmentFile,
+    Event, ExpectRecord, Omitted, Outcome, SharePlan, Unvisited, Verdict, WayBack, ways_back,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +19,8 @@ pub struct RunRecord {
     pub started: String,
     /// How long it took so far.
     pub duration_us: u64,
+    /// What it ran on; not from the journal, but from the file beside it, and nothing where nobody has read that.
+    pub environment: Option<EnvironmentFile>,
     /// In the order in which they started.
     pub scenarios: Vec<ScenarioRecord>,
     /// The run that it is compared with.

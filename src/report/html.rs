@@ -1,15 +1,18 @@
 //! `report.html`: what a release manager reads, and below it what an engineer needs.
 //!
 //! One file, no script, nothing from the network; real tables and SVG with presentation attributes, so that it is legible
-//! also where style sheets are forbidden. Absent on purpose: approvals, and the digest of the bundle, which names this
-//! file.
+//! also where style sheets are forbidden. Absent on purpose: approvals, which `release.html` adds, and the digest of the
+//! bundle, which names this file.
 
 use super::case::{folder, log, next_command, place, word};
 use super::checklist::{criteria, demands, green};
 use super::diagnosis::diagnosis;
+use super::heat::heat;
 use super::lanes::lanes;
 use super::markup::{STYLE, anchor, badge, escape, table};
-use super::matrix::{Cell, Matrix};
+use super::matrix::Matrix;
+use super::origin::origin;
+use super::phases::phases;
 use super::tally::{CheckTally, ParityTally};
 use super::timeline::timeline;
 use super::words::{count, duration, plural};
@@ -45,12 +48,13 @@ impl Report for Html {
             facts(record, &tally, &matrix),
             demands(record),
             changes(record),
-            faults(&matrix),
-            ways_back(record),
+            heat(&matrix),
+            way_back::page(record),
             checks(record),
             scenarios(record),
             criteria(record),
             red_cases(record, states),
+            phases(record),
             format!("<h2 id=\"time\">Time</h2>\n{}{}", timeline(record), golden_lanes(record)),
             all_cases(record),
             by_hand(record),
@@ -75,13 +79,14 @@ fn head(record: &RunRecord, tally: &Tally) -> String {
     };
     format!(
         "<div class=\"head\"><h1>{}</h1><div>Rehearsal <b>{}</b><br><span class=\"dim\">began {}, took {}, tier {}, \
-         version {}</span></div></div>\n{cut_off}{notes}",
+         version {}</span></div></div>\n{}{cut_off}{notes}",
         badge(tally.verdict, tally.verdict.headline()),
         escape(&record.run),
         escape(record.started.get(..19).unwrap_or_default()),
         duration(record.duration_us),
         escape(&record.tier),
         escape(&record.version),
+        origin(record),
     )
 }
 
@@ -189,29 +194,6 @@ fn changes(record: &RunRecord) -> String {
     format!("<h2 id=\"changes\">Since {name}</h2>\n{table}{rest}")
 }
 
-fn faults(matrix: &Matrix) -> String {
-    if matrix.kinds.is_empty() {
-        return String::new();
-    }
-    let heads: Vec<&str> = ["scenario", "step"].into_iter().chain(matrix.kinds.iter().map(String::as_str)).collect();
-    let rows = matrix.rows.iter().map(|row| {
-        let link = format!("<a href=\"#{}\">{}</a>", anchor(&row.scenario), escape(&row.scenario));
-        let cells =
-            matrix.kinds.iter().map(|kind| row.cells.get(kind).map_or(String::new(), |c| cell(&row.scenario, c)));
-        [link, escape(&row.during)].into_iter().chain(cells).collect()
-    });
-    let caption = "Cases survived, by step and fault";
-    format!("<h2 id=\"faults\">Faults</h2>\n{}", table(caption, &heads, rows))
-}
-
-fn cell(scenario: &str, cell: &Cell) -> String {
-    let badge = badge(cell.verdict(), &format!("{}/{}", count(cell.passed), count(cell.planned)));
-    match &cell.red {
-        Some(case) => format!("<a href=\"#{}\">{badge}</a>", anchor(&format!("{scenario}/{case}"))),
-        None => badge,
-    }
-}
-
 /// Every question that was asked, over all cases of scenarios that must be green.
 fn checks(record: &RunRecord) -> String {
     let mut tally: BTreeMap<&str, [u64; 3]> = BTreeMap::new();
@@ -263,30 +245,6 @@ fn why(scenario: &ScenarioRecord) -> String {
         true => String::new(),
         false => format!("<pre>{}</pre>", escape(&scenario.why)),
     }
-}
-
-/// From where one can still go back.
-fn ways_back(record: &RunRecord) -> String {
-    let rows: Vec<Vec<String>> = record
-        .scenarios
-        .iter()
-        .filter(|scenario| scenario.expect.is_none())
-        .flat_map(|scenario| scenario.ways_back().into_iter().map(move |way| (scenario, way)))
-        .filter(|(_, way)| way.by.is_some())
-        .map(|(scenario, way)| {
-            vec![
-                escape(&scenario.scenario),
-                escape(&way.after),
-                format!("<b>{}</b>", way.kind),
-                escape(&way_back::why(&way)),
-            ]
-        })
-        .collect();
-    if rows.is_empty() {
-        return String::new();
-    }
-    let heads = ["scenario", "after", "going back is", "why"];
-    format!("<h2 id=\"back\">The way back</h2>\n{}", table("What going back costs after each step", &heads, rows))
 }
 
 fn red_cases(record: &RunRecord, states: &States) -> String {

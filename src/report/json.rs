@@ -2,7 +2,10 @@
 
 use super::explanation::Explanation;
 use super::{CheckTally, Report, Tally, case};
-use crate::model::{CaseRecord, RunRecord, ScenarioRecord, States, Verdict, canonical};
+use crate::model::{
+    CaseRecord, Half, Ruled, RunRecord, ScenarioRecord, Severity, States, StepTimes, Verdict, canonical, checklist,
+    step_times, words,
+};
 use serde_json::{Value, json};
 
 /// Writes `report.json`.
@@ -38,7 +41,30 @@ fn run(record: &RunRecord, states: &States) -> Value {
         "outcome_sha256": record.outcome_sha256,
         "notes": record.notes,
         "summary": summary(&tally),
+        "criteria": checklist(record).iter().map(criterion).collect::<Vec<_>>(),
         "scenarios": record.scenarios.iter().map(|one| scenario(one, states)).collect::<Vec<_>>(),
+    })
+}
+
+/// What a runbook demands, and the answer; none where the gate or people give it.
+fn criterion(ruled: &Ruled) -> Value {
+    let half = |half: &Half| json!({ "expected": half.expected, "found": half.found, "verdict": half.verdict });
+    let is_of_the_run = !ruled.is_answered_elsewhere();
+    let answered_by = match ruled.rule.severity {
+        _ if is_of_the_run => "run",
+        Severity::Manual => "people",
+        _ => "gate",
+    };
+    json!({
+        "id": ruled.rule.id,
+        "stage": ruled.rule.stage,
+        "severity": ruled.rule.severity,
+        "quote": words(&ruled.rule.quote),
+        "claimed": ruled.claimed.as_ref().map(half),
+        "observed": ruled.observed.as_ref().filter(|_| is_of_the_run).map(half),
+        "verdict": is_of_the_run.then(|| ruled.verdict()),
+        "answered_by": answered_by,
+        "evidence": ruled.evidence,
     })
 }
 
@@ -101,7 +127,19 @@ fn scenario(scenario: &ScenarioRecord, states: &States) -> Value {
         "duration_us": scenario.verdict.map(|_| scenario.duration_us),
         "faults": faults.collect::<Vec<_>>(),
         "ways_back": scenario.ways_back(),
+        "steps": step_times(scenario).iter().map(step).collect::<Vec<_>>(),
         "cases": scenario.cases.values().map(|one| of_case(scenario, one, states)).collect::<Vec<_>>(),
+    })
+}
+
+/// How long a step took while nobody injured it.
+fn step(times: &StepTimes) -> Value {
+    json!({
+        "step": times.step,
+        "role": times.role,
+        "runs": times.times_us.len(),
+        "median_us": times.median_us(),
+        "slowest_us": times.slowest_us(),
     })
 }
 

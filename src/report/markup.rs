@@ -73,11 +73,10 @@ a{color:var(--link)}h1{font-size:30px;margin:0}h2{font-size:17px;margin:20px 0 6
 .fact{border:1px solid var(--line);border-radius:6px;padding:8px 12px;background:var(--soft)}.fact b{font-size:24px;display:block}
 table{border-collapse:collapse;border:0;width:100%;margin:4px 0 12px}caption{font-weight:600;padding:2px 0;text-align:left}
 th,td{border:1px solid var(--line);padding:3px 8px;text-align:left;vertical-align:top}th{background:var(--soft)}
-td{overflow-wrap:anywhere}#criteria+table td:nth-child(-n+2){white-space:nowrap}#criteria+table td:last-child{min-width:11em}#faults+table td,#faults+table th{padding:3px 5px}\
-#faults+table td:first-child{min-width:13em}#faults+table td{white-space:nowrap}#faults+table td:first-child{white-space:normal}\
+td{overflow-wrap:anywhere}#criteria+table td:nth-child(-n+2){white-space:nowrap}#criteria+table td:last-child{min-width:11em}.pass,.fail,.unknown{white-space:nowrap}.matrix td,.matrix th{padding:3px 5px}.matrix td:first-child{min-width:14em}\
 code,pre{font:12px/1.45 ui-monospace,'DejaVu Sans Mono',Menlo,monospace}
 pre{background:var(--soft);border:1px solid var(--line);padding:8px;white-space:pre-wrap;overflow-wrap:anywhere}
 svg{width:100%;height:auto}summary{cursor:pointer}
-@page{size:A4;margin:14mm}@media print{body{padding:0;font-size:11px}h2{break-after:avoid}tr,pre{break-inside:avoid}\
+@page{size:A4;margin:14mm}@media print{body{padding:0;font-size:11px}h2,caption{break-after:avoid}.matrix table{font-size:9px}.matrix td,.matrix th{padding:2px 3px}.matrix td:first-child{min-width:9em}tr,pre{break-inside:avoid}\
 .facts{gap:6px}.fact b{font-size:17px}}
 ";

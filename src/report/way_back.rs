@@ -1,7 +1,8 @@
 //! The point of no return: for each step, whether one can go back from there, what is lost, and how long it takes.
 
+use super::markup;
 use super::words::{count, cut, duration, plain, wrap};
-use crate::model::{Lost, Return, ScenarioRecord, WayBack};
+use crate::model::{Lost, Return, RunRecord, ScenarioRecord, WayBack};
 
 const WIDTH: usize = 100;
 const MAX_STEP: usize = 20;
@@ -20,6 +21,43 @@ pub(super) fn table(scenario: &ScenarioRecord) -> String {
 fn line(way: &WayBack) -> String {
     let head = format!("  after {:<MAX_STEP$}  ", cut(&plain(&way.after), MAX_STEP));
     wrap(&head, &format!("{}: {}", way.kind, plain(&why(way))), MARGIN, WIDTH)
+}
+
+/// The same for the page, over all scenarios that are no canaries: where one cannot go back first, and what is the same for
+/// several scenarios once. Nothing where there is no way back.
+pub(super) fn page(record: &RunRecord) -> String {
+    let mut rows: Vec<(WayBack, Vec<&str>)> = Vec::new();
+    for scenario in record.scenarios.iter().filter(|scenario| scenario.expect.is_none()) {
+        for way in scenario.ways_back().into_iter().filter(|way| way.by.is_some()) {
+            match rows.iter_mut().find(|(known, _)| *known == way) {
+                Some((_, scenarios)) => scenarios.push(&scenario.scenario),
+                None => rows.push((way, vec![&scenario.scenario])),
+            }
+        }
+    }
+    if rows.is_empty() {
+        return String::new();
+    }
+    rows.sort_by_key(|(way, _)| weight(way.kind));
+    let row = |(way, scenarios): &(WayBack, Vec<&str>)| {
+        let rest = scenarios.len() as u64 - 1;
+        let more = if rest > 0 { format!(" and {} more", count(rest)) } else { String::new() };
+        let first = markup::escape(scenarios[0]) + &more;
+        vec![first, markup::escape(&way.after), format!("<b>{}</b>", way.kind), markup::escape(&why(way))]
+    };
+    let heads = ["scenario", "after", "going back is", "why"];
+    let table = markup::table("What going back costs after each step", &heads, rows.iter().map(row));
+    format!("<h2 id=\"back\">The way back</h2>\n{table}")
+}
+
+/// What has to be read first.
+fn weight(kind: Return) -> u8 {
+    match kind {
+        Return::Impossible => 0,
+        Return::Lossy => 1,
+        Return::Unknown => 2,
+        Return::Lossless => 3,
+    }
 }
 
 /// Why it is so, in words.

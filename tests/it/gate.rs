@@ -3,8 +3,12 @@
 
 mod decided;
 mod forged;
+mod kept;
+mod others;
+mod planted;
 mod rejudged;
 mod release;
+mod released;
 mod schemas;
 mod shards;
 mod signed;
@@ -56,6 +60,10 @@ const ATTACKS: &[Attack] = &[
     attack("changes a file", &["SUM_MISMATCH"], |forged| {
         forged.edit("environment.json", |text| text + " ");
     }),
+    attack("says that it ran on another commit", &["DERIVED_MISMATCH"], |forged| {
+        let other = format!("\"checkout\":{{\"clean\":true,\"commit\":\"{}\"}}", "b".repeat(40));
+        forged.edit("environment.json", |text| text.replace("\"checkout\":null", &other)).sum();
+    }),
     attack("changes a report", &["SUM_MISMATCH", "DERIVED_MISMATCH"], |forged| {
         forged.edit("junit.xml", |text| text.replace("rehearsal", "reversal"));
     }),
@@ -76,7 +84,8 @@ const ATTACKS: &[Attack] = &[
     attack("writes the sums in another order", &["SCHEMA"], |forged| {
         forged.edit("SHA256SUMS", |text| text.lines().rev().map(|line| format!("{line}\n")).collect());
     }),
-    attack("removes a file", &["FILE_MISSING"], |forged| {
+    // The page says on what it ran.
+    attack("removes a file", &["FILE_MISSING", "DERIVED_MISMATCH"], |forged| {
         forged.remove("environment.json");
     }),
     attack("removes a file and its sum", &["FILE_MISSING"], |forged| {
@@ -98,7 +107,7 @@ const ATTACKS: &[Attack] = &[
     attack("adds a log of a case that never was", &["FILE_EXTRA"], |forged| {
         forged.write("cases/survives/0009-aaaaaa/run-copy.stdout.log", "done\n").sum();
     }),
-    attack("puts a link in place of a file", &["FILE_MISSING", "SPECIAL_FILE"], |forged| {
+    attack("puts a link in place of a file", &["FILE_MISSING", "SPECIAL_FILE", "DERIVED_MISMATCH"], |forged| {
         let (path, away) = (forged.path("environment.json"), forged.root().with_extension("away"));
         fs::rename(&path, &away).unwrap();
         std::os::unix::fs::symlink(&away, &path).unwrap();
@@ -136,7 +145,7 @@ const ATTACKS: &[Attack] = &[
     attack("says that it is of another format", &["SCHEMA"], |forged| {
         forged.edit("plan.json", |text| text.replace("\"format\":1", "\"format\":2")).sum();
     }),
-    attack("writes what is no JSON", &["SCHEMA"], |forged| {
+    attack("writes what is no JSON", &["SCHEMA", "DERIVED_MISMATCH"], |forged| {
         forged.write("environment.json", "{").sum();
     }),
     attack("makes the run better than its scenario", &["DERIVED_MISMATCH"], |forged| {
@@ -165,12 +174,7 @@ const ATTACKS: &[Attack] = &[
                 *outcome_sha256 = "0".repeat(64);
             }
         });
-        let record =
-            rehearsal::model::RunRecord::from_events(&rehearsal::evidence::read(&forged.path("events.jsonl")).unwrap());
-        for report in rehearsal::report::REPORTS {
-            fs::write(forged.path(report.file()), report.render(&record, &forged.states())).unwrap();
-        }
-        forged.sum();
+        forged.report().sum();
     }),
     attack("changes what a database held", &["DERIVED_MISMATCH"], |forged| {
         let state = forged.a_state();
@@ -227,6 +231,11 @@ const ATTACKS: &[Attack] = &[
         let case = case_dir(forged);
         forged.write(&format!("{case}/run-copy.stderr.log"), "cannot reach postgres://app:open-sesame@db/live\n").sum();
     }),
+    attack(
+        "says that another version has written what it has changed",
+        &["OTHER_VERSION"],
+        decided::of_another_version,
+    ),
     attack("shows a run of last year", &["STALE"], |forged| at_time(forged, "2025-11-29T10:00:00.000000Z")),
     attack("shows a run of next year", &["FROM_FUTURE"], |forged| at_time(forged, "2999-11-29T10:00:00.000000Z")),
 ];
@@ -331,20 +340,24 @@ fn a_runner_that_dies_at_any_byte_leaves_an_incomplete_bundle_and_never_a_green_
     assert_eq!(forged.verify(&Expected::default()).status(), Status::Incomplete, "between the sums and their name");
 }
 
+/// With all that is written otherwise somewhere.
+const SECRET: &str = "p\"ss&w/rd é?";
+
+/// As it stands in eight encodings: raw, percent, JSON, XML, hex in both cases, base64 with and without its end.
+const ENCODINGS: [&str; 8] = [
+    SECRET,
+    "p%22ss%26w%2Frd%20%C3%A9%3F",
+    "p\\\"ss&w\\/rd \\u00e9?",
+    "p&quot;ss&amp;w/rd &#233;?",
+    "7022737326772f726420c3a93f",
+    "7022737326772F726420C3A93F",
+    "cCJzcyZ3L3JkIMOpPw==",
+    "cCJzcyZ3L3JkIMOpPw",
+];
+
 #[test]
 fn a_password_is_found_in_all_eight_encodings() {
-    const SECRET: &str = "p\"ss&w/rd é?";
-    let encodings = [
-        SECRET.to_owned(),
-        "p%22ss%26w%2Frd%20%C3%A9%3F".to_owned(),
-        "p\\\"ss&w\\/rd \\u00e9?".to_owned(),
-        "p&quot;ss&amp;w/rd &#233;?".to_owned(),
-        "7022737326772f726420c3a93f".to_owned(),
-        "7022737326772F726420C3A93F".to_owned(),
-        "cCJzcyZ3L3JkIMOpPw==".to_owned(),
-        "cCJzcyZ3L3JkIMOpPw".to_owned(),
-    ];
-    for text in encodings {
+    for text in ENCODINGS {
         let forged = Forged::new();
         let case = case_dir(&forged);
         forged.write(&format!("{case}/run-copy.stdout.log"), &format!("said {text} and more\n")).sum();

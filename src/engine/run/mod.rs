@@ -13,6 +13,7 @@
 //! goldens      which scenarios have them in common
 //! losses       the cases of a loss of power
 //! recovered    what databases recover to after one
+//! asked        what scenarios ask, without running them
 //! planning     from a scenario to its data and its plan
 //! criteria     what a runbook demands of a scenario
 //! context      what everything in a scenario may look up
@@ -22,6 +23,7 @@
 //! keep         cases that stay after the run
 //! ```
 
+pub(in crate::engine) mod asked;
 mod cases;
 pub(in crate::engine) mod context;
 mod criteria;

@@ -1,14 +1,15 @@
 //! The beginning and the end of a bundle: what was to be done, and on what, before; sums, reports and the verdict after.
 
 use crate::engine::files::power::MODEL;
+use crate::engine::run::asked::asked;
 use crate::engine::run::context::Run;
-use crate::engine::run::{planning, share};
+use crate::engine::run::share;
 use crate::engine::{Finished, House, Library, Look, Options, SOURCE_SHA256, git};
 use crate::evidence::attest::{Envelope, MachineKey, Slot, test_result};
 use crate::evidence::{Bundle, Journal, Open, Redactor, Sealed, outcome_sha256};
 use crate::model::{
-    Address, Asked, AskedFile, Body, EnvironmentFile, PlanFile, RECORD_TIER, RunRecord, Scenario, ScenarioRecord,
-    ServerFile, States, Verdict, canonical,
+    Address, AskedFile, Body, EnvironmentFile, PlanFile, RECORD_TIER, RunRecord, Scenario, ScenarioRecord, ServerFile,
+    States, Verdict, canonical,
 };
 use crate::registry::Registry;
 use crate::target::Cluster;
@@ -29,19 +30,10 @@ pub(in crate::engine) fn freeze(
 ) -> Result<(PlanFile, EnvironmentFile)> {
     let plan = plan(run, scenarios, options);
     run.bundle.write_json(PLAN, &plan)?;
-    run.bundle.write_json(ASKED, &asked(run, library, scenarios))?;
+    run.bundle.write_json(ASKED, &asked(&run.registry, library, scenarios))?;
     let environment = environment(&library.root, &run.house);
     run.bundle.write_json(ENVIRONMENT, &environment)?;
     Ok((plan, environment))
-}
-
-/// A scenario that is wrong says so when it is rehearsed.
-fn asked(run: &Run, library: &Library, scenarios: &[Scenario]) -> AskedFile {
-    let of = |scenario: &Scenario| {
-        let plan = planning::plan(&run.registry, library, scenario).ok()?;
-        Some((scenario.name.clone(), Asked::of(scenario, &plan)))
-    };
-    AskedFile { format: 1, scenarios: scenarios.iter().filter_map(of).collect() }
 }
 
 /// The same of a real migration, in which nothing is altered.
@@ -150,10 +142,11 @@ pub fn close(
     states: &States,
     key: Option<&MachineKey>,
 ) -> Result<Bundle<Sealed>> {
-    for report in &registry.reports {
-        bundle.write(report.file(), &report.render(record, states))?;
-    }
     let frozen = [PLAN, ENVIRONMENT].map(|name| std::fs::read(bundle.root().join(name)).unwrap_or_default());
+    let told = RunRecord { environment: serde_json::from_slice(&frozen[1]).ok(), ..record.clone() };
+    for report in &registry.reports {
+        bundle.write(report.file(), &report.render(&told, states))?;
+    }
     let sealed = bundle.seal()?;
     if let Some(key) = key {
         let statement = test_result(record, &sealed.root_sha256()?, &frozen[0], &frozen[1]);

@@ -4,6 +4,7 @@ use crate::evidence::SUMS;
 use crate::model::canonical::sha256_hex;
 use crate::model::{RunRecord, Verdict};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// The type of every statement.
 pub const STATEMENT: &str = "https://in-toto.io/Statement/v1";
@@ -61,23 +62,23 @@ pub fn test_result(record: &RunRecord, root_sha256: &str, plan: &[u8], environme
     statement(Slot::TestResult, root_sha256, predicate)
 }
 
-/// Whether it is enough: the verdict of a policy over a bundle. `input` is the SHA-256 of the envelope that it rests on,
-/// if there is one.
+/// Whether it is enough: the verdict of a policy over a bundle. `inputs` are what it rests on, with their digests: the
+/// envelope of the harness, if there is one, and the signoffs.
 pub fn summary_of(
     root_sha256: &str,
     run: &str,
     policy: (&str, &str),
-    input: Option<&str>,
+    inputs: &BTreeMap<String, String>,
     time: &str,
     passed: bool,
 ) -> Value {
-    let inputs = input.map(|sha256| json!([{ "uri": Slot::TestResult.file(), "digest": { "sha256": sha256 } }]));
+    let input = |(path, sha256)| json!({ "uri": path, "digest": { "sha256": sha256 } });
     let predicate = json!({
         "verifier": { "id": format!("{OURS}/gate"), "version": { "rehearsal": env!("CARGO_PKG_VERSION") } },
         "timeVerified": time,
         "resourceUri": format!("rehearsal:run-{run}"),
         "policy": { "uri": format!("{OURS}/policy/{}", policy.0), "digest": { "sha256": policy.1 } },
-        "inputAttestations": inputs.unwrap_or_else(|| json!([])),
+        "inputAttestations": inputs.iter().map(input).collect::<Vec<_>>(),
         "verificationResult": if passed { "PASSED" } else { "FAILED" },
         "verifiedLevels": [],
     });

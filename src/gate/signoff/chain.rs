@@ -1,5 +1,6 @@
 //! The files in `signoffs/`: each names the one before, the root, and what its signer has seen. No policy is asked here.
 
+use crate::evidence::OF_RELEASE;
 use crate::evidence::attest::{GateShown, SHOWN, STATEMENT, Signoff};
 use crate::gate::sealed::Sealed;
 use crate::gate::{Code, Complaint};
@@ -22,27 +23,28 @@ pub(super) fn shown(sealed: &Sealed) -> BTreeMap<String, String> {
     SHOWN.into_iter().filter_map(digest).collect()
 }
 
-/// The statements in order, and SHA-256 of each; complains about all that is not as it has to be.
-pub(super) fn read(sealed: &Sealed, complaints: &mut Vec<Complaint>) -> (Vec<Signed>, Vec<String>) {
+/// The statements in order, and SHA-256 of each by its path; complains about all that is not as it has to be.
+pub(super) fn read(sealed: &Sealed, complaints: &mut Vec<Complaint>) -> (Vec<Signed>, BTreeMap<String, String>) {
     let files: BTreeSet<&String> =
         sealed.sha256.keys().filter(|path| path.starts_with(&format!("{}/", Signoff::FOLDER))).collect();
-    let (statements, others): (Vec<&String>, Vec<&String>) = files.iter().partition(|path| path.ends_with(".json"));
+    let files = files.into_iter().filter(|path| !OF_RELEASE.contains(&path.as_str()));
+    let (statements, others): (Vec<&String>, Vec<&String>) = files.partition(|path| path.ends_with(".json"));
     let is_signature = |path: &&String| path.strip_suffix(".sig").is_some_and(|of| sealed.sha256.contains_key(of));
     let stray = others.into_iter().filter(|path| !is_signature(path));
     complaints.extend(stray.map(|path| chain(path, "a signoff, or the .sig of one", "another file")));
     let root = sealed.sums.as_deref().map(sha256_hex).unwrap_or_default();
-    let (mut signed, mut digests) = (Vec::new(), Vec::new());
+    let (mut signed, mut digests) = (Vec::new(), BTreeMap::new());
     for (path, nth) in statements.into_iter().zip(1..) {
         let before = complaints.len();
         let found = statement(path, sealed, complaints);
         if let Some((subject, signoff)) = found {
-            links(path, nth, &signoff, digests.last(), complaints);
+            links(path, nth, &signoff, digests.values().next_back(), complaints);
             subjects(path, &root, &subject, &signoff, sealed, complaints);
             let bytes = |path: &str| sealed.bytes(path).unwrap_or_default().to_vec();
             let (bytes, signature, is_sound) = (bytes(path), bytes(&format!("{path}.sig")), complaints.len() == before);
             signed.push(Signed { file: path.clone(), bytes, signature, signoff, is_sound });
         }
-        digests.extend(sealed.sha256.get(path).cloned());
+        digests.extend(sealed.sha256.get(path).map(|sha256| (path.clone(), sha256.clone())));
     }
     (signed, digests)
 }

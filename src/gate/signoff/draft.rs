@@ -69,7 +69,7 @@ pub fn draft(question: &Question<'_>, decision: &Decision, request: &Request) ->
         policy: PolicyShown { name: policy.name.clone(), sha256: policy.sha256.clone() },
         gate: GateShown::of(decision.rulings.iter().filter(|ruling| ruling.rule != SIGNOFFS).map(shown).collect())?,
         seen: signoffs.shown.clone(),
-        previous: signoffs.last_sha256.clone(),
+        previous: signoffs.last_sha256().cloned(),
         waivers,
     };
     would_be_believed(&asked, policy, decision, &signoff)?;

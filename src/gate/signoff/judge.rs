@@ -5,6 +5,7 @@
 use super::Signoffs;
 use super::chain::{self, Signed};
 use super::people::{People, Role};
+use super::sealing;
 use crate::engine;
 use crate::evidence::attest::ssh::{self, Standing};
 use crate::evidence::attest::{Answer, Signoff};
@@ -62,7 +63,8 @@ impl Facts {
     }
 }
 
-/// Reads all signoffs, and judges them where a policy asks for people.
+/// Reads all signoffs and the seal of the release, and judges them where a policy asks for people. `seal_sha256`: the seal
+/// that has to be there.
 ///
 /// # Errors
 /// The environment: there is no `ssh-keygen`, or no file of allowed signers.
@@ -70,9 +72,12 @@ pub(in crate::gate) fn check(
     sealed: &Sealed,
     told: &Told,
     asked: Option<&SignoffsAsked>,
+    seal_sha256: Option<&str>,
     complaints: &mut Vec<Complaint>,
+    follows: &mut Vec<Complaint>,
 ) -> Result<Signoffs> {
-    let (signed, digests) = chain::read(sealed, complaints);
+    let (signed, sha256) = chain::read(sealed, complaints);
+    let seal_sha256 = sealing::check(sealed, &signed, seal_sha256, complaints, follows);
     let mut accepted = Vec::new();
     if let Some(asked) = asked {
         let facts = Facts::gather(asked, told.environment.as_ref());
@@ -84,7 +89,7 @@ pub(in crate::gate) fn check(
         complaints.extend(all_there(roles, &facts, &accepted));
         complaints.extend(waivers_hold(&facts, &accepted));
     }
-    Ok(Signoffs { count: digests.len(), last_sha256: digests.last().cloned(), accepted, shown: chain::shown(sealed) })
+    Ok(Signoffs { sha256, seal_sha256, accepted, shown: chain::shown(sealed) })
 }
 
 fn judged(

@@ -7,6 +7,7 @@
 //! waive    rules that are red, and accepted
 //! draft    the next one, before it is signed
 //! screen   what a signer is shown
+//! sealing  what is written when all have signed, and names all of it
 //! ```
 
 mod chain;
@@ -14,12 +15,14 @@ mod draft;
 mod judge;
 mod people;
 mod screen;
+mod sealing;
 mod waive;
 
 pub use draft::{Request, Waiving, draft};
 pub use judge::{Accepted, SignoffsAsked};
 pub use people::{People, Role};
 pub use screen::screen;
+pub use sealing::release;
 
 pub(super) use judge::check;
 pub(super) use waive::apply;
@@ -32,10 +35,10 @@ use std::fmt;
 /// What was found in `signoffs/`.
 #[derive(Debug, Clone, Default)]
 pub struct Signoffs {
-    /// How many there are.
-    pub count: usize,
-    /// SHA-256 of the last one.
-    pub last_sha256: Option<String>,
+    /// SHA-256 of each, by path in the bundle; in their order.
+    pub sha256: BTreeMap<String, String>,
+    /// SHA-256 of the seal, if it was released.
+    pub seal_sha256: Option<String>,
     /// Those that may be believed under the policy, in order; none where there is no policy.
     pub accepted: Vec<Accepted>,
     /// SHA-256 of what a signer is shown, by path in the bundle.
@@ -43,6 +46,16 @@ pub struct Signoffs {
 }
 
 impl Signoffs {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.sha256.len()
+    }
+
+    /// SHA-256 of the last one.
+    pub fn last_sha256(&self) -> Option<&String> {
+        self.sha256.values().next_back()
+    }
+
     /// Those that may be believed, for machines.
     pub(super) fn json(&self) -> Value {
         let one = |accepted: &Accepted| {
@@ -61,7 +74,9 @@ impl fmt::Display for Signoffs {
             format!("{signer} {} as {role}", decision.verb())
         };
         match self.accepted.is_empty() {
-            true => write!(f, "{}, of which none is believed without a policy that asks for it: --policy", self.count),
+            true => {
+                write!(f, "{}, of which none is believed without a policy that asks for it: --policy", self.count())
+            }
             false => f.write_str(&self.accepted.iter().map(one).collect::<Vec<_>>().join(", ")),
         }
     }

@@ -1,10 +1,10 @@
 //! The gate: what passes a policy, and what each rule refuses.
 
-use super::forged::Forged;
+use super::forged::{Forged, KILLED, copying};
 use super::signed::{key, signed_with};
 use crate::cli::{Said, run};
 use rehearsal::gate::{Decision, Policy, Question, decide};
-use rehearsal::model::{Body, CriteriaSet, Event, Verdict};
+use rehearsal::model::{Body, CriteriaSet, Criterion, Event, Verdict};
 use rehearsal::registry::Registry;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -62,13 +62,13 @@ const REFUSALS: &[Refusal] = &[
         },
         "GEN-00 fail: SUM_MISMATCH",
     ),
-    ("max_age = \"30m\"", |forged| at_time(forged, "2026-01-01T00:00:00Z"), "GEN-00 fail: STALE"),
+    ("max_age = \"30m\"", |forged| at_time(forged, "2026-01-01T00:00:00Z"), "GEN-05 fail: STALE"),
     (
         "",
         |forged| {
             forged.edit("plan.json", |text| text.replace(",\"parity\"", "")).sum();
         },
-        "GEN-01 fail: CATALOGUE_DOWNGRADED",
+        "GEN-03 fail: CATALOGUE_DOWNGRADED",
     ),
     ("", failed, "GEN-06 fail: NO-GO"),
     ("tier = \"full\"", |_| (), "GEN-12 fail: quick"),
@@ -88,6 +88,12 @@ const REFUSALS: &[Refusal] = &[
         |forged| narrowed(forged, "\"allow_missing\":[]", "\"allow_missing\":[\"psql\"]"),
         "GEN-15 fail: --allow-missing",
     ),
+    (NO_DATA, |_| (), "GEN-04 fail: DATASET_MISMATCH"),
+    (NO_TOOL, |_| (), "GEN-10 fail: TOOL_MISMATCH"),
+    ("", leaking, "GEN-08 fail: SECRET_LEAK"),
+    ("", of_another_version, "GEN-00 unknown: OTHER_VERSION"),
+    ("replicas = 2", |_| (), "GEN-20 unknown: 1 of 2; name the others with --replica"),
+    ("criteria = true", claimed_only, "GEN-11 fail: claimed only: OURS-01; GEN-18 unknown: unknown: OURS-01"),
     ("criteria = true", demanded, "GEN-18 fail: fail: OURS-01; unknown: OURS-02"),
     ("same_commit = true", |_| (), "GEN-02 unknown: the run was in no git repository"),
     ("clean_tree = true", |_| (), "GEN-14 unknown: the run was in no git repository"),
@@ -97,6 +103,31 @@ const REFUSALS: &[Refusal] = &[
         "GEN-14 fail: TREE_DIRTY: files differed from the commit, or were not in it",
     ),
 ];
+
+const NO_DATA: &str = "datasets = [\"0000000000000000000000000000000000000000000000000000000000000000\"]";
+const NO_TOOL: &str = "tools = [\"0000000000000000000000000000000000000000000000000000000000000000\"]";
+
+fn leaking(forged: &Forged) {
+    let case = super::case_dir(forged);
+    forged.write(&format!("{case}/run-copy.stderr.log"), "no answer of postgres://app:open-sesame@db/live\n").sum();
+}
+
+/// As a version would have sealed it that writes reports otherwise.
+pub(super) fn of_another_version(forged: &Forged) {
+    let other = format!("\"source_sha256\":\"{}\"", "0".repeat(64));
+    let own = format!("\"source_sha256\":\"{}\"", rehearsal::engine::SOURCE_SHA256);
+    forged.edit("environment.json", |text| text.replace(&own, &other));
+    forged.edit("summary.md", |text| text + "In other words: it went well.\n").sum();
+}
+
+/// A rule that blocks on what a step says of itself.
+fn claimed_only(forged: &Forged) {
+    let rule = serde_json::json!({
+        "id": "OURS-01", "stage": "rehearsal", "severity": "block", "quote": "x",
+        "claimed": { "artifact": "copy", "pointer": "/status", "op": "=", "value": "ok" },
+    });
+    demands(forged, vec![serde_json::from_value(rule).unwrap()]);
+}
 
 /// A runbook that demands what was not so, what was not seen, and what is not due yet.
 fn demanded(forged: &Forged) {
@@ -111,7 +142,10 @@ fn demanded(forged: &Forged) {
         rule("OURS-02", "before-cutover", "exit undo"),
         rule("OURS-03", "before-reopen", "exit copy"),
     ];
-    let rules = rules.map(|rule| serde_json::from_value(rule).unwrap()).to_vec();
+    demands(forged, rules.map(|rule| serde_json::from_value(rule).unwrap()).to_vec());
+}
+
+fn demands(forged: &Forged, rules: Vec<Criterion>) {
     forged.events(|events| {
         let started = |event: &Event| matches!(event.body, Body::ScenarioStarted { .. });
         let at = events.iter().position(started).unwrap();
@@ -127,7 +161,7 @@ fn narrowed(forged: &Forged, from: &str, to: &str) {
 
 fn checkout(forged: &Forged, checkout: &str) {
     let to = format!("\"checkout\":{checkout}");
-    forged.edit("environment.json", |text| text.replace("\"checkout\":null", &to)).sum();
+    forged.edit("environment.json", |text| text.replace("\"checkout\":null", &to)).derive();
 }
 
 fn at_time(forged: &Forged, t: &str) {
@@ -171,10 +205,74 @@ fn a_bundle_of_this_commit_that_is_signed_and_whole_passes() {
     signed_with(&forged, &key(1));
     let decision = verifier.decide(&forged);
     assert_eq!(against(&decision), [""; 0]);
-    assert_eq!((decision.verdict(), decision.rulings.len()), (Verdict::Pass, 9));
+    assert_eq!((decision.verdict(), decision.rulings.len()), (Verdict::Pass, 12));
     shell(verifier.dir.path(), "git -c user.name=a -c user.email=a@b commit -q --allow-empty -m two").has(0, "");
     let found = against(&verifier.decide(&forged));
     assert!(found.len() == 1 && found[0].starts_with("GEN-02 fail: COMMIT_MISMATCH: "), "{found:?}");
+}
+
+#[test]
+fn whoever_asks_less_is_refused_though_the_genuine_key_has_signed_it() {
+    let verifier =
+        Verifier::new("same_scenarios = true\nsigned = true\n[[signer]]\nname = \"ci\"\nkey = \"ci.key.pub\"");
+    let scenarios = verifier.dir.path().join("scenarios");
+    fs::create_dir(&scenarios).unwrap();
+    fs::write(scenarios.join("survives.toml"), copying(KILLED)).unwrap();
+    let against_signed = |work: fn(&Forged)| {
+        let forged = Forged::new();
+        work(&forged);
+        signed_with(&forged, &key(1));
+        against(&verifier.decide(&forged)).join("; ")
+    };
+    assert_eq!(against_signed(|_| ()), "");
+    let lax = against_signed(|forged| {
+        forged.edit("scenarios.json", |text| text.replace("\"may_change\":[]", "\"may_change\":[\"*\"]")).sum();
+    });
+    assert_eq!(lax, "GEN-21 fail: survives was asked something else");
+    let spared = against_signed(|forged| {
+        let is_of_fault = |event: &Event| {
+            matches!(event.body, Body::ScenarioPlanned { .. })
+                || event.body.case().is_some_and(|case| case.starts_with("survives/0001-"))
+        };
+        forged.events(|events| events.retain(|event| !is_of_fault(event))).derive();
+    });
+    assert_eq!(spared, "GEN-21 fail: survives was not injured with proc.kill during copy");
+    fs::remove_file(scenarios.join("survives.toml")).unwrap();
+    fs::write(scenarios.join("other.toml"), copying(KILLED)).unwrap();
+    assert!(against_signed(|_| ()).starts_with("GEN-21 unknown: no scenario `survives`"));
+}
+
+#[test]
+fn a_second_run_must_have_come_to_the_same() {
+    let verifier = Verifier::new("replicas = 2");
+    let (own, same) = (Forged::new(), Forged::new());
+    let asked = |others: &[PathBuf]| {
+        let policy = Policy::find(&verifier.policy().display().to_string()).unwrap();
+        let question = Question { replicas: others, ..Question::new(&policy, verifier.dir.path()) };
+        against(&decide(&Registry::builtin(), &own.root(), &question).unwrap()).join("; ")
+    };
+    assert_eq!(asked(&[same.root()]), "GEN-20 unknown: 1 of 2; name the others with --replica", "it is the same run");
+    same.events(|events| {
+        if let Body::RunStarted { run, .. } = &mut events[0].body {
+            *run = "20261129T120000-000000".to_owned();
+        }
+    });
+    same.derive();
+    assert_eq!(asked(&[same.root()]), "");
+    let other = Forged::new();
+    other.events(|events| {
+        for event in events {
+            if let Body::ScenarioStarted { seed, .. } = &mut event.body {
+                *seed = 8;
+            }
+        }
+    });
+    other.derive();
+    assert!(
+        asked(&[same.root(), other.root()]).contains("GEN-20 fail: ") && asked(&[other.root()]).contains(": outcome ")
+    );
+    same.edit("environment.json", |text| text + " ");
+    assert!(asked(&[same.root()]).ends_with("evidence invalid, INCONCLUSIVE"), "{}", asked(&[same.root()]));
 }
 
 #[test]

@@ -130,11 +130,17 @@ impl Forged {
                 *outcome_sha256 = evidence::outcome_sha256(&record, &states);
             }
         });
-        let record = RunRecord::from_events(&evidence::read(&self.path("events.jsonl")).unwrap());
+        self.report().sum()
+    }
+
+    /// Writes the reports anew.
+    pub(super) fn report(&self) -> &Forged {
+        let mut record = RunRecord::from_events(&evidence::read(&self.path("events.jsonl")).unwrap());
+        record.environment = serde_json::from_slice(&fs::read(self.path("environment.json")).unwrap()).ok();
         for report in Registry::builtin().reports {
-            fs::write(self.path(report.file()), report.render(&record, &states)).unwrap();
+            fs::write(self.path(report.file()), report.render(&record, &self.states())).unwrap();
         }
-        self.sum()
+        self
     }
 
     /// Writes the sums anew, with other people's program.

@@ -17,6 +17,11 @@ static RED: LazyLock<(Scratch, PathBuf)> = LazyLock::new(|| {
     (scratch, bundle)
 });
 
+/// A copy of it.
+pub(super) fn red() -> Forged {
+    Forged::of(&RED.1)
+}
+
 #[test]
 fn a_red_run_judged_anew_is_the_same_red_run() {
     let forged = Forged::of(&RED.1);

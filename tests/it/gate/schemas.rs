@@ -1,9 +1,12 @@
 //! The schemas in `docs/schemas/` are those of the files that we write.
 
 use super::forged::Forged;
+use super::rejudged::red;
 use super::signed::{key, signed_with};
+use super::signoffs::signed;
 use crate::cli::run;
 use rehearsal::gate::Expected;
+use rehearsal::model::Stage;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
@@ -26,6 +29,11 @@ fn files() -> (Forged, Vec<(&'static str, Vec<PathBuf>)>) {
     let bad = Forged::new();
     let bad = bad.remove("plan.json").verify(&Expected::default()).json().to_string();
     let bad = write("bad.json".to_owned(), &bad);
+    let (office, released) = signed();
+    let decision = office.decide(&released, Stage::BeforeCutover).json().to_string();
+    let decision = write("decision.json".to_owned(), &decision);
+    let signoffs = ["0001-engineer", "0002-release-manager"];
+    let signoffs = signoffs.map(|name| write(format!("{name}.json"), &text(&released.path("signoffs"), name))).to_vec();
     let states = forged.states().into_keys().map(|state| forged.path(&format!("states/{state}.json"))).collect();
     let of = vec![
         ("plan", vec![forged.path("plan.json")]),
@@ -35,9 +43,29 @@ fn files() -> (Forged, Vec<(&'static str, Vec<PathBuf>)>) {
         ("state", states),
         ("report", vec![forged.path("report.json")]),
         ("envelope", vec![forged.path("attest/test-result.dsse.json")]),
+        ("signoff", signoffs),
         ("verification", vec![good, bad]),
+        ("decision", vec![decision]),
     ];
     (forged, of)
+}
+
+fn text(folder: &Path, name: &str) -> String {
+    fs::read_to_string(folder.join(name).with_extension("json")).unwrap()
+}
+
+/// The lines of every `diff.jsonl` of a red bundle, each in a file of its own.
+fn differences(forged: &Forged) -> Vec<PathBuf> {
+    let (bundle, extra) = (red(), forged.root().with_extension("extra"));
+    let folders = fs::read_dir(bundle.path("cases/half")).unwrap().map(|entry| entry.unwrap().path());
+    let texts = folders.filter_map(|folder| fs::read_to_string(folder.join("diff.jsonl")).ok());
+    let lines: Vec<String> = texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect();
+    let write = |(line, nth): (&String, usize)| {
+        let path = extra.join(format!("difference-{nth}.json"));
+        fs::write(&path, line).unwrap();
+        path
+    };
+    lines.iter().zip(1..).map(write).collect()
 }
 
 fn schema(name: &str) -> PathBuf {
@@ -58,8 +86,10 @@ fn every_file_has_the_fields_of_its_schema_and_no_other() {
     }
     let named: BTreeSet<&str> = of.iter().map(|(name, _)| *name).collect();
     let there = fs::read_dir(schema("plan").parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
+    let there = there.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
     let there: BTreeSet<String> = there.map(|path| path.file_stem().unwrap().to_string_lossy().into_owned()).collect();
-    assert_eq!(there, named.iter().map(|name| (*name).to_owned()).collect());
+    let apart = ["difference"]; // its lines are of two kinds, and judged below
+    assert_eq!(there, named.iter().chain(&apart).map(|name| (*name).to_owned()).collect());
 }
 
 /// Objects with fixed fields have exactly these, all the way down. Events have more, by their type.
@@ -84,7 +114,7 @@ fn agree(schema: &Value, value: &Value, place: &str) {
 
 #[test]
 fn check_jsonschema_agrees() {
-    let program = which::which("check-jsonschema").expect(".ci/install installs it");
+    let program = which::which("check-jsonschema").expect("check-jsonschema is missing: .ci/install installs it");
     let (forged, of) = files();
     let check = |name: &str, files: &[PathBuf]| {
         let paths = [program.clone(), "--schemafile".into(), schema(name)];
@@ -94,6 +124,10 @@ fn check_jsonschema_agrees() {
     for (name, files) in &of {
         check(name, files).has(0, "ok");
     }
+    let lines = differences(&forged);
+    let of = |what: &str| lines.iter().filter(|line| fs::read_to_string(line).unwrap().contains(what)).count();
+    assert!(of("\"object\":") > 0 && of("\"key\":") > 0, "not both kinds of lines");
+    check("difference", &lines).has(0, "ok");
     forged.edit("plan.json", |text| text.replace("\"format\":1", "\"format\":2"));
     assert_eq!(check("plan", &[forged.path("plan.json")]).code, Some(1));
 }

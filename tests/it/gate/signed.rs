@@ -6,6 +6,7 @@ use rehearsal::evidence::attest::{Envelope, MachineKey, PAYLOAD_TYPE, Slot, pae,
 use rehearsal::gate::{Expected, Status, TrustedKey};
 use rehearsal::model::{RunRecord, canonical};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -30,6 +31,11 @@ fn statement(forged: &Forged) -> Value {
 
 pub(super) fn root(forged: &Forged) -> String {
     canonical::sha256_hex(&fs::read(forged.path("SHA256SUMS")).unwrap())
+}
+
+/// What a decision of the gate rests on.
+pub(super) fn inputs(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(path, sha256)| ((*path).to_owned(), (*sha256).to_owned())).collect()
 }
 
 pub(super) fn put(forged: &Forged, slot: Slot, envelope: &Envelope) {
@@ -89,7 +95,7 @@ pub(super) const ATTACKS: &[Attack] = &[
         trusted(&key(1))
     }),
     ("puts the envelope of the gate in the place of the harness's", &["TYPE_CONFUSION"], |forged| {
-        let summary = summary_of(&root(forged), "x", ("ci", "0"), None, "2026-11-29T10:00:00Z", true);
+        let summary = summary_of(&root(forged), "x", ("ci", "0"), &inputs(&[]), "2026-11-29T10:00:00Z", true);
         put(forged, Slot::TestResult, &Envelope::seal(&summary, &key(1)).unwrap());
         trusted(&key(1))
     }),
@@ -100,8 +106,14 @@ pub(super) const ATTACKS: &[Attack] = &[
     }),
     ("rests the decision of the gate on another envelope", &["GATE_INPUT_MISMATCH"], |forged| {
         signed_with(forged, &key(1));
-        let input = Some("another envelope");
-        let summary = summary_of(&root(forged), "x", ("ci", "0"), input, "2026-11-29T10:00:00Z", true);
+        let inputs = inputs(&[(Slot::TestResult.file(), "another envelope")]);
+        let summary = summary_of(&root(forged), "x", ("ci", "0"), &inputs, "2026-11-29T10:00:00Z", true);
+        put(forged, Slot::Gate, &Envelope::seal(&summary, &key(1)).unwrap());
+        trusted(&key(1))
+    }),
+    ("rests the decision of the gate on no envelope", &["GATE_INPUT_MISMATCH"], |forged| {
+        signed_with(forged, &key(1));
+        let summary = summary_of(&root(forged), "x", ("ci", "0"), &inputs(&[]), "2026-11-29T10:00:00Z", true);
         put(forged, Slot::Gate, &Envelope::seal(&summary, &key(1)).unwrap());
         trusted(&key(1))
     }),
@@ -237,7 +249,7 @@ fn the_library_of_in_toto_agrees() {
     let here = forged.root();
     shell(&here, "python3 -c 'import in_toto_attestation'").has(0, ""); // .ci/install installs it
     signed_with(&forged, &key(1));
-    let summary = summary_of(&root(&forged), "x", ("ci", &"0".repeat(64)), None, "2026-11-29T10:00:00Z", true);
+    let summary = summary_of(&root(&forged), "x", ("ci", &"0".repeat(64)), &inputs(&[]), "2026-11-29T10:00:00Z", true);
     put(&forged, Slot::Gate, &Envelope::seal(&summary, &key(1)).unwrap());
     forged.write("../check.py", IN_TOTO);
     for slot in Slot::ALL {

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 use tempfile::TempDir;
 
-const POLICY: &str = r#"format = 1
+pub(super) const POLICY: &str = r#"format = 1
 name = "ours"
 tier = "quick"
 [signoffs]
@@ -41,8 +41,8 @@ also = ["carol-of-ci"]
 
 /// Bob reads and Anna decides. Carol has started the run, Dora has written the commit, Mallory has a key of her own.
 const PEOPLE: [&str; 5] = ["anna", "bob", "carol", "dora", "mallory"];
-const FIRST: &str = "signoffs/0001-engineer.json";
-const SECOND: &str = "signoffs/0002-release-manager.json";
+pub(super) const FIRST: &str = "signoffs/0001-engineer.json";
+pub(super) const SECOND: &str = "signoffs/0002-release-manager.json";
 
 /// Where people decide: a checkout with a policy, the keys of the people, and who is allowed to sign.
 pub(super) struct Office {
@@ -82,20 +82,20 @@ impl Office {
         run(self.dir.path(), &std::env::vars_os().collect(), &["sh", "-eu", "-c", script])
     }
 
-    fn rehearse(&self, args: &[&str]) -> Said {
+    pub(super) fn rehearse(&self, args: &[&str]) -> Said {
         let argv = [&[env!("CARGO_BIN_EXE_rehearse")], args].concat();
         run(self.dir.path(), &std::env::vars_os().collect(), &argv)
     }
 
     /// `rehearse signoff` with the policy of this office.
-    fn signs(&self, who: &str, role: &str, bundle: &Forged, more: &[&str]) -> Said {
+    pub(super) fn signs(&self, who: &str, role: &str, bundle: &Forged, more: &[&str]) -> Said {
         let (root, key) = (bundle.root().display().to_string(), format!("{who}.key"));
         let digits = digits(bundle);
         let args = ["signoff", &root, "--policy", "policy.toml", "--role", role, "--key", &key, "--confirm", &digits];
         self.rehearse(&[&args, more].concat())
     }
 
-    fn decide(&self, bundle: &Forged, stage: Stage) -> Decision {
+    pub(super) fn decide(&self, bundle: &Forged, stage: Stage) -> Decision {
         let policy = Policy::find(&self.path("policy.toml").display().to_string()).unwrap();
         let question = Question { stage, ..Question::new(&policy, self.dir.path()) };
         decide(&Registry::builtin(), &bundle.root(), &question).unwrap()
@@ -114,7 +114,7 @@ fn digits(bundle: &Forged) -> String {
 }
 
 /// A bundle of the commit of the office, which Carol has started.
-fn rehearsed(office: &Office) -> Forged {
+pub(super) fn rehearsed(office: &Office) -> Forged {
     let forged = Forged::new();
     let commit = office.shell("git rev-parse HEAD").stdout.trim().to_owned();
     let mut file: Value = json(&forged, "environment.json");
@@ -142,7 +142,7 @@ static RELEASE: LazyLock<(Office, Forged)> = LazyLock::new(|| {
     (office, bundle)
 });
 
-fn signed() -> (&'static Office, Forged) {
+pub(super) fn signed() -> (&'static Office, Forged) {
     (&RELEASE.0, Forged::of(&RELEASE.1.root()))
 }
 
@@ -167,7 +167,7 @@ fn renamed(bundle: &Forged, from: &str, to: &str) {
     }
 }
 
-fn removed(bundle: &Forged, file: &str) {
+pub(super) fn removed(bundle: &Forged, file: &str) {
     bundle.remove(file).remove(&format!("{file}.sig"));
 }
 
@@ -180,7 +180,7 @@ fn waiver(expires: &str) -> Value {
 }
 
 /// What somebody does to a bundle that is signed, and the codes.
-type Attack = (&'static str, &'static [&'static str], fn(&Office, &Forged));
+pub(super) type Attack = (&'static str, &'static [&'static str], fn(&Office, &Forged));
 
 pub(super) const ATTACKS: &[Attack] = &[
     ("takes the last signoff away", &["SIGNOFF_MISSING"], |_, bundle| removed(bundle, SECOND)),
@@ -229,7 +229,7 @@ pub(super) const ATTACKS: &[Attack] = &[
         let mut file = json(bundle, "environment.json");
         file["checkout"]["commit"] = "0".repeat(40).into();
         put(bundle, "environment.json", &file);
-        bundle.sum();
+        bundle.derive();
     }),
     ("uses a signoff under a softer policy", &["SIGNOFF_MISSING", "POLICY_MISMATCH"], |office, bundle| {
         says(office, "anna", bundle, SECOND, |signoff| signoff["policy"]["sha256"] = "0".repeat(64).into());

@@ -1,8 +1,8 @@
 //! The page for people, and the summary for a CI job: safe, complete, legible, and not too long.
 
-use super::script::{Case, KILL, Script, address, killed, runs};
+use super::script::{Case, KILL, Script, address, golden, killed, runs};
 use super::{render, with_note};
-use rehearsal::model::{Outcome, Verdict};
+use rehearsal::model::{Body, Checkout, CriteriaSet, EnvironmentFile, Outcome, RunRecord, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 
 const HOSTILE: &str = "<script>alert(1)</script> <img src=x onerror=alert(1)> \u{202e}\u{0}";
@@ -68,6 +68,52 @@ fn two_thousand_cases_fit_into_five_megabytes_and_a_summary_into_the_limit_of_a_
     assert!(page.len() < 5 << 20, "{} bytes", page.len());
     assert!(summary.len() <= 900 << 10, "{} bytes", summary.len());
     assert_balanced(&page);
+}
+
+#[test]
+fn the_first_screen_says_what_it_is_about_and_what_it_ran_on() {
+    let (_, mut record) = runs().into_iter().find(|(name, _)| *name == "red").unwrap();
+    let head = |record: &RunRecord| render("html", record).split("<div class=\"facts\">").next().unwrap().to_owned();
+    for part in ["flow one-db", "data butlers-small: made from a seed, and no evidence about the content of production"]
+    {
+        assert!(head(&record).contains(part), "{part}: {}", head(&record));
+    }
+    assert!(!head(&record).contains("commit"), "nobody has read the file that says so");
+    let checkout = Some(Checkout { commit: "c0ffee".repeat(6), clean: false });
+    let runner = Some("<carol>".to_owned());
+    record.environment = Some(EnvironmentFile { checkout, runner, ..EnvironmentFile::default() });
+    for part in ["c0ffeec0ffee", "with changes", "started by &lt;carol&gt;"] {
+        assert!(head(&record).contains(part), "{part}: {}", head(&record));
+    }
+    assert_balanced(&render("html", &record));
+}
+
+#[test]
+fn each_step_has_its_times_and_the_budget_that_a_runbook_gives_it() {
+    let rule = |id: &str, most_ms: &str| {
+        let rule = serde_json::json!({
+            "id": id, "stage": "before-cutover", "severity": "block", "quote": "x",
+            "observed": { "what": "time_ms run", "op": "<=", "value": most_ms },
+        });
+        serde_json::from_value(rule).unwrap()
+    };
+    let rules = vec![rule("OURS-01", "2000"), rule("OURS-02", "1000")];
+    let mut script = Script::run();
+    script.scenario(KILL, None).add(Body::Criteria(CriteriaSet { scenario: Some(KILL.to_owned()), rules }));
+    let address = address(1);
+    script.case(&golden(KILL)).case(&killed(KILL, "0001-9c1e03", &address));
+    let record = script.end(KILL, Verdict::Pass, "").finish(Verdict::Pass);
+    let page = render("html", &record);
+    let row = page.split("<tr>").find(|row| row.contains("<td>run</td><td>apply</td>")).expect("no row of the step");
+    for part in ["<td>1.2 s</td><td>1.2 s</td>", "OURS-01</b> 2.0 s", "OURS-02</b> 1.0 s", "class=\"fail\""] {
+        assert!(row.contains(part), "{part} is not in {row}");
+    }
+    let report: serde_json::Value = serde_json::from_str(&render("json", &record)).unwrap();
+    assert_eq!(report["scenarios"][0]["steps"][0]["median_us"], 1_234_567);
+    let criteria = report["criteria"].as_array().unwrap();
+    let verdicts: Vec<&str> = criteria.iter().filter_map(|criterion| criterion["verdict"].as_str()).collect();
+    assert_eq!(verdicts, ["pass", "fail"]);
+    assert!(criteria[1]["observed"]["found"].as_str().unwrap().starts_with("1234"), "{criteria:?}");
 }
 
 #[test]

@@ -1,0 +1,46 @@
+//! What a run is about and what it ran on: flows, commit, server, and where its data comes from.
+
+use super::markup::escape;
+use crate::model::{Checkout, RunRecord};
+use std::collections::BTreeSet;
+
+const MAX_NAMES: usize = 6;
+
+/// Two lines under the verdict.
+pub(super) fn origin(record: &RunRecord) -> String {
+    let plain = || record.scenarios.iter().filter(|scenario| scenario.expect.is_none());
+    let flows = names(plain().filter_map(|scenario| scenario.flow.as_deref()));
+    let flows =
+        if flows.is_empty() { "no flow of ours, tools of one's own".to_owned() } else { format!("flow {flows}") };
+    let data = names(plain().map(|scenario| scenario.dataset.as_str()));
+    let data = format!("data {data}: made from a seed, and no evidence about the content of production");
+    format!("<p>{}<br>{}</p>\n", [flows].into_iter().chain(ran_on(record)).collect::<Vec<_>>().join(" \u{b7} "), data)
+}
+
+/// Commit, who started it, server.
+fn ran_on(record: &RunRecord) -> Vec<String> {
+    let Some(file) = &record.environment else { return Vec::new() };
+    let commit = match &file.checkout {
+        None => "no git repository".to_owned(),
+        Some(Checkout { commit, clean }) => {
+            let how = if *clean { "clean" } else { "<b class=\"unknown\">? with changes</b>" };
+            format!("commit <code>{}</code>, {how}", escape(commit))
+        }
+    };
+    let runner = file.runner.iter().map(|runner| format!("started by {}", escape(runner)));
+    let server = file
+        .postgres
+        .iter()
+        .map(|server| format!("Postgres {}, {}", escape(&server.server_version), escape(&server.provider)));
+    [commit].into_iter().chain(runner).chain(server).collect()
+}
+
+/// Each once, in order; a few, and how many more.
+fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: BTreeSet<&str> = names.filter(|name| !name.is_empty()).collect();
+    let shown: Vec<String> = names.iter().take(MAX_NAMES).map(|name| escape(name)).collect();
+    match names.len().saturating_sub(MAX_NAMES) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
