@@ -47,7 +47,7 @@ pub(in crate::engine) async fn probe(
 ) -> Result<()> {
     let still = still::still(stage).await?;
     let looked_at = || stage.holdings().iter().filter(|holding| which == Which::All || !holding.is_source);
-    let untouched = Untouched::of(stage, still).await;
+    let untouched = Untouched::of(stage, log, still).await;
     let states = join_all(looked_at().map(|holding| digest(stage, holding, still, &untouched))).await;
     for (holding, state) in looked_at().zip(states) {
         let state = match state {

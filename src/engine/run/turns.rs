@@ -89,6 +89,13 @@ mod tests {
     }
 
     #[test]
+    fn half_as_many_stages_wait_in_the_wings_as_there_are_seats() {
+        for (jobs, wings) in [(0, 1), (1, 1), (2, 1), (4, 2), (5, 3)] {
+            assert_eq!(Turns::new(jobs, None).wings.available_permits(), wings, "{jobs} seats");
+        }
+    }
+
+    #[test]
     fn with_a_budget_the_order_depends_on_the_seed_alone() {
         let ordered = |seed: u64, mut cases: Vec<u32>| {
             Turns::new(1, Some(Duration::from_secs(60))).order(&mut cases, seed, u32::to_string);
