@@ -1,7 +1,7 @@
 //! Clones that nobody has written to hold what any other clone of their template held.
 //!
 //! [`still`](super::still) says that nobody is there, the server's counts that nothing was written since the database was
-//! made (docs/decisions/012-untouched-clones.md). Only the next values of its sequences are read then, where it has some.
+//! made (docs/decisions/013-untouched-clones.md). Only the next values of its sequences are read then, where it has some.
 
 use super::still::Still;
 use crate::Result;
