@@ -13,6 +13,7 @@ mod input_stale_report;
 mod input_swapped_dsn;
 mod lock_busy;
 mod lock_hold;
+mod mem_limit;
 mod net_close;
 mod net_halfclose;
 mod net_lostack;
@@ -26,7 +27,9 @@ mod proc_torn;
 mod sql_error;
 mod src_write;
 mod srv_crash;
+mod srv_pause;
 mod srv_restart;
+mod srv_unplug;
 mod terms;
 mod visits;
 
@@ -50,6 +53,7 @@ pub static FAULTS: &[&dyn Fault] = &[
     &input_swapped_dsn::InputSwappedDsn,
     &lock_busy::LockBusy,
     &lock_hold::LockHold,
+    &mem_limit::MemLimit,
     &net_close::NetClose,
     &net_halfclose::NetHalfClose,
     &net_lostack::NetLostAck,
@@ -63,7 +67,9 @@ pub static FAULTS: &[&dyn Fault] = &[
     &sql_error::SqlError,
     &src_write::SrcWrite,
     &srv_crash::SrvCrash,
+    &srv_pause::SrvPause,
     &srv_restart::SrvRestart,
+    &srv_unplug::SrvUnplug,
 ];
 
 /// A named misfortune. It says what is to be done; the engine does it.
@@ -136,6 +142,21 @@ pub enum Hazard {
     CrashServer,
     /// Freeze the point, shut the case's own server down, and start it again.
     RestartServer,
+    /// Freeze the point, and stop the case's own server where it is, for a while or until the step is over.
+    PauseServer {
+        /// How long.
+        ms: Option<u32>,
+    },
+    /// Freeze the point, and take the network of the case's own server away for as long, with all connections.
+    UnplugServer {
+        /// How long.
+        ms: Option<u32>,
+    },
+    /// Freeze the point; until the step is over the case's own server gets only so much more memory.
+    LimitMemory {
+        /// In MiB.
+        mib: u32,
+    },
     /// Freeze the point, and write to a source as an application would.
     WriteSource(Write),
     /// Freeze the point; from then on another session holds the locks of all tables that it can get.
@@ -162,7 +183,14 @@ impl Hazard {
 
     /// Whether it would disturb others on a server that is shared.
     pub fn needs_own_server(self) -> bool {
-        matches!(self, Hazard::CrashServer | Hazard::RestartServer)
+        matches!(
+            self,
+            Hazard::CrashServer
+                | Hazard::RestartServer
+                | Hazard::PauseServer { .. }
+                | Hazard::UnplugServer { .. }
+                | Hazard::LimitMemory { .. }
+        )
     }
 }
 
@@ -226,6 +254,11 @@ mod tests {
             assert!(hazard(name, arg).is_some_and(|hazard| hazard.is_err()), "{name} {arg:?}");
         }
         assert_eq!(hazard("src.write", Some("delete")), Some(Ok(Hazard::WriteSource(Write::Delete))));
+        assert_eq!(hazard("srv.pause", None), Some(Ok(Hazard::PauseServer { ms: None })));
+        assert_eq!(hazard("srv.unplug", Some("500")), Some(Ok(Hazard::UnplugServer { ms: Some(500) })));
+        assert_eq!(hazard("mem.limit", Some("64")), Some(Ok(Hazard::LimitMemory { mib: 64 })));
+        let refused = "mem.limit needs a size in MiB, as in mem.limit=64".to_owned();
+        assert_eq!(hazard("mem.limit", None), Some(Err(refused)));
         assert_eq!(hazard("lock.hold", None), Some(Ok(Hazard::HoldLock { ms: None })));
         assert_eq!(hazard("cfg.connections", None), Some(Ok(Hazard::Configure(Setting::Connections { limit: 0 }))));
         let refused = "src.write takes insert, update or delete, as in src.write=insert".to_owned();

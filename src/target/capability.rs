@@ -7,6 +7,10 @@ use std::fmt;
 pub enum Capability {
     /// A server for one case alone, to be killed, stopped and started again.
     OwnServer,
+    /// Such a server, stopped where it is and let go on.
+    Pause,
+    /// Such a server, with little memory.
+    Memory,
     /// Sessions enough for cases side by side.
     Sessions,
     /// A superuser, who plants every kind of change in the check of the check.
@@ -23,6 +27,8 @@ impl Capability {
     pub fn name(self) -> &'static str {
         match self {
             Capability::OwnServer => "own-server",
+            Capability::Pause => "pause",
+            Capability::Memory => "memory",
             Capability::Sessions => "sessions",
             Capability::Superuser => "superuser",
         }

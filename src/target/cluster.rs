@@ -207,7 +207,7 @@ impl Place {
         self.dir.join("data")
     }
 
-    fn socket(&self) -> PathBuf {
+    pub(super) fn socket(&self) -> PathBuf {
         self.dir.join("socket")
     }
 

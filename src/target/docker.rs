@@ -1,14 +1,20 @@
-//! Servers in containers: one for each run, bound to 127.0.0.1, with its data in memory.
+//! Servers in containers: one for each run, bound to 127.0.0.1, with its data in memory, and one for each case that needs a
+//! server of its own.
 //!
 //! A container carries the name of its session and the path of that session's lock. It ends with the run; when the run
 //! was killed, the supervisor ends it, or the next run that wants a container.
 
 #[cfg(feature = "docker")]
 mod engine;
+#[cfg(feature = "docker")]
+mod own;
 
 #[cfg(feature = "docker")]
 pub(super) use engine::{begin, end_in, found};
+#[cfg(feature = "docker")]
+pub(super) use own::Container;
 
+use super::Capability;
 use crate::{Error, Result};
 use std::fmt;
 
@@ -46,6 +52,8 @@ pub(super) struct Found {
     pub(super) sha256: String,
     /// Whether it need not be pulled.
     pub(super) is_here: bool,
+    /// What the engine cannot do here, and why.
+    pub(super) lacks: Vec<(Capability, String)>,
 }
 
 impl fmt::Display for Image {
@@ -58,11 +66,26 @@ impl fmt::Display for Image {
 mod without {
     use super::{Found, Image};
     use crate::target::cluster::Cluster;
+    use crate::target::own::Act;
     use crate::target::session::Session;
     use crate::{Error, Result};
 
     fn missing() -> Error {
         Error::environment("this build knows no containers: build with the cargo feature `docker`, or use --pg local")
+    }
+
+    /// There is none.
+    #[derive(Debug, Clone)]
+    pub(in crate::target) enum Container {}
+
+    impl Container {
+        pub(in crate::target) async fn start(_: &Image, _: &Session, _: &Cluster) -> Result<(Container, Cluster)> {
+            Err(missing())
+        }
+
+        pub(in crate::target) async fn act(&self, _: Act) -> Result<()> {
+            match *self {}
+        }
     }
 
     pub(in crate::target) fn found(_: &Image) -> Result<Found> {
@@ -78,7 +101,7 @@ mod without {
 }
 
 #[cfg(not(feature = "docker"))]
-pub(super) use without::{begin, end_in, found};
+pub(super) use without::{Container, begin, end_in, found};
 
 #[cfg(test)]
 mod tests {

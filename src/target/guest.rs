@@ -88,18 +88,23 @@ pub(super) async fn begin(remote: &Remote, session: &str) -> Result<Cluster> {
         drop(alive);
     };
     let ((), stay) = Stay::begin(arrive, leave).await?;
-    let tool = tool_role(&remote.dsn().options(), &rights, session).await?;
+    let tool = tool_role(&remote.dsn().options(), &rights, session, hex(&random::<16>()?)).await?;
     let tool = tool.unwrap_or_else(|| ToolRole::of(remote));
     Ok(Cluster::guest(Reach::of(&admin), (admin, tool), rights.server_version, stay))
 }
 
-/// The cluster of a container of ours, which ends with `stay` and all that is on it.
+/// The cluster of a container of ours, which ends with `stay` and all that is on it; the tools get this password.
 #[cfg(feature = "docker")]
-pub(super) async fn in_container(admin: PgConnectOptions, session: &str, stay: Stay) -> Result<Cluster> {
+pub(super) async fn in_container(
+    admin: PgConnectOptions,
+    session: &str,
+    password: String,
+    stay: Stay,
+) -> Result<Cluster> {
     let mut connection = connect(&admin).await?;
     let rights = rights(&mut connection).await?;
     let _ = connection.close().await; // it has answered
-    let tool = tool_role(&admin, &rights, session).await?;
+    let tool = tool_role(&admin, &rights, session, password).await?;
     let tool = tool.ok_or_else(|| Error::bug("the superuser of a container may not make roles"))?;
     Ok(Cluster::guest(Reach::of(&admin), (admin, tool), rights.server_version, stay))
 }
@@ -164,11 +169,16 @@ impl ToolRole {
 }
 
 /// An ordinary role of the session for the tools, where we may make one.
-async fn tool_role(admin: &PgConnectOptions, rights: &Rights, session: &str) -> Result<Option<ToolRole>> {
+async fn tool_role(
+    admin: &PgConnectOptions,
+    rights: &Rights,
+    session: &str,
+    password: String,
+) -> Result<Option<ToolRole>> {
     if !rights.makes_roles {
         return Ok(None);
     }
-    let role = ToolRole { name: format!("{TOOL_ROLE}_{session}"), password: hex(&random::<16>()?) };
+    let role = ToolRole { name: format!("{TOOL_ROLE}_{session}"), password };
     let mut connection = connect(admin).await?;
     let (name, password) = (&role.name, &role.password);
     order(&mut connection, &format!("create role \"{name}\" login password '{password}'")).await?;

@@ -1,21 +1,20 @@
-//! A server of a case's own: a copy of a seed, to be killed, stopped and started again at will. It ends with its case.
+//! A server of a case's own, to be killed, stopped and started again at will. It ends with its case.
 //!
-//! A seed is a cluster in which all databases of a scenario have been loaded, and which was then shut down. So a case
-//! copies files and starts a server; it loads and clones nothing.
+//! On this machine it is a copy of a seed: a cluster in which all databases of a scenario have been loaded, and which was
+//! then shut down. So a case copies files and starts a server; it loads and clones nothing. Where servers are containers,
+//! it is a container.
 
-use super::base::{Base, own_dir};
+mod process;
+
 use super::binaries::Binaries;
-use super::cluster::{Cluster, Place, Ready, in_background};
-use super::image::image;
+use super::cluster::{Cluster, Ready, in_background};
+use super::docker::Container;
 use super::pool::Pool;
-use super::postmaster::kill_in;
 use super::session::Session;
-use crate::clock::Stopwatch;
-use crate::process::{Detached, Signal, kill};
 use crate::{Error, Result};
+use process::{Origin, Process};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 /// A stopped cluster that servers are copied from; it ends with its session.
 pub struct Seed {
@@ -24,12 +23,34 @@ pub struct Seed {
     ready: Ready,
 }
 
-/// A running copy of a seed, with the password of the shared cluster. Dropped without [`Server::end`], it is ended, and
-/// its files go with the session.
-#[derive(Debug)]
+/// A running server. Dropped without [`Server::end`], it is ended, and what is left of it goes with the session.
+#[derive(Debug, Clone)]
 pub struct Server {
-    process: Arc<Process>,
+    body: Body,
     cluster: Cluster,
+}
+
+#[derive(Debug, Clone)]
+enum Body {
+    /// A copy of a seed, with the password of the shared cluster.
+    Process(Arc<Process>),
+    /// A container of the same image as the shared one.
+    Container(Container),
+}
+
+/// What is done to a server from outside.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Act {
+    Crash,
+    ShutDown,
+    Resume,
+    Pause,
+    Wake,
+    Unplug,
+    Plug,
+    Limit { mib: u32 },
+    Unlimit,
+    End,
 }
 
 impl Seed {
@@ -56,7 +77,7 @@ impl Seed {
         drop_template(process.place.cluster(&binaries, ready.clone()), session).await?;
         let data = process.place.data();
         let slimmed = data.clone();
-        in_background(move || process.shut_down().and_then(|()| slim(&slimmed))).await?;
+        in_background(move || process.act(Act::ShutDown).and_then(|()| slim(&slimmed))).await?;
         Ok(Seed { binaries, data, ready })
     }
 }
@@ -69,13 +90,17 @@ impl Server {
     pub async fn start(session: &Session, seed: &Seed, name: &str) -> Result<Server> {
         let process = Arc::new(Process::new(session, &seed.binaries, name)?);
         let cluster = process.place.cluster(&seed.binaries, seed.ready.clone());
-        let server = Server { process: Arc::clone(&process), cluster };
+        let server = Server { body: Body::Process(Arc::clone(&process)), cluster };
         let data = seed.data.clone();
         in_background(move || process.start_as_copy(Origin::Seed(data))).await?;
         Ok(server)
     }
 
-    /// How to connect; the socket stays the same however often the server starts.
+    pub(super) fn in_container((container, cluster): (Container, Cluster)) -> Server {
+        Server { body: Body::Container(container), cluster }
+    }
+
+    /// How to connect; the address stays the same however often the server starts.
     pub fn cluster(&self) -> &Cluster {
         &self.cluster
     }
@@ -85,7 +110,7 @@ impl Server {
     /// # Errors
     /// A process survives SIGKILL.
     pub async fn crash(&self) -> Result<()> {
-        self.doing(Process::crash).await
+        self.doing(Act::Crash).await
     }
 
     /// Shuts the server down (`fast`: clients are told and cut off, what is open is rolled back).
@@ -93,7 +118,7 @@ impl Server {
     /// # Errors
     /// It does not end in time.
     pub async fn shut_down(&self) -> Result<()> {
-        self.doing(Process::shut_down).await
+        self.doing(Act::ShutDown).await
     }
 
     /// Starts it again, after a crash or a shutdown; returns when it has recovered and answers.
@@ -101,25 +126,66 @@ impl Server {
     /// # Errors
     /// It does not start; shows the end of the server's log.
     pub async fn resume(&self) -> Result<()> {
-        self.doing(Process::serve).await
+        self.doing(Act::Resume).await
     }
 
-    /// Ends the server and removes its files.
+    /// Stops all its processes where they are, until [`Server::wake`].
     ///
     /// # Errors
-    /// A file cannot be removed.
+    /// The server has gone; the engine refuses.
+    pub async fn pause(&self) -> Result<()> {
+        self.doing(Act::Pause).await
+    }
+
+    /// Lets them go on.
+    ///
+    /// # Errors
+    /// As in [`Server::pause`].
+    pub async fn wake(&self) -> Result<()> {
+        self.doing(Act::Wake).await
+    }
+
+    /// Takes its network away: nobody gets in. Connections to a server of this machine are the caller's to end.
+    ///
+    /// # Errors
+    /// As in [`Server::pause`].
+    pub async fn unplug(&self) -> Result<()> {
+        self.doing(Act::Unplug).await
+    }
+
+    /// Gives it back; returns when the server answers.
+    ///
+    /// # Errors
+    /// As in [`Server::pause`].
+    pub async fn plug(&self) -> Result<()> {
+        self.doing(Act::Plug).await
+    }
+
+    /// Lets it have only so many MiB more than it has now: each of its processes for itself, in a container all together.
+    /// `None` takes the limit away, and returns when the server answers.
+    ///
+    /// # Errors
+    /// As in [`Server::pause`]; there is no `prlimit`.
+    pub async fn limit_memory(&self, mib: Option<u32>) -> Result<()> {
+        self.doing(mib.map_or(Act::Unlimit, |mib| Act::Limit { mib })).await
+    }
+
+    /// Ends the server and removes what it has written.
+    ///
+    /// # Errors
+    /// A file cannot be removed; the engine refuses.
     pub async fn end(self) -> Result<()> {
-        self.doing(Process::end).await
+        self.doing(Act::End).await
     }
 
-    /// Lets it run on; it ends with the session.
-    pub fn leave(self) {
-        std::mem::forget(self.process);
-    }
-
-    async fn doing(&self, act: fn(&Process) -> Result<()>) -> Result<()> {
-        let process = Arc::clone(&self.process);
-        in_background(move || act(&process)).await
+    async fn doing(&self, act: Act) -> Result<()> {
+        match &self.body {
+            Body::Container(container) => container.act(act).await,
+            Body::Process(process) => {
+                let process = Arc::clone(process);
+                in_background(move || process.act(act)).await
+            }
+        }
     }
 }
 
@@ -146,108 +212,8 @@ fn slim(data: &Path) -> Result<()> {
     Ok(())
 }
 
-/// How long a server may take to shut down.
-const PATIENCE_TO_SHUT_DOWN: Duration = Duration::from_secs(60);
-/// How long a server may take to leave once it must.
-const PATIENCE_TO_QUIT: Duration = Duration::from_secs(5);
-
-/// What a seed should keep of the log is next to nothing: it is copied with every case.
-const LITTLE_LOG: [&str; 2] = ["min_wal_size=2MB", "max_wal_size=4MB"];
-
-/// Where the files of a server come from.
-enum Origin {
-    /// The initialised cluster in the cache.
-    Image(Base),
-    /// A data directory.
-    Seed(PathBuf),
-}
-
-struct Process {
-    place: Place,
-    binaries: Binaries,
-    running: Mutex<Option<Detached>>,
-}
-
-impl Process {
-    fn new(session: &Session, binaries: &Binaries, name: &str) -> Result<Process> {
-        own_dir(&session.clusters())?;
-        let place = Place { dir: session.clusters().join(name) };
-        Ok(Process { place, binaries: binaries.clone(), running: Mutex::default() })
-    }
-
-    fn start_as_copy(&self, origin: Origin) -> Result<()> {
-        match origin {
-            Origin::Image(base) => self.place.prepare(&image(&base, &self.binaries)?)?,
-            Origin::Seed(data) => self.place.prepare(&data)?,
-        }
-        self.serve()
-    }
-
-    fn serve(&self) -> Result<()> {
-        self.place.forget_server();
-        let settings = LITTLE_LOG.map(str::to_owned);
-        let started = self.place.serve(&self.binaries, &settings)?;
-        *self.running() = Some(started);
-        Ok(())
-    }
-
-    fn crash(&self) -> Result<()> {
-        kill_in(&self.place.data())?;
-        self.wait_for_end(PATIENCE_TO_QUIT)
-    }
-
-    fn shut_down(&self) -> Result<()> {
-        self.signal(Signal::INT)?;
-        self.wait_for_end(PATIENCE_TO_SHUT_DOWN)
-    }
-
-    fn end(&self) -> Result<()> {
-        self.signal(Signal::QUIT)?;
-        if self.wait_for_end(PATIENCE_TO_QUIT).is_err() {
-            super::postmaster::end_in(&self.place.dir);
-        }
-        std::fs::remove_dir_all(&self.place.dir).map_err(|error| Error::io("remove", &self.place.dir, error))
-    }
-
-    fn signal(&self, signal: Signal) -> Result<()> {
-        let pid = self.running().as_ref().map(Detached::pid);
-        pid.map_or(Ok(()), |pid| kill(pid, signal))
-    }
-
-    /// The first process of a server is the last to leave.
-    fn wait_for_end(&self, patience: Duration) -> Result<()> {
-        let watch = Stopwatch::start();
-        let mut running = self.running();
-        while running.as_mut().is_some_and(|server| server.ended().is_none()) {
-            if watch.elapsed() > patience {
-                let text = format!("the server of a case does not end within {} s", patience.as_secs());
-                return Err(Error::environment(text));
-            }
-            std::thread::sleep(Duration::from_micros(500));
-        }
-        *running = None;
-        Ok(())
-    }
-
-    fn running(&self) -> std::sync::MutexGuard<'_, Option<Detached>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.signal(Signal::QUIT); // what is left of it goes with the session
-    }
-}
-
 impl std::fmt::Debug for Seed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Seed").field("data", &self.data).finish_non_exhaustive()
-    }
-}
-
-impl std::fmt::Debug for Process {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Process").field("dir", &self.place.dir).finish_non_exhaustive()
     }
 }

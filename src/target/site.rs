@@ -6,6 +6,7 @@ use super::binaries::Binaries;
 use super::cluster::{Cluster, block_aside};
 use super::docker::{self, Image};
 use super::guest;
+use super::own::Server;
 use super::remote::{Remote, Rights};
 use super::session::Session;
 use super::wanted::{Provider, Wanted};
@@ -119,6 +120,15 @@ impl Site {
         }
     }
 
+    /// A server of a case's own without databases, where servers are containers; `like` is the one of all cases, whose
+    /// password the tools have here too.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub async fn container(&self, session: &Session, like: &Cluster) -> Result<Server> {
+        docker::Container::start(&self.image()?, session, like).await.map(Server::in_container)
+    }
+
     async fn started(&self, session: &Session) -> Result<Cluster> {
         match (&self.wanted.provider, self.offer()?) {
             (Provider::Remote(remote), _) => guest::begin(remote, session.id()).await,
@@ -136,7 +146,9 @@ impl Offer {
     fn of(binaries: Binaries) -> Offer {
         let (provider, sha256) = (binaries.provider, binaries.sha256.clone());
         let about = format!("{} in {}", binaries.version, binaries.dir.display());
-        Offer { provider, about, sha256, binaries: Some(binaries), lacks: Vec::new() }
+        let text = "the memory of a server is limited with `prlimit`: install it (util-linux, Linux alone)";
+        let memory = which::which("prlimit").is_err().then(|| (Capability::Memory, text.to_owned()));
+        Offer { provider, about, sha256, binaries: Some(binaries), lacks: memory.into_iter().collect() }
     }
 
     fn remote(remote: &Remote, rights: &Rights) -> Offer {
@@ -146,9 +158,7 @@ impl Offer {
     }
 
     fn docker(found: docker::Found) -> Offer {
-        let own = "a container is one for all cases: use --pg local for servers that are killed".to_owned();
-        let lacks = vec![(Capability::OwnServer, own)];
-        Offer { provider: "docker", about: found.about, sha256: found.sha256, binaries: None, lacks }
+        Offer { provider: "docker", about: found.about, sha256: found.sha256, binaries: None, lacks: found.lacks }
     }
 
     /// Why something cannot be done here, and what to do; nothing where it can.

@@ -3,7 +3,7 @@
 //! ```text
 //! news          that a fault has struck, from a proxy or from the file shim
 //! file          faults of files
-//! server        srv.*: the case's own server goes away and comes back
+//! server        srv.*, mem.limit: the case's own server goes away and comes back, or has a hard time
 //! source_write  src.write, with statements made by writable; to files: file_write
 //! lock          lock.hold
 //! setting       cfg.*
@@ -119,6 +119,9 @@ pub(in crate::engine) async fn strike(
     match injury.hazard {
         Hazard::CrashServer => server::crash(stage).await?,
         Hazard::RestartServer => server::restart(stage).await?,
+        Hazard::PauseServer { ms } => server::pause(stage, ms).await?,
+        Hazard::UnplugServer { ms } => server::unplug(stage, ms).await?,
+        Hazard::LimitMemory { mib } => server::limit_memory(stage, mib).await?,
         Hazard::WriteSource(write) => {
             what = format!("{what}; {}", source_write::write(stage, log, place, write).await?);
             stage.thaw();
@@ -158,6 +161,9 @@ fn act(hazard: Hazard) -> Act {
         Hazard::KillTool
         | Hazard::CrashServer
         | Hazard::RestartServer
+        | Hazard::PauseServer { .. }
+        | Hazard::UnplugServer { .. }
+        | Hazard::LimitMemory { .. }
         | Hazard::WriteSource(_)
         | Hazard::HoldLock { .. }
         | Hazard::InjureFile(_)

@@ -8,7 +8,7 @@ use crate::model::{Engine, FaultSpec, Plan, Scenario, Step};
 use crate::process::Executable;
 use crate::registry::Registry;
 use crate::target::{
-    Binaries, Capability, Cluster, Offer, Pool, Seed, Session, Site, SqliteTemplate, SqliteTemplates, Template,
+    Binaries, Capability, Cluster, Offer, Pool, Seed, Server, Session, Site, SqliteTemplate, SqliteTemplates, Template,
 };
 use crate::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -71,11 +71,6 @@ impl House {
         self.postgres.get_or_try_init(start).await
     }
 
-    fn binaries(&self) -> Result<&Binaries> {
-        let without = || Error::environment("a server of a case's own needs server binaries: use --pg local");
-        self.site.offer()?.binaries.as_ref().ok_or_else(without)
-    }
-
     /// Whether the servers let us do something.
     pub(in crate::engine) fn can(&self, what: Capability) -> bool {
         self.site.offer().is_ok_and(|offer| offer.lacks(what).is_none())
@@ -108,12 +103,23 @@ impl House {
         }
     }
 
-    /// The Postgres databases of a plan as a seed for servers of cases' own, grown when the first case asks.
-    pub(in crate::engine) async fn seed(&self, dataset: &Dataset, plan: &Plan) -> Result<Arc<Seed>> {
+    /// A server of a case's own with the Postgres databases of a plan; `name` is of the session, and not in use.
+    pub(in crate::engine) async fn own_server(&self, dataset: &Dataset, plan: &Plan, name: &str) -> Result<Server> {
         let targets = plan.targets.iter().filter(|target| target.engine == Engine::Postgres);
         let databases = targets
             .map(|target| Ok((seeded_name(target), dataset.database(&target.database)?)))
-            .collect::<Result<Vec<_>>>()?;
+            .collect::<Result<Databases<'_>>>()?;
+        let like = self.postgres().await?.cluster();
+        let Some(binaries) = &self.site.offer()?.binaries else {
+            let server = self.site.container(&self.session, like).await?;
+            fill(Pool::new(server.cluster(), self.session.id()), databases).await?;
+            return Ok(server);
+        };
+        Server::start(&self.session, &*self.seed(databases, binaries, like).await?, name).await
+    }
+
+    /// Databases as a seed for servers of cases' own, grown when the first case asks.
+    async fn seed(&self, databases: Databases<'_>, binaries: &Binaries, like: &Cluster) -> Result<Arc<Seed>> {
         let key =
             databases.iter().map(|(name, database)| format!("{name} {}\n", database.digest())).collect::<String>();
         let mut seeds = self.seeds.lock().await;
@@ -121,14 +127,7 @@ impl House {
             return Ok(Arc::clone(seed));
         }
         let name = format!("seed{}", seeds.len());
-        let seed =
-            Seed::grow(&self.session, self.binaries()?, self.postgres().await?.cluster(), &name, |pool| async move {
-                for (name, database) in databases {
-                    let made = pool.empty(&name).await?;
-                    dataset::load_postgres(pool.cluster().tool(made.name()), database).await?;
-                }
-                Ok(())
-            });
+        let seed = Seed::grow(&self.session, binaries, like, &name, |pool| fill(pool, databases));
         let seed = Arc::new(seed.await?);
         seeds.insert(key, Arc::clone(&seed));
         Ok(seed)
@@ -155,6 +154,17 @@ impl House {
         let folders = servers.into_iter().chain(std::env::split_paths(&own));
         std::env::join_paths(folders).unwrap_or(own.clone())
     }
+}
+
+/// Databases of a plan, by the names that they have on a server of a case's own.
+type Databases<'d> = Vec<(String, &'d dataset::Database)>;
+
+async fn fill(pool: Pool, databases: Databases<'_>) -> Result<()> {
+    for (name, database) in databases {
+        let made = pool.empty(&name).await?;
+        dataset::load_postgres(pool.cluster().tool(made.name()), database).await?;
+    }
+    Ok(())
 }
 
 /// What a scenario needs and this machine or its server has not: `postgres`, capabilities, programs and variables by
@@ -192,9 +202,23 @@ pub fn missing(registry: &Registry, plan: &Plan, scenario: &Scenario, site: &Sit
 /// What a scenario needs of its server.
 fn needed(registry: &Registry, scenario: &Scenario) -> BTreeSet<Capability> {
     let hazard = |fault: &FaultSpec| registry.fault(&fault.kind)?.hazard(fault.arg.as_deref()).ok();
-    let is_alone = scenario.own_server || scenario.faults.iter().filter_map(hazard).any(Hazard::needs_own_server);
+    let hazards: Vec<Hazard> = scenario.faults.iter().filter_map(hazard).collect();
+    let is_alone = scenario.own_server || hazards.iter().any(|hazard| hazard.needs_own_server());
     let own = is_alone.then_some(Capability::OwnServer);
-    [Capability::Sessions, Capability::Superuser].into_iter().chain(own).collect()
+    [Capability::Sessions, Capability::Superuser]
+        .into_iter()
+        .chain(own)
+        .chain(hazards.into_iter().filter_map(needs))
+        .collect()
+}
+
+/// What a hazard needs beside a server of the case's own.
+fn needs(hazard: Hazard) -> Option<Capability> {
+    match hazard {
+        Hazard::PauseServer { .. } => Some(Capability::Pause),
+        Hazard::LimitMemory { .. } => Some(Capability::Memory),
+        _ => None,
+    }
 }
 
 /// The program of a step, where it is looked up in `PATH`.

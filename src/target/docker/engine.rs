@@ -8,14 +8,17 @@ use crate::target::cluster::{APPLICATION, Cluster, block_aside};
 use crate::target::image::{ADMIN_ROLE, SETTINGS};
 use crate::target::session::{Session, random};
 use crate::target::stay::Stay;
-use crate::target::{guest, lock};
+use crate::target::{Capability, guest, lock};
 use crate::{Error, Result};
 use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use std::collections::HashMap;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use testcontainers::bollard::models::{ContainerSummary, HostConfig, PortBinding};
+use testcontainers::bollard::models::{
+    ContainerSummary, HostConfig, PortBinding, SystemInfo, SystemInfoCgroupVersionEnum,
+};
 use testcontainers::bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
 use testcontainers::bollard::{Docker, errors::Error as EngineError};
 use testcontainers::core::client::docker_client_instance;
@@ -26,6 +29,8 @@ use testcontainers_modules::postgres::Postgres;
 const SESSION: &str = "rehearse.session";
 const LOCK: &str = "rehearse.lock";
 const MACHINE: &str = "rehearse.machine";
+/// Which one it is.
+const OWN: &str = "rehearse.container";
 
 /// In the directory of a session that has a container, from before it is made.
 const MARKER: &str = "container";
@@ -48,8 +53,31 @@ pub(in crate::target) fn found(image: &Image) -> Result<Found> {
         let sha256 = id.map(|id| id.trim_start_matches("sha256:").to_owned());
         let sha256 = sha256.unwrap_or_else(|| sha256_hex(image.to_string().as_bytes()));
         let place = if is_here { "is here" } else { "is not here, and would be pulled" };
-        Ok(Found { about: format!("engine {version}; image {image} {place}"), sha256, is_here })
+        let lacks = engine.info().await.map(|info| lacks(&info)).unwrap_or_default();
+        Ok(Found { about: format!("engine {version}; image {image} {place}"), sha256, is_here, lacks })
     })
+}
+
+/// What the engine says of itself; one that is not root's needs cgroups of version 2.
+fn lacks(info: &SystemInfo) -> Vec<(Capability, String)> {
+    let options = info.security_options.iter().flatten();
+    let is_rootless = options.into_iter().any(|option| option.contains("rootless"));
+    let is_old = info.cgroup_version == Some(SystemInfoCgroupVersionEnum::_1);
+    let pause = (is_rootless && is_old).then(|| {
+        (Capability::Pause, "the engine pauses nothing: it is rootless, with cgroups of version 1".to_owned())
+    });
+    let memory = (info.memory_limit == Some(false))
+        .then(|| (Capability::Memory, "the engine limits no memory: see `docker info`".to_owned()));
+    pause.into_iter().chain(memory).collect()
+}
+
+/// What a container is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// All cases: its data are in memory, and go when it stops.
+    OfAll,
+    /// One case: its data and its port stay when it stops.
+    OfACase,
 }
 
 /// Starts a container for a session, and ends those of the dead first.
@@ -57,22 +85,36 @@ pub(in crate::target) fn found(image: &Image) -> Result<Found> {
 /// # Errors
 /// The engine does not answer; there is no such image; the server does not get ready. Nothing is left then.
 pub(in crate::target) async fn begin(image: &Image, session: &Session) -> Result<Cluster> {
+    let (_, options, stay) = launch(image, session, Shape::OfAll).await?;
+    guest::in_container(options, session.id(), hex(&random::<16>()?), stay).await
+}
+
+/// A container that runs for as long as its stay is held: its id, and how to connect as the administrator.
+pub(super) async fn launch(image: &Image, session: &Session, shape: Shape) -> Result<(String, PgConnectOptions, Stay)> {
     let marker = session.dir().join(MARKER);
     std::fs::write(&marker, image.to_string()).map_err(|error| Error::io("write", &marker, error))?;
-    let (id, lock) = (session.id().to_owned(), session.dir().join("lock"));
-    let (image, named, dead) = (image.clone(), image.to_string(), id.clone());
-    let arrive = async move || match run(&image, &id, &lock).await {
-        Ok(found) => Ok(found),
+    let labels =
+        Labels { own: hex(&random::<8>()?), session: session.id().to_owned(), lock: session.dir().join("lock") };
+    let image = image.clone();
+    let arrive = async move || match run(&image, &labels, shape).await {
+        Ok((options, container)) => Ok(((container.id().to_owned(), options), container)),
         Err(error) => {
             // One that could not be started may have been made.
-            let _ = remove(|container| label(container, SESSION) == Some(dead.as_str())).await;
-            Err(error.within(format!("a container of image {named}")))
+            let _ = remove(|container| label(container, OWN) == Some(labels.own.as_str())).await;
+            Err(error.within(format!("a container of image {image}")))
         }
     };
     // What cannot be removed now is removed by the supervisor.
     let leave = async |container: ContainerAsync<Postgres>| drop(container.rm().await);
-    let (options, stay) = Stay::begin(arrive, leave).await?;
-    guest::in_container(options, session.id(), stay).await
+    let ((id, options), stay) = Stay::begin(arrive, leave).await?;
+    Ok((id, options, stay))
+}
+
+/// Whose a container is.
+struct Labels {
+    own: String,
+    session: String,
+    lock: PathBuf,
 }
 
 /// Ends the containers of a dead session.
@@ -84,7 +126,7 @@ pub(in crate::target) fn end_in(session: &Path) {
     }
 }
 
-async fn engine() -> Result<Docker> {
+pub(super) async fn engine() -> Result<Docker> {
     let trouble = "Docker's engine does not answer: is it running, and is DOCKER_HOST right?";
     let engine = docker_client_instance().await.map_err(|error| Error::environment(trouble).caused_by(error))?;
     match tokio::time::timeout(PATIENCE, engine.ping()).await {
@@ -94,8 +136,10 @@ async fn engine() -> Result<Docker> {
     }
 }
 
-async fn run(image: &Image, session: &str, lock: &Path) -> Result<(PgConnectOptions, ContainerAsync<Postgres>)> {
-    remove(is_dead).await?;
+async fn run(image: &Image, labels: &Labels, shape: Shape) -> Result<(PgConnectOptions, ContainerAsync<Postgres>)> {
+    if shape == Shape::OfAll {
+        remove(is_dead).await?;
+    }
     let password = hex(&random::<16>()?);
     let server = Postgres::default().with_db_name("postgres").with_user(ADMIN_ROLE).with_password(&password);
     let request = server
@@ -103,9 +147,10 @@ async fn run(image: &Image, session: &str, lock: &Path) -> Result<(PgConnectOpti
         .with_tag(&image.tag)
         .with_cmd(SETTINGS.iter().flat_map(|setting| ["-c", setting]))
         .with_env_var("PGDATA", "/rehearse/data")
-        .with_labels([(SESSION, session.to_owned()), (LOCK, lock.display().to_string()), (MACHINE, machine())])
+        .with_labels([(SESSION, labels.session.clone()), (LOCK, labels.lock.display().to_string())])
+        .with_labels([(MACHINE, machine()), (OWN, labels.own.clone())])
         .with_ready_conditions(Vec::new())
-        .with_host_config_modifier(privately);
+        .with_host_config_modifier(privately(shape)?);
     let container = request.start().await.map_err(|error| {
         let text = "cannot be started: `docker pull` it, or make one with `cargo xtask image`";
         Error::environment(text).caused_by(error)
@@ -126,18 +171,50 @@ async fn run(image: &Image, session: &str, lock: &Path) -> Result<(PgConnectOpti
 }
 
 /// A port of this machine alone, for who is in the network is a superuser; and memory, which is faster than layers.
-fn privately(host: &mut HostConfig) {
-    let binding = PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: Some(String::new()) };
-    host.publish_all_ports = Some(false);
-    host.port_bindings = Some(HashMap::from([("5432/tcp".to_owned(), Some(vec![binding]))]));
-    host.tmpfs = Some(HashMap::from([("/rehearse".to_owned(), "rw,mode=0755".to_owned())]));
-    host.shm_size = Some(256 << 20);
+fn privately(shape: Shape) -> Result<impl Fn(&mut HostConfig) + Send + Sync + 'static> {
+    let port = if shape == Shape::OfACase { free_port()?.to_string() } else { String::new() };
+    Ok(move |host: &mut HostConfig| {
+        let binding = PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: Some(port.clone()) };
+        host.publish_all_ports = Some(false);
+        host.port_bindings = Some(HashMap::from([("5432/tcp".to_owned(), Some(vec![binding]))]));
+        let in_memory = HashMap::from([("/rehearse".to_owned(), "rw,mode=0755".to_owned())]);
+        host.tmpfs = (shape == Shape::OfAll).then_some(in_memory);
+        host.shm_size = Some(256 << 20);
+    })
+}
+
+/// One that the engine chooses would be another after each start.
+fn free_port() -> Result<u16> {
+    let found = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    found.map(|address| address.port()).map_err(|error| Error::environment("there is no free port").caused_by(error))
+}
+
+/// Waits until the server of a container lets somebody in.
+pub(super) async fn answers(options: &PgConnectOptions) -> Result<()> {
+    let watch = Stopwatch::start();
+    loop {
+        match tokio::time::timeout(PATIENCE, postgres::connect(options)).await {
+            Ok(Ok(connection)) => {
+                let _ = connection.close().await; // it has answered
+                return Ok(());
+            }
+            Ok(Err(error)) if watch.elapsed() > patience_to_start() => return Err(error),
+            Err(_) if watch.elapsed() > patience_to_start() => {
+                return Err(Error::environment("the server of a container does not answer"));
+            }
+            _ => tokio::time::sleep(Duration::from_millis(5)).await,
+        }
+    }
+}
+
+fn patience_to_start() -> Duration {
+    let said = std::env::var("REHEARSE_PG_START_S").ok().and_then(|seconds| seconds.parse().ok());
+    Duration::from_secs(said.unwrap_or(PATIENCE_TO_START_S))
 }
 
 /// The server that initialises listens to nobody outside, so the first one that answers is the real one.
 async fn wait_until_ready(container: &ContainerAsync<Postgres>, options: &PgConnectOptions) -> Result<()> {
-    let said = std::env::var("REHEARSE_PG_START_S").ok().and_then(|seconds| seconds.parse().ok());
-    let patience = Duration::from_secs(said.unwrap_or(PATIENCE_TO_START_S));
+    let patience = patience_to_start();
     let watch = Stopwatch::start();
     loop {
         let error = match tokio::time::timeout(PATIENCE, postgres::connect(options)).await {
@@ -174,17 +251,20 @@ async fn remove(is_meant: impl Fn(&ContainerSummary) -> bool) -> Result<()> {
     let engine = engine().await?;
     let filters = HashMap::from([("label", vec![SESSION])]);
     let all = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
-    let failed = |error: EngineError| Error::environment("Docker's engine refuses").caused_by(error);
-    let found = engine.list_containers(Some(all)).await.map_err(failed)?;
+    let found = engine.list_containers(Some(all)).await.map_err(refused)?;
     for id in found.iter().filter(|container| is_meant(container)).filter_map(|container| container.id.as_ref()) {
         let wholly = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
         match engine.remove_container(id, Some(wholly)).await {
             // Somebody else removes it just now.
             Ok(()) | Err(EngineError::DockerResponseServerError { status_code: 404 | 409, .. }) => {}
-            Err(error) => return Err(failed(error)),
+            Err(error) => return Err(refused(error)),
         }
     }
     Ok(())
+}
+
+pub(super) fn refused(error: EngineError) -> Error {
+    Error::environment("Docker's engine refuses").caused_by(error)
 }
 
 /// Whether its session has no owner any more. On another machine, or in another container, nobody can tell.

@@ -63,6 +63,51 @@ async fn a_restart_ends_connections_and_keeps_what_was_committed() {
     assert_eq!(text(seeded(&server, &session), ROWS).await, "1");
 }
 
+#[tokio::test]
+async fn a_server_that_stands_still_answers_later() {
+    let scratch = Scratch::new();
+    let session = scratch.session();
+    let server = Server::start(&session, &seed(&scratch, &session).await, "own").await.unwrap();
+    let mut open = PgConnection::connect_with(&seeded(&server, &session)).await.unwrap();
+    server.pause().await.unwrap();
+    {
+        let asked = sqlx::raw_sql("insert into t values (2)").execute(&mut open);
+        tokio::pin!(asked);
+        assert!(tokio::time::timeout(Duration::from_millis(200), &mut asked).await.is_err(), "it stands still");
+        server.wake().await.unwrap();
+        asked.await.unwrap();
+    }
+    assert_eq!(text(seeded(&server, &session), ROWS).await, "1,2");
+}
+
+#[tokio::test]
+async fn a_server_without_network_lets_nobody_in() {
+    let scratch = Scratch::new();
+    let session = scratch.session();
+    let server = Server::start(&session, &seed(&scratch, &session).await, "own").await.unwrap();
+    server.unplug().await.unwrap();
+    PgConnection::connect_with(&seeded(&server, &session)).await.unwrap_err();
+    server.plug().await.unwrap();
+    assert_eq!(text(seeded(&server, &session), ROWS).await, "1");
+}
+
+#[tokio::test]
+async fn a_statement_that_wants_more_memory_than_there_is_is_refused_on_old_and_new_connections() {
+    let scratch = Scratch::new();
+    let session = scratch.session();
+    let server = Server::start(&session, &seed(&scratch, &session).await, "own").await.unwrap();
+    let large = "select length(string_agg(repeat('x', 1000), ''))::text from generate_series(1, 100000)";
+    let mut open = PgConnection::connect_with(&seeded(&server, &session)).await.unwrap();
+    server.limit_memory(Some(32)).await.unwrap();
+    let mut new = PgConnection::connect_with(&seeded(&server, &session)).await.unwrap();
+    for connection in [&mut open, &mut new] {
+        let refused = sqlx::raw_sql(large).execute(connection).await.unwrap_err();
+        assert_eq!(refused.as_database_error().unwrap().code().unwrap(), "53200");
+    }
+    server.limit_memory(None).await.unwrap();
+    assert_eq!(text(seeded(&server, &session), large).await, "100000000");
+}
+
 #[rstest]
 #[case::running(false)]
 #[case::crashed_before(true)]

@@ -5,8 +5,6 @@ use crate::db::postgres;
 use crate::engine::case::hazard::undo::Undo;
 use crate::engine::case::stage::Stage;
 use sqlx::{Connection, PgConnection};
-use std::time::Duration;
-use tokio::sync::oneshot;
 
 /// Takes the locks, for `ms` milliseconds or until the step is over; returns how many. 0: the tool holds them all.
 pub(super) async fn hold(stage: &Stage<'_>, endpoint: &str, ms: Option<u32>) -> Result<u32> {
@@ -14,26 +12,15 @@ pub(super) async fn hold(stage: &Stage<'_>, endpoint: &str, ms: Option<u32>) -> 
     let mut connection = pool.connect(&pool.cluster().admin(database)).await?;
     postgres::execute(&mut connection, TAKE).await?;
     let held = postgres::fetch_text(&mut connection, HELD).await?;
-    let (end, told) = oneshot::channel();
-    let session = tokio::spawn(keep(connection, ms, told));
-    stage.stands(Undo::Locks { end, session });
+    stage.stands(Undo::after(ms, give_back(connection)));
     Ok(held.and_then(|held| held.parse().ok()).unwrap_or(0))
 }
 
-async fn keep(mut connection: PgConnection, ms: Option<u32>, told: oneshot::Receiver<()>) {
-    let over = async {
-        match ms {
-            Some(ms) => tokio::time::sleep(Duration::from_millis(ms.into())).await,
-            None => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        () = over => {}
-        _ = told => {}
-    }
+async fn give_back(mut connection: PgConnection) -> Result<()> {
     // After a trouble with it the server ends the session, and the locks with it.
     let _ = postgres::execute(&mut connection, "rollback").await;
     let _ = connection.close().await;
+    Ok(())
 }
 
 /// One lock after the other, so that those which the tool holds are left out.

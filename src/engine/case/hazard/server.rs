@@ -1,5 +1,6 @@
-//! `srv.crash` and `srv.restart`: the server of a case goes away and comes back, on the same address.
+//! `srv.*` and `mem.limit`: the server of a case goes away and comes back, on the same address, or has a hard time.
 
+use crate::engine::case::hazard::undo::Undo;
 use crate::engine::case::stage::Stage;
 use crate::target::Server;
 use crate::{Error, Result};
@@ -22,6 +23,37 @@ pub(super) async fn restart(stage: &Stage<'_>) -> Result<()> {
     server.shut_down().await?;
     stage.forget_connections().await;
     server.resume().await?;
+    stage.thaw();
+    Ok(())
+}
+
+/// Stops it where it is, for `ms` milliseconds or until the step is over.
+pub(super) async fn pause(stage: &Stage<'_>, ms: Option<u32>) -> Result<()> {
+    let server = own(stage)?.clone();
+    server.pause().await?;
+    stage.stands(Undo::after(ms, async move { server.wake().await }));
+    stage.thaw();
+    Ok(())
+}
+
+/// Takes its network away, and all connections with it, for as long.
+pub(super) async fn unplug(stage: &Stage<'_>, ms: Option<u32>) -> Result<()> {
+    let server = own(stage)?.clone();
+    server.unplug().await?;
+    stage.stands(Undo::after(ms, async move { server.plug().await }));
+    stage.forget_connections().await;
+    stage.sever().await;
+    stage.thaw();
+    Ok(())
+}
+
+/// Gives it little memory until the step is over; what that ends comes to an end on its own.
+pub(super) async fn limit_memory(stage: &Stage<'_>, mib: u32) -> Result<()> {
+    let server = own(stage)?.clone();
+    // Our connections may go with those of the tool.
+    stage.forget_connections().await;
+    server.limit_memory(Some(mib)).await?;
+    stage.stands(Undo::Memory(Box::new(server)));
     stage.thaw();
     Ok(())
 }

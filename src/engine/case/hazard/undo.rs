@@ -1,8 +1,9 @@
 //! What a fault leaves standing, to be undone before the way out begins.
 
-use crate::Result;
 use crate::engine::case::stage::Stage;
-use crate::target::Pool;
+use crate::target::{Pool, Server};
+use crate::{Error, Result};
+use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -10,21 +11,45 @@ use tokio::task::JoinHandle;
 pub(in crate::engine) enum Undo {
     /// A statement that takes it back, for an administrator of the server.
     Order(String),
-    /// A session that holds locks; it ends when it is told, or has ended by itself.
-    Locks { end: oneshot::Sender<()>, session: JoinHandle<()> },
+    /// Something that goes on beside the step; it ends when it is told, or has ended by itself.
+    Beside { end: oneshot::Sender<()>, task: JoinHandle<Result<()>> },
+    /// A server that has little memory.
+    Memory(Box<Server>),
 }
 
 impl Undo {
+    /// Waits for so many milliseconds, or until it is told, and then does `last`.
+    pub(super) fn after<F>(ms: Option<u32>, last: F) -> Undo
+    where
+        F: Future<Output = Result<()>> + Send + 'static,
+    {
+        let (end, told) = oneshot::channel();
+        let task = tokio::spawn(async move {
+            let over = async {
+                match ms {
+                    Some(ms) => tokio::time::sleep(Duration::from_millis(ms.into())).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = over => {}
+                _ = told => {}
+            }
+            last.await
+        });
+        Undo::Beside { end, task }
+    }
+
     /// Takes it back; it is gone when this returns.
     pub(in crate::engine) async fn undo(self, pool: Option<&Pool>) -> Result<()> {
         match (self, pool) {
             (Undo::Order(sql), Some(pool)) => pool.order(&sql).await,
             (Undo::Order(_), None) => Ok(()),
-            (Undo::Locks { end, session }, _) => {
+            (Undo::Beside { end, task }, _) => {
                 let _ = end.send(()); // one that has ended does not listen
-                let _ = session.await; // a panic in it would have closed its connection
-                Ok(())
+                task.await.map_err(|error| Error::bug("what stood beside a step has panicked").caused_by(error))?
             }
+            (Undo::Memory(server), _) => server.limit_memory(None).await,
         }
     }
 }

@@ -13,11 +13,10 @@ pub(super) struct Own {
 }
 
 impl Own {
-    /// A copy of the seed of the scenario's databases.
+    /// One with the scenario's databases.
     pub(super) async fn start(context: &Rehearsed<'_>, name: &str) -> Result<Own> {
         let house = &context.run.house;
-        let seed = house.seed(context.dataset, context.plan).await?;
-        let server = Server::start(&house.session, &seed, name).await?;
+        let server = house.own_server(context.dataset, context.plan, name).await?;
         let pool = Pool::new(server.cluster(), house.session.id());
         Ok(Own { server, pool })
     }
