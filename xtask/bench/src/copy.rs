@@ -28,7 +28,20 @@ pub(crate) fn lines(ground: &Ground) -> Result<Vec<Line>> {
         ground.sh(script, &env, &[0])
     };
     let line = Line::paired(what, ground.rounds, || copied(ours), || copied(theirs))?;
-    let clone = ("G4", "one-db migrate, whole database", "pgcopydb clone", 0.67);
-    // Nothing compares with it yet, installed or not; so it is said, and not passed over.
-    Ok(vec![line, Line::missing(clone, "a way to run it here")])
+    Ok(vec![line, clone(ground, &env, || copied(ours))?])
+}
+
+/// Of the whole database, into one that is new for theirs and empty for ours.
+fn clone(ground: &Ground, env: &[(&str, &str)], ours: impl Fn() -> Result<f64>) -> Result<Line> {
+    let what = ("G4", "one-db migrate, whole database", "pgcopydb clone, two jobs", 0.67);
+    if !ground.has("pgcopydb") {
+        return Ok(Line::missing(what, "pgcopydb"));
+    }
+    let theirs = || {
+        ground.sh("dropdb --if-exists $T-cloned && createdb $T-cloned", env, &[0])?;
+        let script = "pgcopydb clone --dir $PWD/pgcopydb --restart --table-jobs 2 --index-jobs 2 \
+            --source \"dbname=$S\" --target \"dbname=$T-cloned\" --quiet";
+        ground.sh(script, env, &[0])
+    };
+    Line::paired(what, ground.rounds, ours, theirs)
 }
