@@ -24,6 +24,7 @@ mod readme;
 mod redact;
 mod report;
 mod scenario_file;
+mod shared;
 mod sqlite_targets;
 mod target;
 mod tidy;

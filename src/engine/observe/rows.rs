@@ -10,7 +10,6 @@ use crate::engine::run::house::Origin;
 use crate::model::{CaseEvents, History, Row, RowDifference, TableDifference, canonical};
 use crate::target::{Database, Pool};
 use sha2::{Digest as _, Sha256};
-use std::path::Path;
 
 /// Rows of a case that are kept in `diff.jsonl`.
 const MAX_ROWS: usize = 200;
@@ -135,7 +134,9 @@ impl Start {
                 Ok(Start::Postgres(admin(pool, clone.name()), clone))
             }
             Origin::Sqlite(template) => {
-                let folder = tempfile::tempdir().map_err(|error| Error::io("create", Path::new("a folder"), error))?;
+                // In the session's, which ends with the run whatever ends the run.
+                let folder = tempfile::tempdir_in(house.dir());
+                let folder = folder.map_err(|error| Error::io("create a folder in", house.dir(), error))?;
                 let path = folder.path().join("start");
                 template.clone_to(&path)?;
                 Ok(Start::Sqlite { place: Compared::Sqlite(path), folder })

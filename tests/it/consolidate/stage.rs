@@ -1,5 +1,6 @@
 //! A folder of legacy files from the dataset, and the tool in front of it.
 
+use crate::shared::goes_with_us;
 use rehearsal::dataset::{Dataset, load_sqlite};
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,6 +17,7 @@ fn template() -> &'static Path {
         let fixtures = [Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")];
         let dataset = Dataset::find(&fixtures, "debates-small", 1).unwrap();
         let folder = tempfile::tempdir().unwrap();
+        goes_with_us(folder.path());
         for database in dataset.databases() {
             let file = format!("{}.db", database.name);
             if !TARGETS.contains(&file.as_str()) {

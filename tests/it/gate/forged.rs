@@ -1,6 +1,7 @@
 //! One small real bundle, and copies of it in which somebody has been at work.
 
 use crate::cli::{Scratch, run};
+use crate::shared::goes_with_us;
 use rehearsal::evidence;
 use rehearsal::gate::{Expected, Verification, verify};
 use rehearsal::model::canonical::sha256_hex;
@@ -40,6 +41,7 @@ env = { OLD_URL = "{source}", NEW_URL = "{target}" }
 /// The repository of the run stays until the tests end.
 static RUN: LazyLock<(Scratch, PathBuf)> = LazyLock::new(|| {
     let scratch = Scratch::with("survives", &copying(KILLED));
+    goes_with_us(scratch.dir.path());
     scratch.rehearse(&["run"]).has(0, "GO");
     let bundle = scratch.bundle();
     (scratch, bundle)
@@ -51,6 +53,11 @@ pub(super) struct Forged {
 }
 
 impl Forged {
+    /// For one that all tests of a process share.
+    pub(super) fn goes_with_us(&self) {
+        goes_with_us(self.dir.path());
+    }
+
     pub(super) fn new() -> Forged {
         Forged::of(&RUN.1)
     }

@@ -2,6 +2,7 @@
 
 use super::forged::Forged;
 use crate::cli::Scratch;
+use crate::shared::goes_with_us;
 use rehearsal::check;
 use rehearsal::gate::{Expected, Status};
 use rehearsal::model::{Body, Outcome, RunRecord, Verdict};
@@ -12,6 +13,7 @@ use std::sync::LazyLock;
 static RED: LazyLock<(Scratch, PathBuf)> = LazyLock::new(|| {
     let text = include_str!("../../../scenarios/canary/non-empty-means-done.toml");
     let scratch = Scratch::with("half", text.split("[expect]").next().unwrap());
+    goes_with_us(scratch.dir.path());
     scratch.rehearse(&["run"]).has(1, "NO-GO");
     let bundle = scratch.bundle();
     (scratch, bundle)

@@ -4,6 +4,7 @@ use super::forged::Forged;
 use super::signed::{key, signed_with};
 use super::signoffs::{FIRST, Office, POLICY, SECOND, rehearsed, removed};
 use crate::cli::Said;
+use crate::shared::goes_with_us;
 use rehearsal::evidence::{RELEASE_PAGE, SEAL, SEAL_TOKEN};
 use rehearsal::gate::Expected;
 use rehearsal::model::canonical::sha256_hex;
@@ -13,7 +14,9 @@ use std::sync::LazyLock;
 /// An office, what it has released, and the seal, as it was told.
 static RELEASED: LazyLock<(Office, Forged, String)> = LazyLock::new(|| {
     let office = Office::new(POLICY);
+    goes_with_us(office.dir.path());
     let bundle = rehearsed(&office);
+    bundle.goes_with_us();
     signed_with(&bundle, &key(1));
     office.signs("bob", "engineer", &bundle, &[]).has(0, "signed");
     releases(&office, &bundle).has(1, "nothing was released: the gate is red");

@@ -2,6 +2,7 @@
 
 use super::forged::{Forged, copy, copying};
 use crate::cli::{GREEN, Said, Scratch};
+use crate::shared::goes_with_us;
 use proptest::prelude::*;
 use rehearsal::gate::{Expected, Status};
 use rehearsal::model::{Shard, Verdict};
@@ -35,6 +36,7 @@ struct Runs {
 
 static RUNS: LazyLock<Runs> = LazyLock::new(|| {
     let scratch = Scratch::with("sweeps", &copying(SWEEPS)).and("looks", GREEN).and("half", HALF);
+    goes_with_us(scratch.dir.path());
     run(&scratch, &["--out", "whole"]).has(0, "GO");
     let part = |nth: u32| {
         let (shard, out) = (format!("{nth}/{PARTS}"), format!("part-{nth}"));

@@ -2,6 +2,7 @@
 
 use super::forged::Forged;
 use crate::cli::{Said, run};
+use crate::shared::goes_with_us;
 use rehearsal::gate::{Decision, Policy, Question, decide};
 use rehearsal::model::Stage;
 use rehearsal::model::canonical;
@@ -136,7 +137,9 @@ fn put(bundle: &Forged, path: &str, value: &Value) {
 /// An office, and a bundle that everybody has signed who has to.
 static RELEASE: LazyLock<(Office, Forged)> = LazyLock::new(|| {
     let office = Office::new(POLICY);
+    goes_with_us(office.dir.path());
     let bundle = rehearsed(&office);
+    bundle.goes_with_us();
     office.signs("bob", "engineer", &bundle, &[]).has(0, "signed");
     office.signs("anna", "release-manager", &bundle, &[]).has(0, "signed");
     (office, bundle)

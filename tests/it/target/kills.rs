@@ -1,12 +1,16 @@
 //! Runners, and now and then the supervisor, killed at any time: nothing is left after the next start.
 //!
-//! `REHEARSE_KILLS` says how many; a few by default.
+//! `REHEARSE_KILLS` says how many; a few by default. All kinds, with an image in `REHEARSE_PG_IMAGE`:
+//!
+//! ```text
+//! REHEARSE_KILLS=200 cargo test --features docker,tls --test it -- --include-ignored kills::
+//! ```
 
 use super::*;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-/// What can be left: processes, directories, shared memory. Databases elsewhere and containers are `others`.
+/// What can be left: processes, directories, shared memory. Databases elsewhere, containers and networks are `others`.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Left {
     processes: usize,
@@ -86,13 +90,14 @@ async fn no_container_is_left_of_runners_that_were_killed_at_any_time() {
     kill(next.child.pid(), Signal::KILL).unwrap();
     next.child.wait().await.unwrap();
     until("all is gone", || scratch.is_gone()).await;
-    let argv: Vec<OsString> =
-        ["docker", "ps", "-a", "--filter", "label=rehearse.session", "--format", "{{.Label \"rehearse.lock\"}}"]
-            .map(OsString::from)
-            .to_vec();
-    let listed = rehearsal::process::run(&argv, Path::new("/"), &std::env::vars_os().collect(), None, "").unwrap();
-    assert!(listed.exit.is_success(), "{listed:?}");
-    let others = String::from_utf8_lossy(&listed.stdout);
-    let others = others.lines().filter(|lock| Path::new(lock).starts_with(scratch.base.dir())).count();
+    let [containers, networks] = [&["ps", "-a"][..], &["network", "ls"]].map(|list| {
+        let rest = ["--filter", "label=rehearse.session", "--format", "{{.Label \"rehearse.lock\"}}"];
+        let argv: Vec<OsString> = ["docker"].iter().chain(list).chain(&rest).map(OsString::from).collect();
+        let listed = rehearsal::process::run(&argv, Path::new("/"), &std::env::vars_os().collect(), None, "").unwrap();
+        assert!(listed.exit.is_success(), "{listed:?}");
+        let locks = String::from_utf8_lossy(&listed.stdout).into_owned();
+        locks.lines().filter(|lock| Path::new(lock).starts_with(scratch.base.dir())).count()
+    });
+    let others = containers + networks;
     assert_eq!(Left::of(&scratch, &[], others), Left::default());
 }
