@@ -11,6 +11,8 @@ pub mod dsn;
 pub mod postgres;
 mod shape;
 pub mod sqlite;
+pub(crate) mod sqlite_plan;
+pub(crate) mod sqlite_scan;
 pub mod sqlite_value;
 mod state;
 

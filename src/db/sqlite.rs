@@ -189,6 +189,9 @@ fn copy_file(from: &Path, to: &Path) -> Result<()> {
     std::fs::copy(from, to).map(drop).map_err(|error| Error::io("copy", from, error))
 }
 
+/// Who reads from end to end comes to no page twice.
+pub(crate) const LITTLE_CACHE: &str = "cache_size = -500";
+
 /// Opens a file that nobody changes, to read it: without a lock, without a log, without a trace.
 pub(crate) fn open_immutable(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -208,7 +211,7 @@ pub(crate) fn immutable_uri(path: &Path) -> String {
     uri + "?immutable=1"
 }
 
-fn failed(what: &str, error: rusqlite::Error) -> Error {
+pub(crate) fn failed(what: &str, error: rusqlite::Error) -> Error {
     Error::environment(what).caused_by(error)
 }
 
@@ -224,9 +227,9 @@ fn damage(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     Ok(found.into_iter().filter(|line| line != "ok").collect())
 }
 
-/// The first thing that is wrong by `integrity_check` or `quick_check`; nothing when all is well.
+/// The first thing that is wrong by a check such as `quick_check(1)`; nothing when all is well.
 pub(crate) fn first_complaint(connection: &Connection, check: &str) -> Result<Option<String>> {
-    let found = connection.query_row(&format!("pragma {check}(1)"), [], |row| row.get::<_, String>(0));
+    let found = connection.query_row(&format!("pragma {check}"), [], |row| row.get::<_, String>(0));
     let found = found.map_err(|error| failed("SQLite cannot read it", error))?;
     Ok(Some(found).filter(|found| found != "ok"))
 }

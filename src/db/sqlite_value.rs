@@ -2,6 +2,7 @@
 
 use crate::db::copy_text;
 use rusqlite::types::ValueRef;
+use std::cmp::Ordering;
 
 const NULL: u8 = 0;
 const INTEGER: u8 = 1;
@@ -60,6 +61,41 @@ fn push_bytes(row: &mut Vec<u8>, class: u8, bytes: &[u8]) {
     }
     row.push(length as u8);
     row.extend_from_slice(bytes);
+}
+
+/// How SQLite orders two values, each written with [`push`], where texts go by their bytes: NULL, numbers, texts, blobs.
+pub fn compare(one: &[u8], other: &[u8]) -> Ordering {
+    match (one[0], other[0]) {
+        (INTEGER, INTEGER) => integer(&one[2..]).cmp(&integer(&other[2..])),
+        (REAL, REAL) => real(one).partial_cmp(&real(other)).unwrap_or(Ordering::Equal),
+        (INTEGER, REAL) => beside_real(integer(&one[2..]), real(other)),
+        (REAL, INTEGER) => beside_real(integer(&other[2..]), real(one)).reverse(),
+        (TEXT, TEXT) | (BLOB, BLOB) => content(one).cmp(content(other)),
+        (one, other) => one.cmp(&other), // never a number beside a number
+    }
+}
+
+/// Whether a value that was written with [`push`] is NULL.
+pub fn is_null(value: &[u8]) -> bool {
+    value[0] == NULL
+}
+
+/// An integer that has no double of its own stands between two of them.
+fn beside_real(number: i64, real: f64) -> Ordering {
+    match real {
+        real if real < i64::MIN as f64 => Ordering::Greater,
+        real if real >= -(i64::MIN as f64) => Ordering::Less,
+        real => number.cmp(&(real as i64)).then((number as f64).partial_cmp(&real).unwrap_or(Ordering::Equal)),
+    }
+}
+
+fn real(value: &[u8]) -> f64 {
+    f64::from_bits(u64::from_le_bytes(value[1..9].try_into().unwrap_or_default()))
+}
+
+/// Of a text or a blob.
+fn content(value: &[u8]) -> &[u8] {
+    length(&value[1..]).map_or(&[], |(_, content)| content)
 }
 
 /// The values of a row that was written with [`push`], for people; `None` is NULL. Stops at what it cannot read.
@@ -137,6 +173,29 @@ mod tests {
         let ones = [ValueRef::Integer(1), ValueRef::Real(1.0), ValueRef::Text(b"1"), ValueRef::Blob(b"1")].map(encoded);
         assert_eq!(std::collections::BTreeSet::from(ones).len(), 4);
         assert_ne!(encoded(ValueRef::Real(0.0)), encoded(ValueRef::Real(-0.0)));
+    }
+
+    #[test]
+    fn values_stand_in_the_order_of_sqlite() {
+        let connection = rusqlite::Connection::open_in_memory().unwrap();
+        let values = "null, -9223372036854775808, -9.3e18, -1, -0.5, 0, 0.5, 1, 1.5, 9007199254740993, 9007199254740992.0, \
+                      9223372036854775807, 9.3e18, '', 'A', 'a', 'ab', x'', x'00', x'ff'";
+        let rows = values.split(", ").map(|value| format!("({value})")).collect::<Vec<_>>().join(", ");
+        let sql = format!("with v (x) as (values {rows}) select x from v order by x");
+        let mut statement = connection.prepare(&sql).unwrap();
+        let sorted = statement.query_map([], |row| Ok(encoded(row.get_ref(0)?))).unwrap();
+        let sorted: Vec<Vec<u8>> = sorted.map(rusqlite::Result::unwrap).collect();
+        for pair in sorted.windows(2) {
+            assert_eq!(
+                compare(&pair[0], &pair[1]),
+                Ordering::Less,
+                "{:?}",
+                pair.iter().map(|value| texts(value)).collect::<Vec<_>>()
+            );
+            assert_eq!(compare(&pair[1], &pair[0]), Ordering::Greater);
+        }
+        assert!(sorted.iter().all(|value| compare(value, value) == Ordering::Equal));
+        assert_eq!(compare(&encoded(ValueRef::Integer(1)), &encoded(ValueRef::Real(1.0))), Ordering::Equal);
     }
 
     #[test]

@@ -1,11 +1,10 @@
 //! `backup`: every database of the data folder as one file, with what was committed and not checkpointed; looked at
 //! again, and known by its digests. The folder appears as a whole or not at all.
 
-use super::receipt::{NAME, content_of};
+use super::receipt::{self, NAME, content_of};
 use super::report::FileResult;
 use super::snapshot::Snapshot;
-use super::{Run, place};
-use crate::db::sqlite::{first_complaint, open_immutable};
+use super::{Run, check, place};
 use crate::model::canonical;
 use crate::tool::whole::{beside, remove_folder, sync, write_whole};
 use crate::{Error, Result, clock};
@@ -133,12 +132,7 @@ fn save(run: &Run, name: &str, part: &Path) -> Result<Saved> {
 
 /// The content of a saved file, found sound.
 pub(super) fn reopened(copy: &Path) -> Result<String> {
-    let within = |error: Error| error.within(copy.display());
-    let connection = open_immutable(copy).map_err(within)?;
-    match first_complaint(&connection, "integrity_check").map_err(within)? {
-        None => content_of(&connection).map(|(content, _)| content),
-        Some(found) => Err(Error::refused(format!("{}: {found}", copy.display()))),
-    }
+    check::sound(copy).and_then(|state| receipt::digest_of(&state))
 }
 
 pub(super) fn length(path: &Path) -> Result<u64> {

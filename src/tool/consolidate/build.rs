@@ -1,13 +1,13 @@
-//! One target, built beside its place: schema, rows, indexes, counters; then checked, compared and on the disk.
+//! One target, built beside its place: schema, rows, indexes, counters; on the disk at the end. `check` reads it then.
 //!
 //! Nobody knows the file yet, and a crash throws it away: so no journal and no sync until the end. A table that is the
 //! same on both sides goes page by page (SQLite's transfer of `insert into t select * from s`), its indexes with it;
 //! for the others the indexes are made after the rows. Triggers are made last: a migration must not set them off.
 
+use super::expect;
 use super::fit::Move;
-use super::shape::Shape;
-use super::{expect, verify};
-use crate::db::sqlite::{first_complaint, quoted, sqlite_query_digest};
+use super::group::Group;
+use crate::db::sqlite::quoted;
 use crate::model::TableDigest;
 use crate::tool::whole::sync;
 use crate::{Error, Result};
@@ -21,20 +21,34 @@ pub(super) struct Moved {
     pub(super) step: Move,
     pub(super) read_rows: u64,
     pub(super) written_rows: u64,
+    /// Of the rows that were to be written.
     pub(super) digest: TableDigest,
 }
 
-/// Builds the file at `path`, which must not exist.
+/// Rows of a source, and those of them that were written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Brought {
+    pub(super) read_rows: u64,
+    pub(super) written_rows: u64,
+}
+
+impl Moved {
+    pub(super) fn of(step: &Move, rows: Brought, digest: TableDigest) -> Moved {
+        Moved { step: step.clone(), read_rows: rows.read_rows, written_rows: rows.written_rows, digest }
+    }
+}
+
+/// Builds the file at `path`, which must not exist. Answers for each move of each group, in their order.
 ///
 /// # Errors
-/// Refused, with file and table: a conflict, an orphan, a value that the target does not take, a difference.
+/// Refused, with file and table: a conflict, an orphan, a value that the target does not take.
 pub(super) fn build(
     path: &Path,
     schema: &str,
-    moves: &[&Move],
+    groups: &[&Group<'_>],
     uris: &BTreeMap<String, String>,
     progress: &(dyn Fn(&str) + Send + Sync),
-) -> Result<Vec<Moved>> {
+) -> Result<Vec<Brought>> {
     let failed = |error| Error::environment(format!("cannot build {}", path.display())).caused_by(error);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
@@ -43,49 +57,41 @@ pub(super) fn build(
     let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     connection.execute_batch(schema).map_err(failed)?;
     connection.execute_batch(UNSAFE).map_err(failed)?;
-    let shape = Shape::read(&connection).map_err(failed)?;
-    let later = take_off(&connection, moves).map_err(failed)?;
+    let later = take_off(&connection, groups).map_err(failed)?;
     let mut done = Vec::new();
-    for (into, group) in grouped(moves) {
-        let table = shape.tables.get(into).ok_or_else(|| Error::bug(format!("target table {into} is gone")))?;
-        attach(&connection, &group, uris).map_err(failed)?;
-        for (index, one) in group.iter().enumerate() {
-            let moved = bring(&connection, one, &group[..index], table)?;
-            progress(&format!("{}.{} -> {into}: {} rows", one.source, one.table, moved.written_rows));
-            done.push(moved);
+    for group in groups {
+        group.attach(&connection, uris).map_err(failed)?;
+        for (index, one) in group.moves.iter().enumerate() {
+            let brought = bring(&connection, group, index)?;
+            progress(&format!("{}.{} -> {}: {} rows", one.source, one.table, group.into, brought.written_rows));
+            done.push(brought);
         }
-        if table.counts {
-            counter(&connection, into, &group).map_err(failed)?;
+        if group.table.counts {
+            counter(&connection, group).map_err(failed)?;
         }
-        detach(&connection, &group).map_err(failed)?;
+        group.detach(&connection).map_err(failed)?;
     }
+    connection.execute_batch(BEFORE_INDEXES).map_err(failed)?;
     for sql in later {
         let refused = |error| Error::refused(format!("{}: {sql}", path.display())).caused_by(error);
         connection.execute_batch(&sql).map_err(refused)?;
     }
-    sound(&connection, moves, progress)?;
-    compared(&connection, &done)?;
+    referred(&connection, groups, progress)?;
     connection.close().map_err(|(_, error)| failed(error))?;
     sync(path)?;
     Ok(done)
 }
 
 const UNSAFE: &str = "pragma synchronous = off; pragma journal_mode = off; pragma locking_mode = exclusive; \
-                      pragma foreign_keys = off; pragma cache_size = -6000";
+                      pragma foreign_keys = off";
 
-/// The moves by the table that they go to.
-fn grouped<'a>(moves: &[&'a Move]) -> BTreeMap<&'a str, Vec<&'a Move>> {
-    let mut groups: BTreeMap<&str, Vec<&Move>> = BTreeMap::new();
-    for one in moves {
-        groups.entry(&one.into).or_default().push(one);
-    }
-    groups
-}
+/// The sorter of an index may hold as much as the cache, besides.
+const BEFORE_INDEXES: &str = "pragma shrink_memory; pragma cache_size = -1000";
 
 /// Removes triggers, and the indexes of tables that do not go page by page; answers with what brings them back.
-fn take_off(connection: &Connection, moves: &[&Move]) -> rusqlite::Result<Vec<String>> {
-    let groups = grouped(moves);
-    let by_pages = |table: &str| groups.get(table).is_none_or(|group| group.len() == 1 && group[0].is_whole);
+fn take_off(connection: &Connection, groups: &[&Group<'_>]) -> rusqlite::Result<Vec<String>> {
+    let is_whole = |group: &Group<'_>| group.moves.len() == 1 && group.moves[0].is_whole;
+    let by_pages = |table: &str| groups.iter().find(|group| group.into == table).is_none_or(|group| is_whole(group));
     let sql = "select type, name, tbl_name, sql from sqlite_master where type in ('index', 'trigger') and sql is not \
                null order by type, rowid";
     let mut statement = connection.prepare(sql)?;
@@ -103,54 +109,30 @@ fn take_off(connection: &Connection, moves: &[&Move]) -> rusqlite::Result<Vec<St
     Ok(later)
 }
 
-pub(super) fn attach(
-    connection: &Connection,
-    group: &[&Move],
-    uris: &BTreeMap<String, String>,
-) -> rusqlite::Result<()> {
-    for source in names(group) {
-        let uri = uris.get(source).map_or("", String::as_str);
-        connection.execute(&format!("attach ?1 as {}", expect::alias(source)), [uri])?;
-    }
-    Ok(())
-}
-
-pub(super) fn detach(connection: &Connection, group: &[&Move]) -> rusqlite::Result<()> {
-    names(group).iter().try_for_each(|source| connection.execute_batch(&format!("detach {}", expect::alias(source))))
-}
-
-fn names<'a>(group: &[&'a Move]) -> std::collections::BTreeSet<&'a str> {
-    group.iter().map(|one| one.source.as_str()).collect()
-}
-
-fn bring(connection: &Connection, one: &Move, earlier: &[&Move], table: &super::shape::Table) -> Result<Moved> {
+fn bring(connection: &Connection, group: &Group<'_>, index: usize) -> Result<Brought> {
+    let one = group.moves[index];
     let place = |error: Error| error.within(format!("{}: table {}", one.source, one.table));
-    let wanted = expect::rows(one, earlier, table);
-    let insert = match one.is_whole && earlier.is_empty() {
+    let insert = match one.is_whole && index == 0 {
         true => format!(
             "insert into main.{} select * from {}.{}",
             quoted(&one.into),
             expect::alias(&one.source),
             quoted(&one.table)
         ),
-        false => format!("insert into main.{} ({}) {wanted}", quoted(&one.into), expect::column_list(one)),
+        false => {
+            format!("insert into main.{} ({}) {}", quoted(&one.into), expect::column_list(one), group.rows(index))
+        }
     };
     let written_rows =
-        connection.execute(&insert, []).map_err(|error| place(refusal(connection, one, earlier, table, error)))?;
-    let digest = sqlite_query_digest(connection, &wanted).map_err(place)?;
+        connection.execute(&insert, []).map_err(|error| place(refusal(connection, group, index, error)))?;
     let read = connection.query_row(&expect::read_count(one), [], |row| row.get::<_, i64>(0));
     let read = read.map_err(|error| place(Error::environment("cannot count the rows").caused_by(error)))?;
-    Ok(Moved { step: one.clone(), read_rows: read as u64, written_rows: written_rows as u64, digest })
+    Ok(Brought { read_rows: read as u64, written_rows: written_rows as u64 })
 }
 
 /// Why SQLite did not take the rows, with the keys that are there twice.
-fn refusal(
-    connection: &Connection,
-    one: &Move,
-    earlier: &[&Move],
-    table: &super::shape::Table,
-    error: rusqlite::Error,
-) -> Error {
+fn refusal(connection: &Connection, group: &Group<'_>, index: usize, error: rusqlite::Error) -> Error {
+    let (one, earlier, table) = (group.moves[index], &group.moves[..index], group.table);
     let keys = |sql: String| -> rusqlite::Result<Vec<String>> {
         connection.prepare(&sql)?.query_map([], |row| row.get(0))?.collect()
     };
@@ -169,9 +151,10 @@ fn refusal(
 }
 
 /// The next number of a counter is past those of all its sources.
-fn counter(connection: &Connection, into: &str, group: &[&Move]) -> rusqlite::Result<()> {
+fn counter(connection: &Connection, group: &Group<'_>) -> rusqlite::Result<()> {
     let mut last: Option<i64> = None;
-    for one in group {
+    let into = group.into;
+    for one in &group.moves {
         let sql = format!("select seq from {}.sqlite_sequence where name = ?1", expect::alias(&one.source));
         let found = connection.query_row(&sql, [&one.table], |row| row.get::<_, i64>(0)).ok();
         last = last.max(found);
@@ -183,41 +166,24 @@ fn counter(connection: &Connection, into: &str, group: &[&Move]) -> rusqlite::Re
     connection.execute("insert into main.sqlite_sequence (name, seq) values (?1, ?2)", (into, last)).map(drop)
 }
 
-/// Foreign keys and integrity of what was built.
-fn sound(connection: &Connection, moves: &[&Move], progress: &(dyn Fn(&str) + Send + Sync)) -> Result<()> {
+/// Whether every row that is referred to is there.
+fn referred(connection: &Connection, groups: &[&Group<'_>], progress: &(dyn Fn(&str) + Send + Sync)) -> Result<()> {
     let failed = |error| Error::environment("cannot check what was built").caused_by(error);
     let sql = "select \"table\", parent, count(*) from pragma_foreign_key_check group by 1, 2 order by 1, 2";
     let mut statement = connection.prepare(sql).map_err(failed)?;
     let found = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).map_err(failed)?;
     let found = found.collect::<rusqlite::Result<Vec<(String, String, i64)>>>().map_err(failed)?;
     for (table, parent, rows) in found {
+        let moves = || groups.iter().flat_map(|group| &group.moves);
         let declared = |one: &&&Move| one.into == table && one.orphans == super::profile::Orphans::Keep;
         let text = format!("{rows} rows of {table} refer to rows of {parent} that are not there");
-        match moves.iter().find(declared) {
+        match moves().find(declared) {
             Some(_) => progress(&format!("{text}: kept, as declared")),
             None => {
-                let from = moves.iter().find(|one| one.into == table);
+                let from = moves().find(|one| one.into == table);
                 let from = from.map_or(String::new(), |one| format!("{}: table {}: ", one.source, one.table));
                 return Err(Error::refused(format!("{from}{text}: declare `where` or `orphans`, or repair them")));
             }
-        }
-    }
-    match first_complaint(connection, "integrity_check")? {
-        None => Ok(()),
-        Some(found) => Err(Error::refused(format!("what was built is not sound: {found}"))),
-    }
-}
-
-/// Whether every table holds exactly what its sources gave.
-fn compared(connection: &Connection, done: &[Moved]) -> Result<()> {
-    for (into, expected) in verify::expected(done) {
-        let list = done
-            .iter()
-            .find(|moved| moved.step.into == into)
-            .map_or_else(String::new, |moved| expect::column_list(&moved.step));
-        let found = sqlite_query_digest(connection, &format!("select {list} from main.{}", quoted(into)))?;
-        if found != expected {
-            return Err(Error::refused(format!("table {into} holds {found}, and its sources gave {expected}")));
         }
     }
     Ok(())

@@ -12,7 +12,8 @@ pub(super) fn alias(source: &str) -> String {
 
 /// The rows that a move brings. `earlier`: the moves into the same table that come before it.
 pub(super) fn rows(one: &Move, earlier: &[&Move], table: &Table) -> String {
-    let mine = projected(one);
+    // The table itself is what is brought, whatever an index says of it.
+    let mine = projected(one, " not indexed");
     if one.on_conflict != OnConflict::KeepFirst || earlier.is_empty() {
         return mine;
     }
@@ -25,7 +26,7 @@ pub(super) fn rows(one: &Move, earlier: &[&Move], table: &Table) -> String {
 
 /// Up to five rows whose key an earlier move brings as well, by that key.
 pub(super) fn conflicts(one: &Move, earlier: &[&Move], table: &Table) -> Vec<String> {
-    let mine = projected(one);
+    let mine = projected(one, "");
     let each = table.keys.iter().flat_map(|key| earlier.iter().map(move |other| (key, other)));
     let ask = |(key, other): (&Vec<String>, &&Move)| {
         let shown: Vec<String> =
@@ -45,12 +46,12 @@ pub(super) fn column_list(one: &Move) -> String {
     one.columns.iter().map(|(name, _)| quoted(name)).collect::<Vec<_>>().join(", ")
 }
 
-fn projected(one: &Move) -> String {
+fn projected(one: &Move, way: &str) -> String {
     let columns: Vec<String> =
         one.columns.iter().map(|(name, expression)| format!("{expression} as {}", quoted(name))).collect();
     let condition =
         one.condition.as_ref().map_or(String::new(), |condition| format!(" where {}", qualified(one, condition)));
-    format!("select {} from {}.{}{condition}", columns.join(", "), alias(&one.source), quoted(&one.table))
+    format!("select {} from {}.{}{way}{condition}", columns.join(", "), alias(&one.source), quoted(&one.table))
 }
 
 /// A name without a schema is looked for in the target first: `from` and `join` mean the source. What stands in quotes
@@ -85,7 +86,7 @@ fn taken(other: &Move, table: &Table) -> Vec<String> {
 
 fn exists(key: &[String], other: &Move) -> String {
     let same: Vec<String> = key.iter().map(|c| format!("theirs.{0} = mine.{0}", quoted(c))).collect();
-    format!("exists (select 1 from ({}) theirs where {})", projected(other), same.join(" and "))
+    format!("exists (select 1 from ({}) theirs where {})", projected(other, ""), same.join(" and "))
 }
 
 fn fills(one: &Move, column: &str) -> bool {

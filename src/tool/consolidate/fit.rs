@@ -149,8 +149,8 @@ fn columns(transform: &Transform, from: &Table, to: &Table) -> Columns {
             found.problems.push(text);
         }
     }
-    let place = |name: &str| to.columns.iter().position(|column| column.name == name);
-    found.pairs.sort_by_key(|(name, _)| place(name));
+    // As a state has them: then one digest is both, that of the move and that of the table.
+    found.pairs.sort();
     found.notes.extend(transform.drop.iter().map(|(column, why)| format!("column {column} stays behind: {why}")));
     found
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! 1  the sources are opened and checked, the profile against them       nothing is written
-//! 2  all targets are built in a folder beside, compared, synced         the old state, and a folder that nobody reads
+//! 2  all targets are built in a folder beside, synced, read again       the old state, and a folder that nobody reads
 //! 3  the sources are what they were; what would be replaced is ours
 //! 4  the receipt says `publishing`
 //! 5  each target is renamed to its place, stale side files first        a mixture, and known for one
@@ -11,16 +11,19 @@
 //!
 //! A crash before 4 leaves the old state, after it a state that says of itself that the run has to be repeated.
 
-use super::build::{self, Moved};
+use super::build::{self, Brought, Moved};
+use super::check::Reading;
 use super::fit::{Fit, Move, fit};
+use super::group::Group;
+use super::jobs::{Task, side_by_side};
 use super::receipt::{self, Receipt, State};
 use super::sources::Sources;
-use super::{Run, holders};
+use super::{Run, holders, verify};
+use crate::model::TableDigest;
 use crate::tool::whole::{beside, remove_file, remove_folder, sync};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 /// The folder in which a migration builds.
 pub(super) const WORKSHOP: &str = ".consolidating";
@@ -30,7 +33,7 @@ pub(super) const WORKSHOP: &str = ".consolidating";
 /// # Errors
 /// Everything that is wrong with files and profile, one per line.
 pub(super) fn prepare(run: &Run, scratch: &Path) -> Result<(Sources, Vec<Move>)> {
-    let sources = Sources::open(&run.profile, &run.place, scratch, run.options.patience)?;
+    let sources = Sources::open(run, scratch)?;
     let Fit { moves, problems, notes } = fit(&run.profile, &sources.shapes, &sources.target_shapes);
     run.report().notes.extend(notes);
     match problems.is_empty() {
@@ -45,9 +48,9 @@ pub(super) fn dry_run(run: &Run) -> Result<()> {
     run.has_space(scratch.path(), 1)?;
     let (sources, moves) = prepare(run, &scratch.path().join("sources"))?;
     replaceable(run)?;
-    let moved = build_all(run, &sources, &moves, scratch.path())?;
+    let built = build_all(run, &sources, &moves, scratch.path())?;
     sources.recheck()?;
-    run.report().add(&moved);
+    run.report().add(&built.moved);
     Ok(())
 }
 
@@ -67,56 +70,97 @@ pub(super) fn migrate(run: &Run) -> Result<()> {
 fn in_workshop(run: &Run, workshop: &Path) -> Result<()> {
     let (sources, moves) = prepare(run, &workshop.join("sources"))?;
     std::fs::create_dir_all(workshop).map_err(|error| Error::io("create", workshop, error))?;
-    let moved = build_all(run, &sources, &moves, workshop)?;
+    let built = build_all(run, &sources, &moves, workshop)?;
     sources.recheck()?;
-    publish(run, workshop)?;
-    run.report().add(&moved);
+    publish(run, workshop, built.contents)?;
+    run.report().add(&built.moved);
     Ok(())
 }
 
-/// Builds the targets in `folder`, as many at a time as there are jobs, the largest first.
-fn build_all(run: &Run, sources: &Sources, moves: &[Move], folder: &Path) -> Result<Vec<Moved>> {
+/// What was built.
+struct Built {
+    moved: Vec<Moved>,
+    /// Digest of everything that each target holds, by file.
+    contents: BTreeMap<String, String>,
+}
+
+/// What comes of a task.
+enum Done {
+    Target(Vec<Brought>),
+    Source(TableDigest),
+}
+
+/// Builds the targets in `folder`, the largest first, and reads the sources beside it; then reads what was built.
+fn build_all(run: &Run, sources: &Sources, moves: &[Move], folder: &Path) -> Result<Built> {
+    let groups = Group::all(moves, &sources.target_shapes);
+    let (names, uris) = (largest_first(run), &sources.uris);
+    let of = |name: &String| groups.iter().filter(|group| group.target == *name).collect::<Vec<_>>();
+    let build = |name: &&String| {
+        let (groups, path) = (of(name), folder.join(&run.profile.target[*name].file));
+        let schema = &run.profile.schemas[*name];
+        let build = move || build::build(&path, schema, &groups, uris, &*run.progress).map(Done::Target);
+        Box::new(build) as Task<'_, _>
+    };
+    let mut tasks: Vec<Task<'_, Result<Done>>> = names.iter().map(build).collect();
+    for group in names.iter().flat_map(|name| of(name)) {
+        let read = |index| Box::new(move || group.digest(index, uris).map(Done::Source)) as Task<'_, _>;
+        tasks.extend((0..group.moves.len()).map(read));
+    }
+    let done = all_of(sources, side_by_side(run.options.jobs, tasks))?;
+    let (mut brought, mut digests) = (Vec::new(), Vec::new());
+    for one in done {
+        match one {
+            Done::Target(rows) => brought.extend(rows),
+            Done::Source(digest) => digests.push(digest),
+        }
+    }
+    let steps = names.iter().flat_map(|name| of(name)).flat_map(|group| &group.moves);
+    let moved = steps.zip(brought).zip(digests).map(|((step, rows), digest)| Moved::of(step, rows, digest));
+    let mut moved: Vec<Moved> = moved.collect();
+    moved.sort_by(|one, other| one.step.source.cmp(&other.step.source));
+    let contents = read_again(run, sources, &moved, folder)?;
+    Ok(Built { moved, contents })
+}
+
+fn largest_first(run: &Run) -> Vec<&String> {
     let size = |name: &String| -> u64 {
         let of_it = run.profile.source.values().filter(|source| source.into == *name);
         of_it.filter_map(|source| run.place.file(&source.file).metadata().ok()).map(|about| about.len()).sum()
     };
     let mut names: Vec<&String> = run.profile.target.keys().collect();
-    names.sort_by_key(|name| size(name));
-    let (profile, jobs) = (&run.profile, run.options.jobs.max(1));
-    let (waiting, uris, progress) = (Mutex::new(names), &sources.uris, &run.progress);
-    let done: Mutex<BTreeMap<&String, Result<Vec<Moved>>>> = Mutex::new(BTreeMap::new());
-    std::thread::scope(|scope| {
-        for _ in 0..jobs {
-            scope.spawn(|| {
-                while let Some(name) = locked(&waiting).pop() {
-                    let mine: Vec<&Move> = moves.iter().filter(|one| one.target == *name).collect();
-                    let path = folder.join(&profile.target[name].file);
-                    let built = build::build(&path, &profile.schemas[name], &mine, uris, &**progress);
-                    locked(&done).insert(name, built);
-                }
-            });
-        }
-    });
-    let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let mut moved = Vec::new();
-    let mut problems: Vec<Error> = Vec::new();
-    for result in done.into_values() {
+    names.sort_by_key(|name| std::cmp::Reverse(size(name)));
+    names
+}
+
+/// Whether each target is sound and holds what its sources gave; and what it holds.
+fn read_again(run: &Run, sources: &Sources, moved: &[Moved], folder: &Path) -> Result<BTreeMap<String, String>> {
+    let mut readings = Vec::new();
+    for (name, target) in &run.profile.target {
+        let expected = verify::expected(moved.iter().filter(|moved| moved.step.target == *name));
+        readings.push((&target.file, Reading::of(&folder.join(&target.file), &expected)?, expected));
+    }
+    let tasks = readings.iter().flat_map(|(_, reading, _)| reading.tasks()).collect();
+    let mut found = all_of(sources, side_by_side(run.options.jobs, tasks))?.into_iter();
+    let mut contents = BTreeMap::new();
+    for (file, reading, expected) in readings {
+        let found = found.by_ref().take(reading.tasks().len()).collect();
+        contents.insert(file.clone(), receipt::digest_of(&reading.judge(found, &expected)?)?);
+    }
+    Ok(contents)
+}
+
+/// Everything that went wrong, one per line.
+fn all_of<T>(sources: &Sources, results: Vec<Result<T>>) -> Result<Vec<T>> {
+    let (mut done, mut problems) = (Vec::new(), Vec::new());
+    for result in results {
         match result {
-            Ok(one) => moved.extend(one),
+            Ok(one) => done.push(one),
             Err(error) => problems.push(error),
         }
     }
-    if problems.is_empty() {
-        moved.sort_by(|one, other| one.step.source.cmp(&other.step.source));
-        return Ok(moved);
-    }
+    let Some(first) = problems.first() else { return Ok(done) };
     sources.recheck()?; // what looks damaged may have been written meanwhile
-    let kind = problems[0].kind();
-    Err(Error::new(kind, problems.iter().map(Error::to_string).collect::<Vec<_>>().join("\n")))
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    Err(Error::new(first.kind(), problems.iter().map(Error::to_string).collect::<Vec<_>>().join("\n")))
 }
 
 /// What stands under the names of the targets is nothing that anybody would miss.
@@ -148,12 +192,8 @@ fn replaceable(run: &Run) -> Result<()> {
     Err(Error::refused(format!("{}\n{help}", problems.join("\n"))))
 }
 
-fn publish(run: &Run, workshop: &Path) -> Result<()> {
+fn publish(run: &Run, workshop: &Path, targets: BTreeMap<String, String>) -> Result<()> {
     let data_dir = &run.place.data_dir;
-    let mut targets = BTreeMap::new();
-    for target in run.profile.target.values() {
-        targets.insert(target.file.clone(), receipt::content(&workshop.join(&target.file))?.0);
-    }
     let profile_digest = run.profile.digest.clone();
     let mut receipt = Receipt { format: 1, state: State::Done, profile_digest, targets };
     if Receipt::read(data_dir)?.as_ref() == Some(&receipt) && are_there(run, &receipt)? {

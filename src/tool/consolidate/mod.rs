@@ -7,17 +7,21 @@
 //! profile   which table goes where                place     folder, mode, variables
 //! snapshot  one source, without a trace           sources   all of them
 //! shape     tables, columns, keys                 fit       profile against shapes: moves, or what is wrong
-//! expect    a move as SQL                         build     one target, beside its place
+//! expect    a move as SQL                         group     all moves into one table
+//! build     one target, beside its place          check     a file, read again as a whole
 //! receipt   what a migration has made             holders   who has a file open
 //! ```
 
 mod ask;
 mod backup;
 mod build;
+mod check;
 mod expect;
 mod fit;
+mod group;
 mod health;
 mod holders;
+mod jobs;
 mod migrate;
 mod place;
 mod profile;

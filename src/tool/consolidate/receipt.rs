@@ -73,10 +73,14 @@ pub(super) fn content(path: &Path) -> Result<(String, bool)> {
 
 /// The same of an open database.
 pub(super) fn content_of(connection: &Connection) -> Result<(String, bool)> {
-    let state: DatabaseState = connection_state(connection, &BTreeMap::new())?;
-    let text = serde_json::to_vec(&state).map_err(|error| Error::bug("a state is JSON").caused_by(error))?;
-    let digest = sha256_hex(&text);
-    Ok((digest, state.tables.values().all(|table| table.rows == 0)))
+    let state = connection_state(connection, &BTreeMap::new())?;
+    Ok((digest_of(&state)?, state.tables.values().all(|table| table.rows == 0)))
+}
+
+/// The same of a state.
+pub(super) fn digest_of(state: &DatabaseState) -> Result<String> {
+    let text = serde_json::to_vec(state).map_err(|error| Error::bug("a state is JSON").caused_by(error))?;
+    Ok(sha256_hex(&text))
 }
 
 const PATIENCE: Duration = Duration::from_secs(1);

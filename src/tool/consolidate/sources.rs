@@ -1,15 +1,14 @@
 //! All sources, opened and looked at; and the schemas of the targets.
 
-use super::Profile;
-use super::place::Place;
+use super::jobs::{Task, side_by_side};
 use super::shape::Shape;
 use super::snapshot::Snapshot;
+use super::{Profile, Run};
 use crate::db::sqlite::{immutable_uri, quoted};
 use crate::{Error, Result};
 use rusqlite::{Connection, params_from_iter, types::Value};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
 
 /// See the module.
 pub(super) struct Sources {
@@ -27,26 +26,20 @@ impl Sources {
     ///
     /// # Errors
     /// All files that cannot be used, one per line.
-    pub(super) fn open(profile: &Profile, place: &Place, scratch: &Path, patience: Duration) -> Result<Sources> {
+    pub(super) fn open(run: &Run, scratch: &Path) -> Result<Sources> {
         let mut sources = Sources {
             snapshots: BTreeMap::new(),
             uris: BTreeMap::new(),
             shapes: BTreeMap::new(),
-            target_shapes: target_shapes(profile)?,
+            target_shapes: target_shapes(&run.profile)?,
         };
+        let names = run.profile.source.keys();
+        let tasks: Vec<Task<'_, Result<Looked>>> =
+            names.map(|name| Box::new(move || look(run, scratch, name)) as Task<'_, _>).collect();
+        let looked = side_by_side(run.options.jobs, tasks);
         let mut problems = Vec::new();
-        for (name, source) in &profile.source {
-            let path = place.file(&source.file);
-            let look = || -> Result<(Snapshot, Shape, String)> {
-                let snapshot = Snapshot::take(&path, scratch, patience)?;
-                let within = |error: Error| error.within(path.display());
-                snapshot.check().map_err(within)?;
-                let read = |error| within(Error::environment("its schema cannot be read").caused_by(error));
-                let shape = Shape::read(&snapshot.connection).map_err(read)?;
-                let uri = in_utf8(&snapshot, &source.tables, &scratch.join(format!("{name}.utf8"))).map_err(within)?;
-                Ok((snapshot, shape, uri))
-            };
-            match look() {
+        for (name, looked) in run.profile.source.keys().zip(looked) {
+            match looked {
                 Ok((snapshot, shape, uri)) => {
                     sources.snapshots.insert(name.clone(), snapshot);
                     sources.shapes.insert(name.clone(), shape);
@@ -68,6 +61,22 @@ impl Sources {
     pub(super) fn recheck(&self) -> Result<()> {
         self.snapshots.values().try_for_each(Snapshot::recheck)
     }
+}
+
+/// A file, its shape, and what SQL attaches.
+type Looked = (Snapshot, Shape, String);
+
+/// Opens one file and checks it.
+fn look(run: &Run, scratch: &Path, name: &str) -> Result<Looked> {
+    let source = &run.profile.source[name];
+    let path = run.place.file(&source.file);
+    let snapshot = Snapshot::take(&path, scratch, run.options.patience)?;
+    let within = |error: Error| error.within(path.display());
+    snapshot.check().map_err(within)?;
+    let read = |error| within(Error::environment("its schema cannot be read").caused_by(error));
+    let shape = Shape::read(&snapshot.connection).map_err(read)?;
+    let uri = in_utf8(&snapshot, &source.tables, &scratch.join(format!("{name}.utf8"))).map_err(within)?;
+    Ok((snapshot, shape, uri))
 }
 
 /// The shapes that the schemas of a profile make.

@@ -1,23 +1,27 @@
 //! `verify`: the content of the targets against that of the sources, table by table.
 
-use super::build::{Moved, attach, detach};
+use super::build::{Brought, Moved};
+use super::check::Expected;
 use super::expect;
 use super::fit::Move;
+use super::group::Group;
+use super::jobs::{Task, side_by_side};
 use super::snapshot::Snapshot;
 use super::sources::Sources;
 use super::{Profile, Run};
-use crate::db::sqlite::{quoted, sqlite_query_digest};
+use crate::db::sqlite::sqlite_query_digest;
 use crate::model::TableDigest;
 use crate::{Error, Result};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What each table of a target must hold: the rows of all its sources together.
-pub(super) fn expected(done: &[Moved]) -> BTreeMap<&str, TableDigest> {
-    let mut expected: BTreeMap<&str, TableDigest> = BTreeMap::new();
-    for moved in done {
-        let sum = expected.entry(moved.step.into.as_str()).or_default();
+pub(super) fn expected<'a>(moved: impl Iterator<Item = &'a Moved>) -> Expected {
+    let mut expected = Expected::new();
+    for moved in moved {
+        let names = || moved.step.columns.iter().map(|(name, _)| name.clone()).collect();
+        let (_, sum) = expected.entry(moved.step.into.clone()).or_insert_with(|| (names(), TableDigest::default()));
         *sum = sum.and(moved.digest);
     }
     expected
@@ -36,71 +40,65 @@ pub(super) struct Compared {
 /// # Errors
 /// A file cannot be read. A difference is no error.
 pub(super) fn compare(run: &Run, sources: &Sources, moves: &[Move], scratch: &Path) -> Result<Vec<Compared>> {
-    let mut compared = Vec::new();
+    let mut targets = BTreeMap::new();
     for (name, target) in &run.profile.target {
-        let path = run.place.file(&target.file);
-        let snapshot = Snapshot::take(&path, scratch, run.options.patience)?;
-        let mine: Vec<&Move> = moves.iter().filter(|one| one.target == *name).collect();
-        let failed = |error: Error| error.within(path.display());
-        compared.extend(tables(&snapshot, &mine, sources, name).map_err(failed)?);
-        snapshot.recheck()?;
+        targets.insert(name.as_str(), Snapshot::take(&run.place.file(&target.file), scratch, run.options.patience)?);
     }
+    let (groups, uris) = (Group::all(moves, &sources.target_shapes), &sources.uris);
+    let mut tasks: Vec<Task<'_, Result<TableDigest>>> = Vec::new();
+    for group in &groups {
+        let uri = &targets[group.target].uri;
+        tasks.push(Box::new(move || sqlite_query_digest(&group.beside(uri, &BTreeMap::new())?, &group.found())));
+        tasks.extend((0..group.moves.len()).map(|index| Box::new(move || group.digest(index, uris)) as Task<'_, _>));
+    }
+    let mut read = side_by_side(run.options.jobs, tasks).into_iter();
+    let mut compared = Vec::new();
+    for group in &groups {
+        let read = read.by_ref().take(1 + group.moves.len()).collect();
+        let (file, uri) = (&run.profile.target[group.target].file, &targets[group.target].uri);
+        let within = |error: Error| error.within(run.place.file(file).display());
+        compared.push(table(group, read, uri, sources).map_err(within)?);
+    }
+    targets.values().try_for_each(Snapshot::recheck)?;
     sources.recheck()?;
     Ok(compared)
 }
 
-fn tables(target: &Snapshot, moves: &[&Move], sources: &Sources, name: &str) -> Result<Vec<Compared>> {
-    let failed = |error| Error::environment("cannot compare").caused_by(error);
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_in_memory_with_flags(flags).map_err(failed)?;
-    connection.execute("attach ?1 as target", [&target.uri]).map_err(failed)?;
-    let shape = &sources.target_shapes[name];
-    let mut groups: BTreeMap<&str, Vec<&Move>> = BTreeMap::new();
-    moves.iter().for_each(|one| groups.entry(&one.into).or_default().push(one));
-    let mut compared = Vec::new();
-    for (into, group) in groups {
-        attach(&connection, &group, &sources.uris).map_err(failed)?;
-        let mut moved = Vec::new();
-        let mut queries = Vec::new();
-        for (index, one) in group.iter().enumerate() {
-            let wanted = expect::rows(one, &group[..index], &shape.tables[into]);
-            let digest = sqlite_query_digest(&connection, &wanted)?;
-            let read =
-                connection.query_row(&expect::read_count(one), [], |row| row.get::<_, i64>(0)).map_err(failed)?;
-            moved.push(Moved { step: (*one).clone(), read_rows: read as u64, written_rows: digest.rows, digest });
-            queries.push(wanted);
-        }
-        let found = format!("select {} from target.{}", expect::column_list(group[0]), quoted(into));
-        let wanted = expected(&moved)[into];
-        let (target, issue) = match sqlite_query_digest(&connection, &found) {
-            Ok(digest) if digest == wanted => (digest, None),
-            Ok(digest) => {
-                (digest, Some(difference(&connection, into, &queries.join(" union all "), &found, (wanted, digest))))
-            }
-            Err(error) => (TableDigest::default(), Some(format!("table {into} cannot be read: {error}"))),
-        };
-        compared.push(Compared { moved, target, issue });
-        detach(&connection, &group).map_err(failed)?;
+/// `read`: of the target, then of each move.
+fn table(group: &Group<'_>, read: Vec<Result<TableDigest>>, uri: &str, sources: &Sources) -> Result<Compared> {
+    let mut read = read.into_iter();
+    let found = read.next().unwrap_or_else(|| Err(Error::bug("a table was not read")));
+    let digests = read.collect::<Result<Vec<_>>>()?;
+    let connection = group.beside(uri, &sources.uris)?;
+    let failed = |error| Error::environment("cannot count the rows").caused_by(error);
+    let mut moved = Vec::new();
+    for (one, digest) in group.moves.iter().zip(digests) {
+        let read = connection.query_row(&expect::read_count(one), [], |row| row.get::<_, i64>(0)).map_err(failed)?;
+        let rows = Brought { read_rows: read as u64, written_rows: digest.rows };
+        moved.push(Moved::of(one, rows, digest));
     }
-    Ok(compared)
+    let wanted = moved.iter().fold(TableDigest::default(), |sum, one| sum.and(one.digest));
+    let (target, issue) = match found {
+        Ok(digest) if digest == wanted => (digest, None),
+        Ok(digest) => (digest, Some(difference(&connection, group, wanted, digest))),
+        Err(error) => (TableDigest::default(), Some(format!("table {} cannot be read: {error}", group.into))),
+    };
+    Ok(Compared { moved, target, issue })
 }
 
 /// How many rows only one side has.
-fn difference(
-    connection: &Connection,
-    into: &str,
-    wanted: &str,
-    found: &str,
-    (expected, is): (TableDigest, TableDigest),
-) -> String {
+fn difference(connection: &Connection, group: &Group<'_>, expected: TableDigest, is: TableDigest) -> String {
+    let wanted: Vec<String> = (0..group.moves.len()).map(|index| group.rows(index)).collect();
+    let (wanted, found) = (wanted.join(" union all "), group.found());
     let count = |one: &str, other: &str| {
         let sql = format!("select count(*) from (select * from ({one}) except select * from ({other}))");
         connection.query_row(&sql, [], |row| row.get::<_, i64>(0)).map_or("?".to_owned(), |rows| rows.to_string())
     };
     format!(
-        "table {into}: {} different rows of the sources are missing, {} are not of the sources; expected {expected}, found {is}",
-        count(wanted, found),
-        count(found, wanted)
+        "table {}: {} different rows of the sources are missing, {} are not of the sources; expected {expected}, found {is}",
+        group.into,
+        count(&wanted, &found),
+        count(&found, &wanted)
     )
 }
 
