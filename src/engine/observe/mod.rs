@@ -4,6 +4,7 @@
 //! look      how to look into the databases of a case
 //! still     databases that nobody can have written since the last look
 //! untouched clones that nobody has written to at all
+//! same      files whose bytes were read before
 //! facts     what else golden runs tell
 //! maps      both sides of each declared transformation
 //! diagnose  why a case is red: what is in the way
@@ -15,10 +16,11 @@ pub(in crate::engine) mod facts;
 pub(in crate::engine) mod look;
 pub(in crate::engine) mod maps;
 pub(in crate::engine) mod rows;
+pub(in crate::engine) mod same;
 pub(in crate::engine) mod still;
 pub(in crate::engine) mod untouched;
 
-use crate::db;
+use crate::db::{self, Volatile};
 use crate::engine::case::service;
 use crate::engine::case::stage::{Holding, Place, Stage};
 use crate::engine::run::context::CaseLog;
@@ -27,6 +29,7 @@ use crate::process;
 use crate::{Error, Result};
 use futures_util::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::Duration;
 use untouched::Untouched;
 
@@ -89,11 +92,15 @@ async fn digest(
     still: Option<still::Still>,
     untouched: &Untouched,
 ) -> Result<String> {
-    let still = still.filter(|_| matches!(holding.place, Place::Postgres { .. }));
+    let run = stage.context.run;
+    if let Place::Sqlite { path } = &holding.place {
+        let read = || found(path, &volatile(stage, holding), holding).and_then(|state| run.keep(state));
+        return run.same.digest(path, &volatile(stage, holding), read);
+    }
     if let Some(known) = stage.looks.known(&holding.endpoint, still) {
         return Ok(known);
     }
-    let look = async { stage.context.run.keep(state(stage, holding).await?) };
+    let look = async { run.keep(state(stage, holding).await?) };
     let state = untouched::or_look(stage, holding, untouched, look).await?;
     stage.looks.keep(&holding.endpoint, still, &state);
     Ok(state)
@@ -103,9 +110,7 @@ async fn digest(
 pub(in crate::engine) async fn state(stage: &Stage<'_>, holding: &Holding) -> Result<DatabaseState> {
     let volatile = volatile(stage, holding);
     match &holding.place {
-        Place::Sqlite { path } => {
-            db::sqlite::found_state(path, &volatile).map_err(|error| error.within(&holding.endpoint))
-        }
+        Place::Sqlite { path } => found(path, &volatile, holding),
         Place::Postgres { .. } => {
             ask(stage, holding, async |connection| db::postgres_state(connection, &volatile).await).await
         }
@@ -132,6 +137,10 @@ async fn ask<T>(
         Ok(answer)
     };
     asked.await.map_err(|error: Error| error.within(&holding.endpoint))
+}
+
+fn found(path: &Path, volatile: &Volatile, holding: &Holding) -> Result<DatabaseState> {
+    db::sqlite::found_state(path, volatile).map_err(|error| error.within(&holding.endpoint))
 }
 
 pub(in crate::engine) async fn connect(stage: &Stage<'_>, holding: &Holding) -> Result<sqlx::PgConnection> {

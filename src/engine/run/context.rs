@@ -3,6 +3,7 @@
 use crate::dataset::{Classification, Dataset};
 use crate::engine::House;
 use crate::engine::case::pause::Pause;
+use crate::engine::observe::same::Same;
 use crate::engine::observe::untouched::Known;
 use crate::engine::run::goldens::Goldens;
 use crate::engine::run::keep::Keeper;
@@ -29,6 +30,8 @@ pub(in crate::engine) struct Run {
     pub(in crate::engine) redactor: Redactor,
     pub(in crate::engine) states: Mutex<States>,
     pub(in crate::engine) known: Known,
+    /// Files that were read already.
+    pub(in crate::engine) same: Same,
     pub(in crate::engine) turns: Turns,
     pub(in crate::engine) goldens: Goldens,
     /// Whether a failure is being looked for, and not judged.

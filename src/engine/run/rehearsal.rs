@@ -1,5 +1,6 @@
 //! A run: scenarios in; a sealed bundle, a record and a verdict out.
 
+use crate::engine::observe::same::Same;
 use crate::engine::observe::untouched::Known;
 use crate::engine::points::Tier;
 use crate::engine::points::select::{Again, Hunt};
@@ -219,6 +220,7 @@ impl Rehearsal {
             known: Known::default(),
             diff_key: crate::target::random()?,
             turns,
+            same: Same::default(),
             goldens: Goldens::of(scenarios),
             is_hunt: self.options.hunt.is_some(),
             keeper,
