@@ -3,6 +3,11 @@
 //! The n-th `write` of a file (also one that creates or grows it) is refused, and changes nothing; with `+` so is every
 //! later one until the step is over: a disk that is full stays full. What it finds out: whether the tool notices, says so
 //! and leaves a state from which it can go on once there is room.
+//!
+//! At the place of a Postgres endpoint, such as `pg.target:write.20+`, it is the disk of the server that is full: the
+//! case has a server of its own, and the writes to the files of its databases are counted and refused, whoever of its
+//! processes makes them. The tool hears of it in the server's words (53100). Such places are named, not swept: what a
+//! server writes when differs from run to run.
 
 use super::{Fault, FileHarm, Hazard, Visits, no_argument};
 use crate::model::Axis;

@@ -32,6 +32,13 @@ pub struct Place {
     pub forever: bool,
 }
 
+impl Place {
+    /// Whether it is counted in the files of a server.
+    pub fn is_of_server_files(&self) -> bool {
+        self.axis.is_of_files() && self.endpoint.starts_with("pg.")
+    }
+}
+
 /// What can be counted at an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -225,7 +225,7 @@ impl Place {
 
     fn start(&self, base: &Base, binaries: &Binaries, settings: &[String]) -> Result<Cluster> {
         self.prepare(&image(base, binaries)?)?;
-        self.serve(binaries, settings)?;
+        self.serve(binaries, settings, &[])?;
         let ready = block_on(self.introduce())??;
         let text = serde_json::to_vec(&ready).expect("two strings are JSON");
         let aside = self.dir.join("ready.new");
@@ -244,9 +244,14 @@ impl Place {
         }
     }
 
-    /// Starts the server and waits until it answers.
-    pub(super) fn serve(&self, binaries: &Binaries, settings: &[String]) -> Result<Detached> {
-        let mut server = self.spawn(binaries, settings)?;
+    /// Starts the server and waits until it answers; `more`: of its environment.
+    pub(super) fn serve(
+        &self,
+        binaries: &Binaries,
+        settings: &[String],
+        more: &[(OsString, OsString)],
+    ) -> Result<Detached> {
+        let mut server = self.spawn(binaries, settings, more)?;
         self.wait_until_ready(&mut server)?;
         Ok(server)
     }
@@ -272,14 +277,14 @@ impl Place {
     }
 
     // Its working directory says whose it is, from the first instant on. No marker: it belongs to no session.
-    fn spawn(&self, binaries: &Binaries, settings: &[String]) -> Result<Detached> {
+    fn spawn(&self, binaries: &Binaries, settings: &[String], more: &[(OsString, OsString)]) -> Result<Detached> {
         let data = self.data();
         let mut argv: Vec<OsString> = vec![binaries.program("postgres"), "-D".into(), data.clone().into()];
         argv.extend(["-p".into(), PORT.to_string().into(), "-k".into(), self.socket().into()]);
         argv.extend(settings.iter().flat_map(|setting| ["-c".into(), setting.into()]));
         let log = Some(self.dir.join("log"));
         let spawn = Spawn {
-            env: environment(),
+            env: environment().into_iter().chain(more.iter().cloned()).collect(),
             ids: Some(server_ids()),
             stdout: log.clone(),
             stderr: log,

@@ -13,6 +13,7 @@ use super::pool::Pool;
 use super::session::Session;
 use crate::{Error, Result};
 use process::{Origin, Process};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -98,6 +99,29 @@ impl Server {
 
     pub(super) fn in_container((container, cluster): (Container, Cluster)) -> Server {
         Server { body: Body::Container(container), cluster }
+    }
+
+    /// The folder of its files.
+    ///
+    /// # Errors
+    /// They are in a container.
+    pub fn data(&self) -> Result<PathBuf> {
+        self.process().map(|process| process.place.data())
+    }
+
+    /// What it gets in its environment from its next start on, besides what every server gets.
+    ///
+    /// # Errors
+    /// It is in a container.
+    pub fn set_environment(&self, environment: impl IntoIterator<Item = (OsString, OsString)>) -> Result<()> {
+        self.process().map(|process| process.set_environment(environment.into_iter().collect()))
+    }
+
+    fn process(&self) -> Result<&Process> {
+        match &self.body {
+            Body::Process(process) => Ok(process),
+            Body::Container(_) => Err(Error::environment("the files of a server in a container are out of reach")),
+        }
     }
 
     /// How to connect; the address stays the same however often the server starts.

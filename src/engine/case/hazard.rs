@@ -45,6 +45,13 @@ pub(in crate::engine) struct Injury {
     pub(in crate::engine) loss: Option<Arc<Loss>>,
 }
 
+impl Injury {
+    /// Whether it would disturb others on a server that is shared.
+    pub(in crate::engine) fn needs_own_server(&self) -> bool {
+        self.hazard.needs_own_server() || self.address.first().place.is_of_server_files()
+    }
+}
+
 /// Says that a fault is about to be armed, and arms it; what strikes when the step begins strikes now. Returns the news
 /// to come, if there is some.
 pub(in crate::engine) async fn arm<'s>(

@@ -23,7 +23,7 @@ impl Injuries {
     /// Whether one of them would disturb others on a server that is shared.
     pub(in crate::engine) fn need_own_server(&self) -> bool {
         let second = self.second.iter().map(|second| &second.injury);
-        [&self.first].into_iter().chain(second).any(|injury| injury.hazard.needs_own_server())
+        [&self.first].into_iter().chain(second).any(|injury| injury.needs_own_server())
     }
 }
 

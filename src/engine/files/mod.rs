@@ -35,6 +35,7 @@ use control::Control;
 use std::ffi::OsString;
 use std::fs;
 use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 /// The shared object; empty where there is none.
@@ -80,6 +81,20 @@ impl Shim {
         fs::write(&log, b"").map_err(|error| Error::io("write", &log, error))?;
         let control = Control::create(&folder.join("control"), &root, &log)?;
         Ok(Shim { root, library, control, log })
+    }
+
+    /// Whoever can open the root may be watched, also another user, as servers are.
+    ///
+    /// # Errors
+    /// The mode of a file cannot be set.
+    pub fn lend(&self) -> Result<()> {
+        let folder = self.root.join("shim");
+        let modes =
+            [(folder.as_path(), 0o755), (&self.library, 0o644), (self.control.path(), 0o666), (&self.log, 0o666)];
+        modes.into_iter().try_for_each(|(path, mode)| {
+            let set = fs::set_permissions(path, fs::Permissions::from_mode(mode));
+            set.map_err(|error| Error::io("set the mode of", path, error))
+        })
     }
 
     /// The folder that is watched.

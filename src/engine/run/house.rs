@@ -2,6 +2,7 @@
 
 use crate::dataset::{self, Dataset};
 use crate::engine::case::stage::seeded_name;
+use crate::engine::points::pairs;
 use crate::engine::run::need;
 use crate::fault::Hazard;
 use crate::model::{Engine, FaultSpec, Plan, Scenario, Step};
@@ -203,7 +204,10 @@ pub fn missing(registry: &Registry, plan: &Plan, scenario: &Scenario, site: &Sit
 fn needed(registry: &Registry, scenario: &Scenario) -> BTreeSet<Capability> {
     let hazard = |fault: &FaultSpec| registry.fault(&fault.kind)?.hazard(fault.arg.as_deref()).ok();
     let hazards: Vec<Hazard> = scenario.faults.iter().filter_map(hazard).collect();
-    let is_alone = scenario.own_server || hazards.iter().any(|hazard| hazard.needs_own_server());
+    let strikes_files = |fault| pairs::places(fault).any(|(_, place)| place.is_of_server_files());
+    let is_alone = scenario.own_server
+        || hazards.iter().any(|hazard| hazard.needs_own_server())
+        || scenario.faults.iter().any(strikes_files);
     let own = is_alone.then_some(Capability::OwnServer);
     [Capability::Sessions, Capability::Superuser]
         .into_iter()

@@ -5,6 +5,7 @@ use crate::engine::Library;
 use crate::engine::points::pairs;
 use crate::engine::run::context::loses_power;
 use crate::engine::run::criteria;
+use crate::fault::{FileHarm, Hazard};
 use crate::model::{Criterion, Engine, FaultSpec, Landmark, Place, Plan, Recovery, Scenario, Then};
 use crate::registry::Registry;
 use crate::{Error, Result, flow};
@@ -61,12 +62,13 @@ fn known_places(registry: &Registry, scenario: &Scenario, plan: &Plan) -> Result
             leads_out(scenario, fault, then)?;
         }
         for (kind, place) in pairs::places(fault) {
-            known_endpoint(plan, place, &format!("{kind} cannot strike"))?;
+            let engines = struck(registry, kind, place);
+            known_endpoint(plan, place, engines, &format!("{kind} cannot strike"))?;
         }
     }
     let marks = scenario.recovery.iter().flat_map(|recovery| recovery.before.iter().chain(&recovery.after));
     marks.into_iter().try_for_each(|mark| match mark {
-        Landmark::Place(place) => known_endpoint(plan, place, "[[recovery]]: nothing is counted"),
+        Landmark::Place(place) => known_endpoint(plan, place, counted(place), "[[recovery]]: nothing is counted"),
         Landmark::Step(_) => Ok(()),
     })
 }
@@ -107,9 +109,22 @@ fn known_argument(registry: &Registry, kind: &str, arg: Option<&str>) -> Result<
     fault.hazard(arg).map(drop).map_err(|why| Error::environment(format!("a fault is not right: {why}")))
 }
 
-fn known_endpoint(plan: &Plan, place: &Place, what: &str) -> Result<()> {
-    let engine = if place.axis.is_of_files() { Engine::Sqlite } else { Engine::Postgres };
-    let endpoints = plan.targets.iter().filter(|target| target.engine == engine);
+/// The engines with such points: what is done to the files of a server is not recorded.
+fn counted(place: &Place) -> &'static [Engine] {
+    if place.axis.is_of_files() { &[Engine::Sqlite] } else { &[Engine::Postgres] }
+}
+
+/// The engines whose points a kind can strike: a disk that refuses is one for a server, too.
+fn struck(registry: &Registry, kind: &str, place: &Place) -> &'static [Engine] {
+    let hazard = registry.fault(kind).and_then(|fault| fault.hazard(None).ok());
+    match hazard {
+        Some(Hazard::InjureFile(FileHarm::Full | FileHarm::Broken)) => &[Engine::Sqlite, Engine::Postgres],
+        _ => counted(place),
+    }
+}
+
+fn known_endpoint(plan: &Plan, place: &Place, engines: &[Engine], what: &str) -> Result<()> {
+    let endpoints = plan.targets.iter().filter(|target| engines.contains(&target.engine));
     let endpoints: Vec<String> = endpoints.map(crate::model::TargetSpec::endpoint).collect();
     if endpoints.contains(&place.endpoint) {
         return Ok(());

@@ -10,6 +10,7 @@ use crate::target::image::image;
 use crate::target::postmaster::{PidFile, kill_in};
 use crate::target::session::Session;
 use crate::{Error, Result};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -35,13 +36,15 @@ pub(super) struct Process {
     pub(super) place: Place,
     binaries: Binaries,
     running: Mutex<Option<Detached>>,
+    /// Besides what every server gets.
+    environment: Mutex<Vec<(OsString, OsString)>>,
 }
 
 impl Process {
     pub(super) fn new(session: &Session, binaries: &Binaries, name: &str) -> Result<Process> {
         own_dir(&session.clusters())?;
         let place = Place { dir: session.clusters().join(name) };
-        Ok(Process { place, binaries: binaries.clone(), running: Mutex::default() })
+        Ok(Process { place, binaries: binaries.clone(), running: Mutex::default(), environment: Mutex::default() })
     }
 
     pub(super) fn start_as_copy(&self, origin: Origin) -> Result<()> {
@@ -67,10 +70,15 @@ impl Process {
         }
     }
 
+    pub(super) fn set_environment(&self, environment: Vec<(OsString, OsString)>) {
+        *self.environment.lock().unwrap_or_else(PoisonError::into_inner) = environment;
+    }
+
     fn serve(&self) -> Result<()> {
         self.place.forget_server();
         let settings = LITTLE_LOG.map(str::to_owned);
-        let started = self.place.serve(&self.binaries, &settings)?;
+        let more = self.environment.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let started = self.place.serve(&self.binaries, &settings, &more)?;
         *self.running() = Some(started);
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Servers of cases' own.
 
 use super::*;
+use rehearsal::engine::files::{FileAct, Shim};
 use rehearsal::target::{Seed, Server};
 
 /// A seed with one database, `<session>_seeded`, that holds a table of one row.
@@ -126,4 +127,28 @@ async fn nothing_is_left_of_a_server_that_was_ended(#[case] crashes: bool) {
     server.end().await.unwrap();
     assert!(!dir.exists());
     assert_eq!((processes_in(&dir, &["postgres"]), memory_segments_of(postmaster)), (vec![], 0));
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_for_the_server_is_told_to_the_client_and_leaves_what_was_committed() {
+    let scratch = Scratch::new();
+    let session = scratch.session();
+    let server = Server::start(&session, &seed(&scratch, &session).await, "own").await.unwrap();
+    let shim = Shim::install(&server.data().unwrap()).unwrap();
+    shim.lend().unwrap();
+    server.set_environment(shim.environment()).unwrap();
+    server.shut_down().await.unwrap();
+    server.resume().await.unwrap();
+    assert_eq!(text(seeded(&server, &session), ROWS).await, "1");
+
+    shim.arm(&"pg.target:write.1+".parse().unwrap(), "base/", FileAct::Full).unwrap();
+    let mut open = PgConnection::connect_with(&seeded(&server, &session)).await.unwrap();
+    let grow = "insert into t select generate_series(2, 100000)";
+    let refused = sqlx::raw_sql(grow).execute(&mut open).await.unwrap_err();
+    assert_eq!(refused.as_database_error().and_then(|error| error.code()).as_deref(), Some("53100"), "{refused}");
+    assert!(shim.struck().unwrap().is_some_and(|what| what.contains("base/")), "{:?}", shim.struck());
+
+    shim.disarm().unwrap();
+    assert_eq!(text(seeded(&server, &session), ROWS).await, "1");
+    sqlx::raw_sql(grow).execute(&mut open).await.unwrap();
 }

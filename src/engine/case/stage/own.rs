@@ -3,6 +3,8 @@
 use super::holding::database_name;
 use crate::Result;
 use crate::engine::Rehearsed;
+use crate::engine::files::Shim;
+use crate::engine::points::pairs;
 use crate::model::TargetSpec;
 use crate::target::{Pool, Server};
 
@@ -10,16 +12,36 @@ use crate::target::{Pool, Server};
 pub(super) struct Own {
     pub(super) server: Server,
     pub(super) pool: Pool,
+    /// What injures its files, where a fault of the scenario does.
+    pub(super) shim: Option<Shim>,
 }
+
+/// What is counted of a server's files: those of its databases. Its log has room in advance.
+pub(super) const DATABASES: &str = "base/";
 
 impl Own {
     /// One with the scenario's databases.
     pub(super) async fn start(context: &Rehearsed<'_>, name: &str) -> Result<Own> {
         let house = &context.run.house;
         let server = house.own_server(context.dataset, context.plan, name).await?;
+        let strikes = |fault| pairs::places(fault).any(|(_, place)| place.is_of_server_files());
+        let shim = match context.scenario.faults.iter().any(strikes) {
+            true => Some(preloaded(&server).await?),
+            false => None,
+        };
         let pool = Pool::new(server.cluster(), house.session.id());
-        Ok(Own { server, pool })
+        Ok(Own { server, pool, shim })
     }
+}
+
+/// It starts anew with the shim in it.
+async fn preloaded(server: &Server) -> Result<Shim> {
+    let shim = Shim::install(&server.data()?)?;
+    shim.lend()?;
+    server.set_environment(shim.environment())?;
+    server.shut_down().await?;
+    server.resume().await?;
+    Ok(shim)
 }
 
 /// The name of a database on servers of cases' own, where each scenario has but one set of them.

@@ -1,5 +1,6 @@
 //! The file shim of a case: it watches the directories of the case where one of its databases is a file.
 
+use super::own::DATABASES;
 use super::{Holding, PARTS, Place, Stage};
 use crate::engine::Traces;
 use crate::engine::case::power::Story;
@@ -39,8 +40,12 @@ impl Watch {
 }
 
 impl Stage<'_> {
-    /// The shim, and the path that it knows an endpoint by; nothing where the endpoint is no file, or there is no shim.
+    /// The shim, and the path that it knows an endpoint by; nothing where the endpoint is no file and no server with
+    /// a shim in it.
     pub(in crate::engine) fn shim(&self, endpoint: &str) -> Option<(&Shim, &str)> {
+        if self.proxy(endpoint).is_some() {
+            return self.own.as_ref()?.shim.as_ref().map(|shim| (shim, DATABASES));
+        }
         let watch = self.watch.as_ref()?;
         Some((&watch.shim, watch.files.get(endpoint)?))
     }
@@ -96,7 +101,9 @@ impl Stage<'_> {
 
     /// No file fault strikes any more.
     pub(in crate::engine) fn disarm_files(&self) -> Result<()> {
-        self.watch.as_ref().map_or(Ok(()), |watch| watch.shim.disarm())
+        let of_files = self.watch.iter().map(|watch| &watch.shim);
+        let of_server = self.own.iter().filter_map(|own| own.shim.as_ref());
+        of_files.chain(of_server).try_for_each(Shim::disarm)
     }
 }
 
