@@ -4,7 +4,7 @@
 //! Here the index is read in its own order instead, and its entries (columns and rowid) must be those of the table as a
 //! multiset, each after the one before it, so that a look-up finds it. What `quick_check` sees to, the pages, is not seen
 //! to here. Indexes with another order than that of bytes (as in UTF-16), over expressions or over some rows, and tables
-//! without a rowid are left to SQLite (docs/decisions/014-indexes-in-order.md).
+//! without a rowid are left to SQLite (docs/decisions/015-indexes-in-order.md).
 
 use super::sqlite::quoted;
 use super::sqlite_scan::{Found, Order, Part, Scan, joined};
