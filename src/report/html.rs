@@ -136,7 +136,10 @@ fn facts(record: &RunRecord, tally: &Tally, matrix: &Matrix) -> String {
     let asides: Vec<String> = canaries.into_iter().chain(green(record)).collect();
     let facts = [
         (share(passed as u64, record.scenarios.len() as u64), "scenarios green", asides.join(", ")),
-        (share(survived, planned), "faults survived", sampled(tally)),
+        match planned {
+            0 => ("none".to_owned(), "faults were injected", "what is green here was not injured".to_owned()),
+            _ => (share(survived, planned), "faults survived", sampled(tally)),
+        },
         (parity, "differing rows and objects", over),
         (rollback(tally.rollback.as_ref()), "rollback", planted),
     ];

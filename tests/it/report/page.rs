@@ -89,6 +89,14 @@ fn the_first_screen_says_what_it_is_about_and_what_it_ran_on() {
 }
 
 #[test]
+fn a_green_run_that_injured_nothing_says_so() {
+    let mut script = Script::run();
+    script.scenario(KILL, None).case(&golden(KILL));
+    let page = render("html", &script.end(KILL, Verdict::Pass, "").finish(Verdict::Pass));
+    assert!(page.contains("<b>none</b>faults were injected") && !page.contains("0/0"), "{page}");
+}
+
+#[test]
 fn each_step_has_its_times_and_the_budget_that_a_runbook_gives_it() {
     let rule = |id: &str, most_ms: &str| {
         let rule = serde_json::json!({
