@@ -217,8 +217,8 @@ fn made(code: &str) -> (&'static str, Forged) {
 // ---- tests
 
 /// What was known when the bundles were stored: a fault or a check that came later is no reason to write them anew.
-fn registry() -> Registry {
-    let plan = fs::read(folder().join("good/one/plan.json")).unwrap();
+pub(super) fn registry(good: &Path) -> Registry {
+    let plan = fs::read(good.join("plan.json")).unwrap();
     let plan: PlanFile = serde_json::from_slice(&plan).unwrap();
     let mut registry = Registry::builtin();
     registry.faults.retain(|fault| plan.faults.iter().any(|name| name == fault.name()));
@@ -235,7 +235,7 @@ fn adopt(forged: &Forged) {
 }
 
 /// The codes of what is wrong with a bundle, each once, and what is said of it.
-fn found(registry: &Registry, forged: &Forged, expected: &Expected) -> (Vec<String>, String) {
+pub(super) fn found(registry: &Registry, forged: &Forged, expected: &Expected) -> (Vec<String>, String) {
     let verification = verify(registry, &forged.root(), expected).unwrap();
     let mut codes: Vec<String> = verification.complaints.iter().map(|complaint| complaint.code.word()).collect();
     codes.dedup();
@@ -281,7 +281,7 @@ fn each_code_has_a_stored_bundle_that_says_exactly_that() {
     if std::env::var_os("UPDATE").is_some() {
         update();
     }
-    let registry = registry();
+    let registry = registry(&folder().join("good/one"));
     for base in ["one", "merged"] {
         let good = Forged::of(&folder().join("good").join(base));
         let (codes, text) = found(&registry, &good, &Expected::default());
