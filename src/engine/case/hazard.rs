@@ -136,10 +136,8 @@ pub(in crate::engine) async fn strike(
         Hazard::HoldLock { .. } | Hazard::Configure(_) => {
             let held = lock::hold(stage, &place.endpoint, lock_ms(injury.hazard)).await?;
             stage.thaw();
-            if held == 0 {
-                return Ok(()); // the tool holds them all: there is nothing to be found out here
-            }
-            what = format!("{what}; {held} tables of {} are locked", place.endpoint);
+            let Some(held) = held else { return Ok(()) }; // nothing is there, so nothing has struck
+            what = format!("{what}; {held}");
         }
         // The proxy has done it, or it is done below.
         _ => {}

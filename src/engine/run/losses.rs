@@ -153,11 +153,11 @@ impl Found<'_> {
 fn label(story: &Story, image: &Image, counted: usize, has_ended: bool) -> String {
     let op = &story.ops[image.after - 1];
     let path = op.counted_path();
-    let after = format!("{} {}", op.kind.word(), path.rsplit('/').next().unwrap_or(path));
     let after = match image.after - counted {
         _ if has_ended => "the step has ended well".to_owned(),
-        0 => format!("after {after}"),
-        more => format!("{more} operations on other files later, after {after}"),
+        0 => format!("after {} {}", op.kind.word(), path.rsplit('/').next().unwrap_or(path)),
+        // Other files may have names that are made up anew in each run.
+        more => format!("{more} operations on other files later, after a {}", op.kind.word()),
     };
     format!("{after}: {}", image.label)
 }
@@ -213,7 +213,7 @@ mod tests {
         assert_eq!(named.collect::<Vec<_>>(), [None, None, Some((1, 3)), Some((2, 4)), Some((2, 4))]);
         let image = |after| Image { after, label: "no write".to_owned(), files: Default::default() };
         assert_eq!(label(&story, &image(4), 4, false), "after sync new.sqlite: no write");
-        assert_eq!(label(&story, &image(5), 4, false), "1 operations on other files later, after write log: no write");
+        assert_eq!(label(&story, &image(5), 4, false), "1 operations on other files later, after a write: no write");
         assert_eq!(label(&story, &image(5), 4, true), "the step has ended well: no write");
     }
 

@@ -106,7 +106,7 @@ fn build_all(run: &Run, sources: &Sources, moves: &[Move], folder: &Path) -> Res
         let read = |index| Box::new(move || group.digest(index, uris).map(Done::Source)) as Task<'_, _>;
         tasks.extend((0..group.moves.len()).map(read));
     }
-    let done = all_of(sources, side_by_side(run.options.jobs, tasks))?;
+    let done = all_of(sources, side_by_side(run.jobs(), tasks))?;
     let (mut brought, mut digests) = (Vec::new(), Vec::new());
     for one in done {
         match one {
@@ -140,7 +140,7 @@ fn read_again(run: &Run, sources: &Sources, moved: &[Moved], folder: &Path) -> R
         readings.push((&target.file, Reading::of(&folder.join(&target.file), &expected)?, expected));
     }
     let tasks = readings.iter().flat_map(|(_, reading, _)| reading.tasks()).collect();
-    let mut found = all_of(sources, side_by_side(run.options.jobs, tasks))?.into_iter();
+    let mut found = all_of(sources, side_by_side(run.jobs(), tasks))?.into_iter();
     let mut contents = BTreeMap::new();
     for (file, reading, expected) in readings {
         let found = found.by_ref().take(reading.tasks().len()).collect();

@@ -129,6 +129,9 @@ pub fn execute(options: Options, progress: Progress) -> Outcome {
     }
 }
 
+/// Sources of less than this together are small.
+const SMALL_BYTES: u64 = 16 << 20;
+
 /// What all parts of one execution share.
 struct Run {
     options: Options,
@@ -204,14 +207,25 @@ impl Run {
         }
     }
 
-    /// Whether `times` the size of all sources are free where `folder` is.
-    fn has_space(&self, folder: &Path, times: u64) -> Result<()> {
+    /// As many as were asked for; what is small is done in order, by one: two would not be faster, and each run does the
+    /// same to the disk.
+    fn jobs(&self) -> usize {
+        if self.source_bytes() < SMALL_BYTES { 1 } else { self.options.jobs }
+    }
+
+    /// Of all sources, with their logs.
+    fn source_bytes(&self) -> u64 {
         let sizes = self.profile.source.values().map(|source| {
             let path = self.place.file(&source.file);
             let log = beside(&path, "-wal");
             [path, log].iter().filter_map(|path| path.metadata().ok()).map(|about| about.len()).sum::<u64>()
         });
-        let needed = sizes.sum::<u64>().saturating_mul(times);
+        sizes.sum()
+    }
+
+    /// Whether `times` the size of all sources are free where `folder` is.
+    fn has_space(&self, folder: &Path, times: u64) -> Result<()> {
+        let needed = self.source_bytes().saturating_mul(times);
         let disk =
             rustix::fs::statvfs(folder).map_err(|error| Error::io("ask for the space of", folder, error.into()))?;
         enough(disk.f_bavail.saturating_mul(disk.f_frsize), needed).map_err(|error| error.within(folder.display()))

@@ -36,7 +36,7 @@ impl Sources {
         let names = run.profile.source.keys();
         let tasks: Vec<Task<'_, Result<Looked>>> =
             names.map(|name| Box::new(move || look(run, scratch, name)) as Task<'_, _>).collect();
-        let looked = side_by_side(run.options.jobs, tasks);
+        let looked = side_by_side(run.jobs(), tasks);
         let mut problems = Vec::new();
         for (name, looked) in run.profile.source.keys().zip(looked) {
             match looked {

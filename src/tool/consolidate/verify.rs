@@ -51,7 +51,7 @@ pub(super) fn compare(run: &Run, sources: &Sources, moves: &[Move], scratch: &Pa
         tasks.push(Box::new(move || sqlite_query_digest(&group.beside(uri, &BTreeMap::new())?, &group.found())));
         tasks.extend((0..group.moves.len()).map(|index| Box::new(move || group.digest(index, uris)) as Task<'_, _>));
     }
-    let mut read = side_by_side(run.options.jobs, tasks).into_iter();
+    let mut read = side_by_side(run.jobs(), tasks).into_iter();
     let mut compared = Vec::new();
     for group in &groups {
         let read = read.by_ref().take(1 + group.moves.len()).collect();
