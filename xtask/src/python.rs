@@ -1,4 +1,5 @@
-//! The modules that the shipped tools in Python import: where `python3` has them not, `target/python` gets them, once.
+//! The modules that the shipped tools in Python import, in `target/python`: made once, the same on every machine, and
+//! without the scripts that some machines put before their `python3`.
 #![allow(clippy::disallowed_methods)] // starts Python
 
 use crate::rehearse::say;
@@ -14,25 +15,24 @@ const LOOK: &str = "import sys, importlib.util as u\n\
 
 /// What `PATH` must be for them to be found; nothing where it may stay as it is.
 ///
-/// What cannot be had is said. The scenarios that need it are unknown then, and say so too.
+/// What cannot be had is said, unless `python3` has it. The scenarios that need it are unknown then, and say so too.
 pub(crate) fn path() -> Option<OsString> {
     let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/python");
-    if !is_made(&home) && (has_them("python3") || !may_fetch() || !exists("python3")) {
+    if !is_made(&home) && !may_fetch() {
         return None;
     }
-    if let Err(why) = made("python3", &home) {
-        say(&format!("the modules of fixtures/tools/requirements.txt could not be installed: {why}"));
-        return None;
+    match made("python3", &home) {
+        Ok(()) => Some(before(&home.join("bin"), std::env::var_os("PATH").unwrap_or_default().as_os_str())),
+        Err(_) if has_them("python3") => None,
+        Err(why) => {
+            say(&format!("the modules of fixtures/tools/requirements.txt could not be installed: {why}"));
+            None
+        }
     }
-    Some(before(&home.join("bin"), std::env::var_os("PATH").unwrap_or_default().as_os_str()))
 }
 
 fn may_fetch() -> bool {
     std::env::var_os("REHEARSE_FETCH").is_none_or(|fetch| fetch != "never")
-}
-
-fn exists(python: &str) -> bool {
-    quietly(python, &["--version".as_ref()]).is_ok()
 }
 
 fn has_them(python: &str) -> bool {

@@ -66,6 +66,7 @@ const MEDDLING: [Meddling; 8] = [
 ];
 
 #[test]
+#[ignore = "other people's programs: .ci/install installs them, .ci/run runs it"]
 fn eight_programs_of_other_people_agree_and_each_finds_out_who_meddles() {
     let office = Office::new(POLICY);
     let bundle = rehearsed(&office);
