@@ -36,7 +36,7 @@ enum Body {
     /// A copy of a seed, with the password of the shared cluster.
     Process(Arc<Process>),
     /// A container of the same image as the shared one.
-    Container(Container),
+    Container(Box<Container>),
 }
 
 /// What is done to a server from outside.
@@ -98,7 +98,7 @@ impl Server {
     }
 
     pub(super) fn in_container((container, cluster): (Container, Cluster)) -> Server {
-        Server { body: Body::Container(container), cluster }
+        Server { body: Body::Container(Box::new(container)), cluster }
     }
 
     /// The folder of its files.
