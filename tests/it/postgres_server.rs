@@ -41,8 +41,11 @@ impl Server {
                 std::os::unix::fs::chown(path, Some(uid), Some(gid)).unwrap();
             }
         }
-        let initdb =
-            command("initdb").arg("-D").arg(&data).args(["-A", "trust", "-U", "postgres", "--no-sync"]).output();
+        let initdb = command("initdb")
+            .arg("-D")
+            .arg(&data)
+            .args(["-A", "trust", "-U", "postgres", "--no-sync", "--no-locale", "-E", "UTF8"])
+            .output();
         assert!(initdb.unwrap().status.success(), "initdb failed");
         let child = command("postgres")
             .args(["-D", data.to_str().unwrap(), "-k", directory.path().to_str().unwrap()])
