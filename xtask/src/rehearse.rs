@@ -1,7 +1,7 @@
 //! `cargo xtask rehearse`: builds `rehearse`, then executes it in the caller's directory. `cargo xtask bench` likewise.
 //!
 //! Arguments go to `rehearse run`; after `--` they are a whole command of `rehearse`.
-#![allow(clippy::disallowed_methods)] // the one place of this crate that starts programs
+#![allow(clippy::disallowed_methods)] // starts cargo, and what it has built
 
 use crate::python;
 use std::ffi::OsString;

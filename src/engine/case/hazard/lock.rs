@@ -5,6 +5,7 @@ use crate::db::postgres;
 use crate::engine::case::hazard::undo::Undo;
 use crate::engine::case::stage::Stage;
 use sqlx::{Connection, PgConnection};
+use std::time::Duration;
 use tokio::task::JoinHandle;
 
 /// Takes the locks, for `ms` milliseconds or until the step is over; says what stands then. Where the tool holds them all
@@ -13,52 +14,62 @@ pub(super) async fn hold(stage: &Stage<'_>, endpoint: &str, ms: Option<u32>) -> 
     let (pool, database) = stage.database(endpoint)?;
     let admin = pool.cluster().admin(database);
     let mut connection = pool.connect(&admin).await?;
-    postgres::execute(&mut connection, &take(" nowait")).await?;
+    postgres::execute(&mut connection, &lock_all("nowait")).await?;
     let held = postgres::fetch_text(&mut connection, HELD).await?.unwrap_or_default();
     if held != "0" {
         stage.stands(Undo::after(ms, give_back(connection)));
         return Ok(Some(format!("{held} tables of {endpoint} are locked")));
     }
-    let queued = queue(connection, pool.connect(&admin).await?).await?;
-    let Some((waiting, beside)) = queued else { return Ok(None) };
-    stage.stands(Undo::after(ms, leave(waiting, beside)));
+    let Some(queued) = Queued::behind_the_tool(connection, pool.connect(&admin).await?).await? else { return Ok(None) };
+    stage.stands(Undo::after(ms, queued.leave()));
     Ok(Some(format!("the tool holds all tables of {endpoint}, and the lock of one is waited for")))
 }
 
-/// A session that waits for the locks, until it is ended.
-struct Waiting {
+/// A session that waits for the locks, or has them by now; and one that sees it.
+struct Queued {
     pid: String,
-    task: JoinHandle<()>,
+    /// Ends with the wait, and keeps the locks that came of it.
+    waiting: JoinHandle<(PgConnection, Result<()>)>,
+    beside: PgConnection,
 }
 
-/// Comes back once it waits, which `beside` sees; nothing where there is nothing to wait for.
-async fn queue(mut connection: PgConnection, mut beside: PgConnection) -> Result<Option<(Waiting, PgConnection)>> {
-    let pid = postgres::fetch_text(&mut connection, "select pg_backend_pid()::text").await?.unwrap_or_default();
-    let task = tokio::spawn(async move {
-        if postgres::execute(&mut connection, &take("")).await.is_ok() {
-            std::future::pending::<()>().await; // what it got in the end, it holds
+impl Queued {
+    /// Comes back once it waits; nothing where there was nothing to wait for.
+    async fn behind_the_tool(mut connection: PgConnection, beside: PgConnection) -> Result<Option<Queued>> {
+        let pid = postgres::fetch_text(&mut connection, "select pg_backend_pid()::text").await?.unwrap_or_default();
+        let waiting = tokio::spawn(async move {
+            let got = postgres::execute(&mut connection, &lock_all("")).await;
+            (connection, got)
+        });
+        let mut queued = Queued { pid, waiting, beside };
+        loop {
+            let is_over = queued.waiting.is_finished(); // asked first: what it has got by then is seen
+            if queued.stands().await? {
+                return Ok(Some(queued));
+            }
+            if is_over {
+                return queued.leave().await.map(|()| None);
+            }
+            tokio::time::sleep(POLL).await;
         }
-    });
-    let stands = format!("select count(*)::text from pg_locks where pid = {pid} and mode = 'AccessExclusiveLock'");
-    let over = format!("select count(*)::text from pg_stat_activity where pid = {pid} and state <> 'active'");
-    loop {
-        if postgres::fetch_text(&mut beside, &stands).await? != Some("0".to_owned()) {
-            return Ok(Some((Waiting { pid, task }, beside)));
-        }
-        if postgres::fetch_text(&mut beside, &over).await? != Some("0".to_owned()) {
-            leave(Waiting { pid, task }, beside).await?;
-            return Ok(None);
-        }
+    }
+
+    async fn stands(&mut self) -> Result<bool> {
+        let sql = "select count(*)::text from pg_locks where mode = 'AccessExclusiveLock' and locktype = 'relation' and pid = ";
+        let found = postgres::fetch_text(&mut self.beside, &format!("{sql}{}", self.pid)).await?;
+        Ok(found.is_some_and(|count| count != "0"))
+    }
+
+    async fn leave(mut self) -> Result<()> {
+        let end = format!("select pg_terminate_backend({}, 5000)", self.pid);
+        let ended = postgres::execute(&mut self.beside, &end).await;
+        self.waiting.abort();
+        let _ = self.beside.close().await; // it has said what it had to
+        ended
     }
 }
 
-async fn leave(waiting: Waiting, mut beside: PgConnection) -> Result<()> {
-    let end = format!("select pg_terminate_backend({}, 5000)", waiting.pid);
-    let ended = postgres::execute(&mut beside, &end).await;
-    waiting.task.abort();
-    let _ = beside.close().await;
-    ended
-}
+const POLL: Duration = Duration::from_millis(1);
 
 async fn give_back(mut connection: PgConnection) -> Result<()> {
     // After a trouble with it the server ends the session, and the locks with it.
@@ -67,12 +78,10 @@ async fn give_back(mut connection: PgConnection) -> Result<()> {
     Ok(())
 }
 
-/// One lock after the other. With ` nowait` those which the tool holds are left out.
-fn take(nowait: &str) -> String {
-    TAKE.replace(" nowait", nowait)
-}
-
-const TAKE: &str = "begin; do $$
+/// One lock after the other. With `nowait` those which the tool holds are left out.
+fn lock_all(option: &str) -> String {
+    format!(
+        "begin; do $$
 declare
     one regclass;
 begin
@@ -82,11 +91,14 @@ begin
         order by n.nspname, c.relname
     loop
         begin
-            execute format('lock table %s in access exclusive mode nowait', one);
+            execute format('lock table %s in access exclusive mode {option}', one);
         exception when lock_not_available then
             null;
         end;
     end loop;
-end $$";
+end $$"
+    )
+}
+
 const HELD: &str = "select count(*)::text from pg_locks \
      where pid = pg_backend_pid() and mode = 'AccessExclusiveLock' and locktype = 'relation'";

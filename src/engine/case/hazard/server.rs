@@ -53,7 +53,7 @@ pub(super) async fn limit_memory(stage: &Stage<'_>, mib: u32) -> Result<()> {
     // Our connections may go with those of the tool.
     stage.forget_connections().await;
     server.limit_memory(Some(mib)).await?;
-    stage.stands(Undo::Memory(Box::new(server)));
+    stage.stands(Undo::after(None, async move { server.limit_memory(None).await }));
     stage.thaw();
     Ok(())
 }

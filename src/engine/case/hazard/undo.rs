@@ -1,7 +1,7 @@
 //! What a fault leaves standing, to be undone before the way out begins.
 
 use crate::engine::case::stage::Stage;
-use crate::target::{Pool, Server};
+use crate::target::Pool;
 use crate::{Error, Result};
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -13,8 +13,6 @@ pub(in crate::engine) enum Undo {
     Order(String),
     /// Something that goes on beside the step; it ends when it is told, or has ended by itself.
     Beside { end: oneshot::Sender<()>, task: JoinHandle<Result<()>> },
-    /// A server that has little memory.
-    Memory(Box<Server>),
 }
 
 impl Undo {
@@ -49,7 +47,6 @@ impl Undo {
                 let _ = end.send(()); // one that has ended does not listen
                 task.await.map_err(|error| Error::bug("what stood beside a step has panicked").caused_by(error))?
             }
-            (Undo::Memory(server), _) => server.limit_memory(None).await,
         }
     }
 }
