@@ -18,7 +18,12 @@ pub const SUMS: &str = "SHA256SUMS";
 /// The sums while they are written: a bundle has all of them or none.
 pub const SUMS_PART: &str = "SHA256SUMS.part";
 /// What is added after sealing, and names the sums; so the sums cannot name it.
-pub const AFTER_SEALING: [&str; 2] = ["attest", "signoffs"];
+const AFTER_SEALING: [&str; 2] = ["attest", "signoffs"];
+
+/// Whether the file at a path in a bundle is added after sealing, so that the sums cannot name it.
+pub fn is_added_later(path: &str) -> bool {
+    path.split_once('/').is_some_and(|(folder, _)| AFTER_SEALING.contains(&folder))
+}
 const MAX_PATH_BYTES: usize = 180;
 const LATEST: &str = "latest";
 
@@ -194,7 +199,7 @@ impl Bundle<Sealed> {
     /// # Errors
     /// As [`Bundle::path`], and the environment. A bug if the sums would have to name it.
     pub fn attach(&self, path: &str, bytes: &[u8]) -> Result<()> {
-        if !AFTER_SEALING.iter().any(|folder| path.starts_with(&format!("{folder}/"))) {
+        if !is_added_later(path) {
             return Err(Error::bug(format!("{path} cannot be added to a sealed bundle")));
         }
         check_path(path)?;

@@ -10,7 +10,7 @@ mod outcome;
 mod redact;
 mod seal;
 
-pub use bundle::{AFTER_SEALING, Bundle, EVENTS, Open, README, SUMS, SUMS_PART, Sealed, path_problem};
+pub use bundle::{Bundle, EVENTS, Open, README, SUMS, SUMS_PART, Sealed, is_added_later, path_problem};
 pub use capture::{CAPTURE_LIMIT, Capture, Captured};
 pub use chain::{Flaw, FlawKind, chained, read, read_intact};
 pub use detached::{attach, pull, push};

@@ -11,12 +11,7 @@ pub(super) fn rehearsed(policy: &Policy, verification: &Verification, here: Opti
     let plan = verification.plan.as_ref();
     let mut rulings = evidence(policy, verification);
     rulings.push(green(verification));
-    if policy.same_commit {
-        rulings.push(commit(verification, here));
-    }
-    if policy.clean_tree {
-        rulings.push(clean(verification));
-    }
+    rulings.extend(of_checkout(policy, verification, here));
     if policy.whole_plan {
         rulings.push(whole(plan, record));
     }
@@ -41,16 +36,16 @@ pub(super) fn recorded(policy: &Policy, verification: &Verification, here: Optio
     let mut rulings = evidence(policy, verification);
     rulings.push(ruling("GEN-06", "the real migration ended as its rehearsal did", verdict, verdict.headline()));
     rulings.push(ruling("GEN-19", "it rests on a rehearsal that has passed this very policy", of(same), under));
-    if policy.same_commit {
-        rulings.push(commit(verification, here));
-    }
-    if policy.clean_tree {
-        rulings.push(clean(verification));
-    }
+    rulings.extend(of_checkout(policy, verification, here));
     if policy.signed {
         rulings.push(signed(verification));
     }
     rulings
+}
+
+fn of_checkout(policy: &Policy, verification: &Verification, here: Option<Checkout>) -> Vec<Ruling> {
+    let commit = policy.same_commit.then(|| commit(verification, here));
+    commit.into_iter().chain(policy.clean_tree.then(|| clean(verification))).collect()
 }
 
 fn signed(verification: &Verification) -> Ruling {

@@ -1,6 +1,6 @@
 //! The files of a bundle as they lie there: each read once, hashed, and searched for secrets.
 
-use crate::evidence::{AFTER_SEALING, Redactor, SUMS, path_problem};
+use crate::evidence::{Redactor, SUMS, is_added_later, path_problem};
 use crate::gate::{Code, Complaint};
 use crate::model::canonical::sha256_hex;
 use crate::{Error, Result};
@@ -65,15 +65,10 @@ impl Sealed {
             }
         }
         let listed: BTreeSet<&String> = listed.iter().map(|(path, _)| path).collect();
-        let is_extra = |path: &&String| !listed.contains(path) && !is_after_sealing(path);
+        let is_extra = |path: &&String| !listed.contains(path) && !is_added_later(path);
         let extra = self.sha256.keys().filter(is_extra);
         complaints.extend(extra.map(|path| Complaint::new(Code::FileExtra, path, "no such file", "one without a sum")));
     }
-}
-
-/// Whether a file is added after sealing, so that the sums cannot name it.
-fn is_after_sealing(path: &str) -> bool {
-    path.split_once('/').is_some_and(|(folder, _)| AFTER_SEALING.contains(&folder))
 }
 
 /// Digests and paths of sums; nothing where they are not exactly as we write them.

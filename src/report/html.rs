@@ -9,7 +9,7 @@ use super::checklist::{criteria, demands, green};
 use super::diagnosis::diagnosis;
 use super::heat::heat;
 use super::lanes::lanes;
-use super::markup::{STYLE, anchor, badge, escape, table};
+use super::markup::{FACTS, STYLE, anchor, badge, escape, table};
 use super::matrix::Matrix;
 use super::origin::origin;
 use super::phases::phases;
@@ -146,7 +146,7 @@ fn facts(record: &RunRecord, tally: &Tally, matrix: &Matrix) -> String {
     let fact = |(number, what, aside): &(String, &str, String)| {
         format!("<div class=\"fact\"><b>{number}</b>{what}<br><span class=\"dim\">{aside}</span></div>\n")
     };
-    format!("<div class=\"facts\">\n{}</div>\n", facts.iter().map(fact).collect::<String>())
+    format!("{FACTS}\n{}</div>\n", facts.iter().map(fact).collect::<String>())
 }
 
 fn sampled(tally: &Tally) -> String {

@@ -58,6 +58,9 @@ pub(super) fn table(caption: &str, heads: &[&str], rows: impl IntoIterator<Item 
     )
 }
 
+/// Where the numbers of the first screen begin; approvals come before them.
+pub(super) const FACTS: &str = "<div class=\"facts\">";
+
 /// Colours in light and dark, each 4.5 to 1 on its ground at least; on paper always light.
 pub(super) const STYLE: &str = "\
 :root{color-scheme:light dark;--ink:#1f2328;--ground:#fff;--line:#d0d7de;--soft:#f6f8fa;--dim:#57606a;--link:#0550ae;\

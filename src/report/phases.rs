@@ -62,9 +62,8 @@ fn line(
 /// The criterion that bounds the time of a step, with its answer.
 fn budget(record: &RunRecord, scenario: &ScenarioRecord, step: &str) -> String {
     let what = format!("time_ms {step}");
-    let is_of_step = |what_of: Option<&String>| what_of == Some(&what);
     let rules = checklist(record).into_iter().filter(|ruled| scenario.criteria.contains(&ruled.rule));
-    let of_step = rules.filter(|ruled| is_of_step(ruled.rule.observed.as_ref().map(|observed| &observed.what)));
+    let of_step = rules.filter(|ruled| ruled.rule.observed.as_ref().is_some_and(|observed| observed.what == what));
     let cell = of_step.map(|ruled| {
         let most = ruled.rule.observed.iter().filter_map(|observed| observed.value.parse::<u64>().ok());
         let most: String = most.map(|ms| format!(" {}", duration(ms.saturating_mul(1_000)))).collect();

@@ -1,6 +1,6 @@
 //! `release.html`: the report with the approvals of people on its first screen. A pure function of both.
 
-use super::markup::{escape, table};
+use super::markup::{FACTS, escape, table};
 
 /// What somebody has decided, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,12 +23,9 @@ pub struct Approval {
     pub reasons: Vec<String>,
 }
 
-/// Where the four numbers of the report begin.
-const NUMBERS: &str = "<div class=\"facts\">";
-
 /// The page: approvals stand before the numbers. Nothing where `report` is no report of ours.
 pub fn release_page(report: &str, root_sha256: &str, approvals: &[Approval]) -> Option<String> {
-    let (head, rest) = report.split_once(NUMBERS)?;
+    let (head, rest) = report.split_once(FACTS)?;
     let rows = approvals.iter().map(|approval| {
         let why = [&approval.meaning].into_iter().chain(&approval.reasons).map(|text| escape(text));
         let who = format!("<b>{}</b> {}", escape(&approval.signer), approval.verb);
@@ -48,7 +45,7 @@ pub fn release_page(report: &str, root_sha256: &str, approvals: &[Approval]) -> 
         "{head}<h2 id=\"approvals\">Approvals</h2>\n{approvals}<p>They are about the bundle with the root \
          <code>{}</code>, which is what <code>sha256sum SHA256SUMS</code> says. Each is verified by \
          <code>ssh-keygen -Y verify -n signoff@rehearsal</code>; that none was taken away, by \
-         <code>sha256sum -c --strict signoffs/SEAL</code> in the folder of the bundle.</p>\n{NUMBERS}{rest}",
+         <code>sha256sum -c --strict signoffs/SEAL</code> in the folder of the bundle.</p>\n{FACTS}{rest}",
         escape(root_sha256)
     ))
 }

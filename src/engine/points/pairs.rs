@@ -70,6 +70,11 @@ pub(in crate::engine) fn places(fault: &FaultSpec) -> impl Iterator<Item = (&str
     })
 }
 
+/// Whether a fault strikes the files of a server, which then must be the case's own.
+pub(in crate::engine) fn strike_server_files(fault: &FaultSpec) -> bool {
+    places(fault).any(|(_, place)| place.is_of_server_files())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -204,10 +204,9 @@ pub fn missing(registry: &Registry, plan: &Plan, scenario: &Scenario, site: &Sit
 fn needed(registry: &Registry, scenario: &Scenario) -> BTreeSet<Capability> {
     let hazard = |fault: &FaultSpec| registry.fault(&fault.kind)?.hazard(fault.arg.as_deref()).ok();
     let hazards: Vec<Hazard> = scenario.faults.iter().filter_map(hazard).collect();
-    let strikes_files = |fault| pairs::places(fault).any(|(_, place)| place.is_of_server_files());
     let is_alone = scenario.own_server
         || hazards.iter().any(|hazard| hazard.needs_own_server())
-        || scenario.faults.iter().any(strikes_files);
+        || scenario.faults.iter().any(pairs::strike_server_files);
     let own = is_alone.then_some(Capability::OwnServer);
     [Capability::Sessions, Capability::Superuser]
         .into_iter()

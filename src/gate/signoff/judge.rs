@@ -5,7 +5,7 @@
 use super::Signoffs;
 use super::chain::{self, Signed};
 use super::people::{People, Role};
-use super::sealing;
+use super::release;
 use crate::engine;
 use crate::evidence::attest::ssh::{self, Standing};
 use crate::evidence::attest::{Answer, Signoff};
@@ -77,7 +77,7 @@ pub(in crate::gate) fn check(
     follows: &mut Vec<Complaint>,
 ) -> Result<Signoffs> {
     let (signed, sha256) = chain::read(sealed, complaints);
-    let seal_sha256 = sealing::check(sealed, &signed, seal_sha256, complaints, follows);
+    let seal_sha256 = release::check(sealed, &signed, seal_sha256, complaints, follows);
     let mut accepted = Vec::new();
     if let Some(asked) = asked {
         let facts = Facts::gather(asked, told.environment.as_ref());

@@ -7,22 +7,22 @@
 //! waive    rules that are red, and accepted
 //! draft    the next one, before it is signed
 //! screen   what a signer is shown
-//! sealing  what is written when all have signed, and names all of it
+//! release  what is written when all have signed, and names all of it
 //! ```
 
 mod chain;
 mod draft;
 mod judge;
 mod people;
+mod release;
 mod screen;
-mod sealing;
 mod waive;
 
 pub use draft::{Request, Waiving, draft};
 pub use judge::{Accepted, SignoffsAsked};
 pub use people::{People, Role};
+pub use release::release;
 pub use screen::screen;
-pub use sealing::release;
 
 pub(super) use judge::check;
 pub(super) use waive::apply;

@@ -189,21 +189,34 @@ fn free_port() -> Result<u16> {
     found.map(|address| address.port()).map_err(|error| Error::environment("there is no free port").caused_by(error))
 }
 
-/// Waits until the server of a container lets somebody in.
+/// Waits until the server of a container that runs lets somebody in.
 pub(super) async fn answers(options: &PgConnectOptions) -> Result<()> {
-    let watch = Stopwatch::start();
+    let answered = until_it_answers(options, async || true).await;
+    answered.map_err(|how| Error::environment(format!("the server of a container {how}")))
+}
+
+/// Waits until a server lets somebody in; or says how it does not: it no longer runs, or takes too long.
+async fn until_it_answers(
+    options: &PgConnectOptions,
+    is_running: impl AsyncFn() -> bool,
+) -> std::result::Result<(), String> {
+    let (patience, watch) = (patience_to_start(), Stopwatch::start());
     loop {
-        match tokio::time::timeout(PATIENCE, postgres::connect(options)).await {
+        let error = match tokio::time::timeout(PATIENCE, postgres::connect(options)).await {
             Ok(Ok(connection)) => {
                 let _ = connection.close().await; // it has answered
                 return Ok(());
             }
-            Ok(Err(error)) if watch.elapsed() > patience_to_start() => return Err(error),
-            Err(_) if watch.elapsed() > patience_to_start() => {
-                return Err(Error::environment("the server of a container does not answer"));
-            }
-            _ => tokio::time::sleep(Duration::from_millis(5)).await,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer".to_owned(),
+        };
+        if !is_running().await {
+            return Err(format!("has ended ({error})"));
         }
+        if watch.elapsed() > patience {
+            return Err(format!("is not ready after {} s ({error})", patience.as_secs()));
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
@@ -214,24 +227,9 @@ fn patience_to_start() -> Duration {
 
 /// The server that initialises listens to nobody outside, so the first one that answers is the real one.
 async fn wait_until_ready(container: &ContainerAsync<Postgres>, options: &PgConnectOptions) -> Result<()> {
-    let patience = patience_to_start();
-    let watch = Stopwatch::start();
-    loop {
-        let error = match tokio::time::timeout(PATIENCE, postgres::connect(options)).await {
-            Ok(Ok(connection)) => {
-                let _ = connection.close().await; // it has answered
-                return Ok(());
-            }
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "no answer".to_owned(),
-        };
-        let is_running = container.is_running().await.unwrap_or(false);
-        if !is_running || watch.elapsed() > patience {
-            let how =
-                if is_running { format!("is not ready after {} s", patience.as_secs()) } else { "has ended".into() };
-            return Err(Error::environment(format!("its server {how} ({error}): {}", log_end(container).await)));
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
+    match until_it_answers(options, async || container.is_running().await.unwrap_or(false)).await {
+        Ok(()) => Ok(()),
+        Err(how) => Err(Error::environment(format!("its server {how}: {}", log_end(container).await))),
     }
 }
 

@@ -24,8 +24,7 @@ impl Own {
     pub(super) async fn start(context: &Rehearsed<'_>, name: &str) -> Result<Own> {
         let house = &context.run.house;
         let server = house.own_server(context.dataset, context.plan, name).await?;
-        let strikes = |fault| pairs::places(fault).any(|(_, place)| place.is_of_server_files());
-        let shim = match context.scenario.faults.iter().any(strikes) {
+        let shim = match context.scenario.faults.iter().any(pairs::strike_server_files) {
             true => Some(preloaded(&server).await?),
             false => None,
         };

@@ -3,7 +3,7 @@
 use super::chain::{self, Signed};
 use crate::error::ErrorKind;
 use crate::evidence::attest::{Signoff, Waiver};
-use crate::evidence::{self, AFTER_SEALING, Bundle, OF_RELEASE, RELEASE_PAGE, Redactor, SEAL, SEAL_TOKEN, SUMS, seal};
+use crate::evidence::{self, Bundle, OF_RELEASE, RELEASE_PAGE, Redactor, SEAL, SEAL_TOKEN, SUMS, is_added_later, seal};
 use crate::gate::sealed::{self, Sealed};
 use crate::gate::{Code, Complaint, Decision};
 use crate::model::Verdict;
@@ -136,7 +136,6 @@ fn approval(file: &str, signoff: &Signoff) -> Approval {
 
 /// The digests of all that was added since the bundle was sealed, by path.
 fn added(sealed: &Sealed) -> BTreeMap<String, String> {
-    let is_added = |path: &&String| AFTER_SEALING.iter().any(|folder| path.starts_with(&format!("{folder}/")));
-    let added = sealed.sha256.iter().filter(|(path, _)| is_added(path));
+    let added = sealed.sha256.iter().filter(|(path, _)| is_added_later(path));
     added.map(|(path, sha256)| (path.clone(), sha256.clone())).collect()
 }
