@@ -13,7 +13,6 @@
 //! sqlite/                 template files
 //! ```
 
-mod answer;
 mod base;
 mod binaries;
 mod capability;
@@ -24,6 +23,7 @@ mod fetched;
 mod guest;
 mod image;
 mod kept;
+mod liveness;
 mod lock;
 mod orphans;
 mod own;

@@ -1,7 +1,7 @@
 //! One process, or one run in it: a name, a directory, and a lock that says that the owner lives.
 
 use super::base::{Base, own_dir};
-use super::{Kept, answer, lock, postmaster, supervisor};
+use super::{Kept, liveness, lock, postmaster, supervisor};
 use crate::process::{Executable, Marker, kill_marked};
 use crate::{Error, Result};
 use std::fs::File;
@@ -34,7 +34,7 @@ impl Session {
     }
 
     fn open_deciding(executable: &Executable, base: &Base) -> Result<Session> {
-        if !answer::is_given(base) {
+        if !liveness::is_alive(base) {
             supervisor::reap(base)?;
             supervisor::start(executable, base)?;
         }

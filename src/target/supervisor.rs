@@ -5,7 +5,7 @@
 //! ends in its place; if that was killed too, the next [`Session::open`](super::Session::open) does.
 
 use super::base::Base;
-use super::{answer, cluster, docker, kept, lock, postmaster};
+use super::{cluster, docker, kept, liveness, lock, postmaster};
 use crate::clock::Stopwatch;
 use crate::process::{Executable, Spawn, kill_marked};
 use crate::{Error, Result};
@@ -32,7 +32,7 @@ const START: Duration = Duration::from_secs(20);
 pub fn supervise(base: &Path) -> Result<()> {
     let base = Base::at(base);
     let Some(_held) = become_supervisor(&base)? else { return Ok(()) };
-    answer::give(&base)?;
+    liveness::serve(&base)?;
     let (mut known, mut idle, mut sound) = (BTreeSet::new(), Stopwatch::start(), Stopwatch::start());
     loop {
         match round(&base, &mut known, &mut idle) {
@@ -120,7 +120,7 @@ pub(super) fn start(executable: &Executable, base: &Base) -> Result<()> {
     spawn.stderr = Some(log.clone());
     let mut started = spawn.start_detached()?;
     let watch = Stopwatch::start();
-    while !answer::is_given(base) {
+    while !liveness::is_alive(base) {
         if let Some(exit) = started.ended() {
             let said = std::fs::read_to_string(&log).unwrap_or_default();
             let program = executable.path().display();
@@ -165,11 +165,11 @@ fn end_session(dir: &Path) -> Result<()> {
 /// # Errors
 /// Something cannot be removed; the next session finds it.
 pub(super) fn stand_in(base: &Base) -> Result<()> {
-    if answer::is_given(base) || !base.dir().is_dir() {
+    if liveness::is_alive(base) || !base.dir().is_dir() {
         return Ok(());
     }
     let _deciding = lock::wait_for(&base.start_lock())?;
-    if answer::is_given(base) { Ok(()) } else { end_all(base).map(drop) }
+    if liveness::is_alive(base) { Ok(()) } else { end_all(base).map(drop) }
 }
 
 // The decision to end, under the lock under which sessions are made.
@@ -188,7 +188,7 @@ fn end_all(base: &Base) -> Result<bool> {
         remove(&dir)?;
     }
     let log = base.dir().join("supervisor.log");
-    for file in answer::socket(base).into_iter().chain([log, base.supervisor_lock(), base.start_lock()]) {
+    for file in liveness::socket(base).into_iter().chain([log, base.supervisor_lock(), base.start_lock()]) {
         let _ = std::fs::remove_file(file);
     }
     let _ = std::fs::remove_dir(base.dir()); // somebody else's files in it are not ours to remove

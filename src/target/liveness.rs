@@ -22,7 +22,7 @@ const LONGEST: usize = 100;
 ///
 /// # Errors
 /// The socket cannot be made.
-pub(super) fn give(base: &Base) -> Result<()> {
+pub(super) fn serve(base: &Base) -> Result<()> {
     let Some(path) = socket(base) else { return Ok(()) };
     let _ = std::fs::remove_file(&path); // of one that was killed
     let asked = UnixListener::bind(&path).map_err(|error| Error::io("create", &path, error))?;
@@ -32,7 +32,7 @@ pub(super) fn give(base: &Base) -> Result<()> {
 }
 
 /// Whether a supervisor is alive; waits for one that is dying.
-pub(super) fn is_given(base: &Base) -> bool {
+pub(super) fn is_alive(base: &Base) -> bool {
     let watch = Stopwatch::start();
     while lock::is_held(&base.supervisor_lock()) {
         if socket(base).is_none_or(|path| ask(&path).is_ok()) || watch.elapsed() > PATIENCE {
