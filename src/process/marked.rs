@@ -30,7 +30,7 @@ impl Marker {
 ///
 /// Linux only: elsewhere nobody can read the environment of a process, and the answer is empty.
 pub fn marked(session: &str, case: Option<&str>) -> Vec<u32> {
-    carriers(processes().collect(), session, case)
+    carriers(&processes().collect::<Vec<_>>(), session, case)
 }
 
 /// Kills the processes of a session, or of one case of it, until none is left; returns how many were killed.
@@ -45,7 +45,7 @@ pub fn kill_marked(session: &str, case: Option<&str>) -> Result<u32> {
 ///
 /// Orphans are our descendants too, for we adopt them. Where the kernel does not list children, it looks everywhere.
 pub fn marked_descendants(session: &str, case: Option<&str>) -> Vec<u32> {
-    carriers(near(), session, case)
+    carriers(&near(), session, case)
 }
 
 /// As [`kill_marked`], of [`marked_descendants`].
@@ -72,19 +72,19 @@ pub fn kill_all(processes: &[u32]) -> Result<()> {
 }
 
 fn kill_until_none(session: &str, case: Option<&str>, among: impl Fn() -> Vec<u32>) -> Result<u32> {
-    let find = || carriers(among(), session, case);
-    let (mut found, mut killed) = (find(), BTreeSet::new());
+    let (mut found, mut killed) = (Vec::new(), BTreeSet::<u32>::new());
     let mut patience = PATIENCE;
     for _ in 0..ROUNDS {
+        let all = among();
+        found = carriers(&all, session, case);
         if found.is_empty() {
             match patience {
-                1.. if among().into_iter().any(is_executing) => patience -= 1,
+                1.. if all.into_iter().any(is_executing) => patience -= 1,
                 _ => return Ok(killed.len() as u32),
             }
         }
         kill_all(&found)?;
-        killed.extend(found);
-        found = find();
+        killed.extend(&found);
     }
     Err(Error::environment(format!("processes of session {session} survive SIGKILL: {found:?}")))
 }
@@ -166,10 +166,10 @@ fn children(pid: u32) -> Option<Vec<u32>> {
     Some(found)
 }
 
-fn carriers(pids: Vec<u32>, session: &str, case: Option<&str>) -> Vec<u32> {
+fn carriers(pids: &[u32], session: &str, case: Option<&str>) -> Vec<u32> {
     let marker = Marker { session: session.to_owned(), case: case.map(str::to_owned) };
     let wanted: Vec<Vec<u8>> = marker.variables().iter().map(|(k, v)| format!("{k}={v}").into_bytes()).collect();
-    pids.into_iter().filter(|pid| *pid != std::process::id() && carries(*pid, &wanted)).collect()
+    pids.iter().copied().filter(|pid| *pid != std::process::id() && carries(*pid, &wanted)).collect()
 }
 
 fn carries(pid: u32, wanted: &[Vec<u8>]) -> bool {

@@ -2,7 +2,7 @@
 
 use crate::sqlite_targets::copy_notes;
 use rehearsal::engine::files::replay::{self, missed};
-use rehearsal::engine::files::{Detail, FileAct, FileOp, OpKind, Shim, counts};
+use rehearsal::engine::files::{Detail, FileAct, FileOp, Library, OpKind, Shim, counts};
 use rehearsal::model::{Axis, Place};
 use rehearsal::process::{Exit, Spawn};
 use rstest::rstest;
@@ -19,7 +19,7 @@ impl Watched {
     fn new() -> Watched {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("work")).unwrap();
-        let shim = Shim::install(folder.path()).unwrap();
+        let shim = Shim::install(folder.path(), &Library::unpack(folder.path()).unwrap()).unwrap();
         Watched { folder, shim }
     }
 

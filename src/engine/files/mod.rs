@@ -33,13 +33,35 @@ use crate::model::{Axis, Place};
 use crate::{Error, Result};
 use control::Control;
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 /// The shared object; empty where there is none.
 static LIBRARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/shim.so"));
+
+/// The shared object as a file that children can preload: one for all that share a folder, for each copy is read anew
+/// by the loader.
+#[derive(Debug)]
+pub struct Library(PathBuf);
+
+impl Library {
+    /// Unpacked into a folder, readable for every user who can open it.
+    ///
+    /// # Errors
+    /// There is no shim on this platform; the file cannot be written.
+    pub fn unpack(folder: &Path) -> Result<Library> {
+        if LIBRARY.is_empty() {
+            return Err(Error::environment("faults of files need Linux: the file shim is not there on this platform"));
+        }
+        let path = folder.join("shim.so");
+        let written =
+            fs::write(&path, LIBRARY).and_then(|()| fs::set_permissions(&path, Permissions::from_mode(0o644)));
+        written.map_err(|error| Error::io("write", &path, error))?;
+        path.canonicalize().map(Library).map_err(|error| Error::io("open", &path, error))
+    }
+}
 
 /// How much is recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,19 +90,15 @@ impl Shim {
     /// Watches what lies below `root`, an existing folder; its own files are in `shim/` there, and not watched.
     ///
     /// # Errors
-    /// There is no shim on this platform; a file cannot be written.
-    pub fn install(root: &Path) -> Result<Shim> {
-        if !Shim::is_there() {
-            return Err(Error::environment("faults of files need Linux: the file shim is not there on this platform"));
-        }
+    /// A file cannot be written.
+    pub fn install(root: &Path, library: &Library) -> Result<Shim> {
         let root = root.canonicalize().map_err(|error| Error::io("open", root, error))?;
         let folder = root.join("shim");
         fs::create_dir_all(&folder).map_err(|error| Error::io("create", &folder, error))?;
-        let (library, log) = (folder.join("shim.so"), folder.join("record"));
-        fs::write(&library, LIBRARY).map_err(|error| Error::io("write", &library, error))?;
+        let log = folder.join("record");
         fs::write(&log, b"").map_err(|error| Error::io("write", &log, error))?;
         let control = Control::create(&folder.join("control"), &root, &log)?;
-        Ok(Shim { root, library, control, log })
+        Ok(Shim { root, library: library.0.clone(), control, log })
     }
 
     /// Whoever can open the root may be watched, also another user, as servers are.
@@ -89,10 +107,9 @@ impl Shim {
     /// The mode of a file cannot be set.
     pub fn lend(&self) -> Result<()> {
         let folder = self.root.join("shim");
-        let modes =
-            [(folder.as_path(), 0o755), (&self.library, 0o644), (self.control.path(), 0o666), (&self.log, 0o666)];
+        let modes = [(folder.as_path(), 0o755), (self.control.path(), 0o666), (&self.log, 0o666)];
         modes.into_iter().try_for_each(|(path, mode)| {
-            let set = fs::set_permissions(path, fs::Permissions::from_mode(mode));
+            let set = fs::set_permissions(path, Permissions::from_mode(mode));
             set.map_err(|error| Error::io("set the mode of", path, error))
         })
     }
@@ -123,7 +140,7 @@ impl Shim {
     /// The record cannot be read, or makes no sense.
     pub fn take(&self) -> Result<Vec<FileOp>> {
         let length = self.control.take_log_bytes()?;
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
         // The file stays as long as it was: processes that go on have it mapped.
         let read = fs::File::open(&self.log).and_then(|log| log.take(length).read_to_end(&mut bytes));
         read.map_err(|error| Error::io("read", &self.log, error))?;

@@ -166,7 +166,8 @@ pub(in crate::engine) async fn leftovers(stage: &Stage<'_>, log: &mut CaseLog<'_
     stage.services.end_all().await?; // they are meant to run; what outlives them is not
     let session = stage.context.run.house.session.id();
     let mut found = Vec::new();
-    for case in [&stage.marker, &service::marker(stage)] {
+    let services = (!stage.context.scenario.services.is_empty()).then(|| service::marker(stage));
+    for case in [stage.marker.clone()].iter().chain(&services) {
         found.extend(process::marked_descendants(session, Some(case)).into_iter().map(process_text));
         process::kill_descendants(session, Some(case))?;
     }

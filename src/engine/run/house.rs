@@ -2,6 +2,7 @@
 
 use crate::dataset::{self, Dataset};
 use crate::engine::case::stage::seeded_name;
+use crate::engine::files::{Library, Shim};
 use crate::engine::points::pairs;
 use crate::engine::run::need;
 use crate::fault::Hazard;
@@ -26,6 +27,7 @@ pub struct House {
     pub(in crate::engine) site: Site,
     postgres: OnceCell<Pool>,
     sqlite: SqliteTemplates,
+    shim: Option<Library>,
     seeds: Mutex<BTreeMap<String, Arc<Seed>>>,
     cases: AtomicU32,
 }
@@ -44,12 +46,14 @@ impl House {
     pub fn open(executable: Executable, site: Site) -> Result<House> {
         let session = Session::open(&executable, site.base())?;
         let sqlite = SqliteTemplates::new(site.base());
+        let shim = if Shim::is_there() { Some(Library::unpack(session.dir())?) } else { None };
         Ok(House {
             executable,
             session,
             site,
             postgres: OnceCell::new(),
             sqlite,
+            shim,
             seeds: Mutex::default(),
             cases: AtomicU32::new(0),
         })
@@ -58,6 +62,11 @@ impl House {
     /// A directory that ends with the run.
     pub fn dir(&self) -> &Path {
         self.session.dir()
+    }
+
+    /// What children preload; nothing on platforms without it.
+    pub(in crate::engine) fn shim(&self) -> Option<&Library> {
+        self.shim.as_ref()
     }
 
     /// The servers' pool, started now if it is the first time.

@@ -1,7 +1,7 @@
 //! Servers of cases' own.
 
 use super::*;
-use rehearsal::engine::files::{FileAct, Shim};
+use rehearsal::engine::files::{FileAct, Library, Shim};
 use rehearsal::target::{Seed, Server};
 
 /// A seed with one database, `<session>_seeded`, that holds a table of one row.
@@ -134,7 +134,7 @@ async fn a_disk_that_is_full_for_the_server_is_told_to_the_client_and_leaves_wha
     let scratch = Scratch::new();
     let session = scratch.session();
     let server = Server::start(&session, &seed(&scratch, &session).await, "own").await.unwrap();
-    let shim = Shim::install(&server.data().unwrap()).unwrap();
+    let shim = Shim::install(&server.data().unwrap(), &Library::unpack(session.dir()).unwrap()).unwrap();
     shim.lend().unwrap();
     server.set_environment(shim.environment()).unwrap();
     server.shut_down().await.unwrap();

@@ -4,7 +4,7 @@ use super::ground::Ground;
 use super::line::Line;
 use rehearsal::clock::Stopwatch;
 use rehearsal::engine::files::power::each_image;
-use rehearsal::engine::files::{Detail, FileAct, Shim, replay};
+use rehearsal::engine::files::{Detail, FileAct, Library, Shim, replay};
 use rehearsal::model::Place;
 use rehearsal::{Error, Result};
 use std::hint::black_box;
@@ -80,7 +80,7 @@ struct Watched {
 
 impl Watched {
     fn below(root: &Path) -> Result<Watched> {
-        let (shim, work) = (Shim::install(root)?, root.join("work"));
+        let (shim, work) = (Shim::install(root, &Library::unpack(root)?)?, root.join("work"));
         std::fs::create_dir_all(&work).map_err(|error| Error::io("create", &work, error))?;
         let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
         let env = shim.environment().map(|(name, value)| (text(name), text(value))).into();

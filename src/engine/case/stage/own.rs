@@ -1,12 +1,13 @@
 //! The server of a case that does not share the one of all.
 
 use super::holding::database_name;
-use crate::Result;
-use crate::engine::Rehearsed;
 use crate::engine::files::Shim;
 use crate::engine::points::pairs;
+use crate::engine::{House, Rehearsed};
+
 use crate::model::TargetSpec;
 use crate::target::{Pool, Server};
+use crate::{Error, Result};
 
 /// See the module.
 pub(super) struct Own {
@@ -25,7 +26,7 @@ impl Own {
         let house = &context.run.house;
         let server = house.own_server(context.dataset, context.plan, name).await?;
         let shim = match context.scenario.faults.iter().any(pairs::strike_server_files) {
-            true => Some(preloaded(&server).await?),
+            true => Some(preloaded(&server, house).await?),
             false => None,
         };
         let pool = Pool::new(server.cluster(), house.session.id());
@@ -34,8 +35,9 @@ impl Own {
 }
 
 /// It starts anew with the shim in it.
-async fn preloaded(server: &Server) -> Result<Shim> {
-    let shim = Shim::install(&server.data()?)?;
+async fn preloaded(server: &Server, house: &House) -> Result<Shim> {
+    let library = house.shim().ok_or_else(|| Error::environment("faults of a server's files need Linux"))?;
+    let shim = Shim::install(&server.data()?, library)?;
     shim.lend()?;
     server.set_environment(shim.environment())?;
     server.shut_down().await?;

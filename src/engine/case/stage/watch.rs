@@ -5,7 +5,7 @@ use super::{Holding, PARTS, Place, Stage};
 use crate::engine::Traces;
 use crate::engine::case::power::Story;
 use crate::engine::case::relocate;
-use crate::engine::files::{self, Detail, FileOp, Shim, replay};
+use crate::engine::files::{self, Detail, FileOp, Library, Shim, replay};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -24,7 +24,7 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Nothing where all databases are on servers, or where there is no shim.
-    pub(super) fn over(dir: &Path, holdings: &[Holding]) -> Result<Option<Watch>> {
+    pub(super) fn over(dir: &Path, holdings: &[Holding], library: Option<&Library>) -> Result<Option<Watch>> {
         let path = |holding: &Holding| match &holding.place {
             Place::Sqlite { path } => {
                 Some((holding.endpoint.clone(), path.strip_prefix(dir).ok()?.to_string_lossy().into_owned()))
@@ -32,10 +32,8 @@ impl Watch {
             Place::Postgres { .. } => None,
         };
         let files: BTreeMap<String, String> = holdings.iter().filter_map(path).collect();
-        if files.is_empty() || !Shim::is_there() {
-            return Ok(None);
-        }
-        Ok(Some(Watch { shim: Shim::install(dir)?, files, before: Mutex::default() }))
+        let Some(library) = library.filter(|_| !files.is_empty()) else { return Ok(None) };
+        Ok(Some(Watch { shim: Shim::install(dir, library)?, files, before: Mutex::default() }))
     }
 }
 
