@@ -2,7 +2,7 @@
 
 use crate::postgres_server::Server;
 use rehearsal::compare::{Answer, Options, Place, compare};
-use rehearsal::dataset::{Dataset, load_postgres, load_sqlite};
+use rehearsal::dataset::{Database, Dataset, load_postgres, load_sqlite};
 use rehearsal::db::{Dsn, Volatile, postgres, postgres_state, sqlite};
 use rehearsal::engine::mutation::{
     Candidate, MUTATIONS, by_mutation, postgres_candidates, postgres_mutate, sqlite_candidates, sqlite_mutate,
@@ -110,7 +110,8 @@ fn seeds() -> u64 {
     std::env::var("REHEARSE_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(4)
 }
 
-/// The same rows on another day: in another order, behind another collation, with holes where rows were deleted.
+/// The same rows on another day: in another order, behind another collation, with holes where rows were deleted; on a
+/// server of another version, where one is named.
 const SHUFFLE: &str = "
 do $$
 declare
@@ -133,29 +134,33 @@ $$";
 
 #[tokio::test]
 async fn equal_content_is_equal_whatever_the_seed_the_order_and_the_collation() {
-    let server = Server::shared();
-    let usable = server.collations().await;
-    assert!(usable.len() >= 2, "two collations are needed: {usable:?}");
+    let (server, other) = (Server::shared(), Server::of_another_version());
+    let elsewhere = other.as_ref().unwrap_or(&server);
+    let (plain, usable) = (elsewhere.collations().await[0], server.collations().await);
+    assert_ne!(usable.last(), Some(&plain), "two collations are needed: {usable:?}");
     for seed in 1..=seeds() {
         let dataset = Dataset::load(Path::new("fixtures/zoo"), "20", seed).unwrap();
         let database = dataset.database("shapes").unwrap();
-        let mut states: Vec<DatabaseState> = Vec::new();
-        for (number, collation) in usable.iter().take(2).enumerate() {
-            let dsn = server.create_with_collation(collation).await;
-            load_postgres(dsn.options(), database).await.unwrap();
-            let mut connection = postgres::connect(&dsn.options()).await.unwrap();
-            if number == 1 {
-                postgres::execute(&mut connection, SHUFFLE).await.unwrap();
-                postgres::execute(&mut connection, "vacuum full").await.unwrap();
-            }
-            states.push(postgres_state(&mut connection, &Volatile::new()).await.unwrap());
-            connection.close().await.unwrap();
-            server.drop_database(&dsn).await;
-        }
-        let mut differences = states[1].differences(&states[0]);
+        let state = state_of(elsewhere, plain, database, &[]).await;
+        let shuffled = state_of(&server, usable[usable.len() - 1], database, &[SHUFFLE, "vacuum full"]).await;
+        let mut differences = shuffled.differences(&state);
         differences.retain(|difference| difference.object != "database"); // that is where the collation is
         assert_eq!(differences, [], "seed {seed}");
     }
+}
+
+/// Of a new database with these rows, after these statements; it is dropped.
+async fn state_of(server: &Server, collation: &str, rows: &Database, statements: &[&str]) -> DatabaseState {
+    let dsn = server.create_with_collation(collation).await;
+    load_postgres(dsn.options(), rows).await.unwrap();
+    let mut connection = postgres::connect(&dsn.options()).await.unwrap();
+    for statement in statements {
+        postgres::execute(&mut connection, statement).await.unwrap();
+    }
+    let state = postgres_state(&mut connection, &Volatile::new()).await.unwrap();
+    connection.close().await.unwrap();
+    server.drop_database(&dsn).await;
+    state
 }
 
 /// What `rehearse compare --catalog` says.

@@ -24,13 +24,19 @@ impl Server {
     pub(crate) fn shared() -> Arc<Server> {
         let mut shared = SHARED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         shared.upgrade().unwrap_or_else(|| {
-            let server = Arc::new(Server::start());
+            let server = Arc::new(Server::start(&binary));
             *shared = Arc::downgrade(&server);
             server
         })
     }
 
-    fn start() -> Server {
+    /// One of another version: its programs are in the folder that `REHEARSE_OTHER_PG_BIN` names.
+    pub(crate) fn of_another_version() -> Option<Server> {
+        let programs = PathBuf::from(std::env::var_os("REHEARSE_OTHER_PG_BIN")?);
+        Some(Server::start(&|program| programs.join(program)))
+    }
+
+    fn start(program: &dyn Fn(&str) -> PathBuf) -> Server {
         let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
         std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
         let data = directory.path().join("data");
@@ -41,13 +47,13 @@ impl Server {
                 std::os::unix::fs::chown(path, Some(uid), Some(gid)).unwrap();
             }
         }
-        let initdb = command("initdb")
+        let initdb = command(&program("initdb"))
             .arg("-D")
             .arg(&data)
             .args(["-A", "trust", "-U", "postgres", "--no-sync", "--no-locale", "-E", "UTF8"])
             .output();
         assert!(initdb.unwrap().status.success(), "initdb failed");
-        let child = command("postgres")
+        let child = command(&program("postgres"))
             .args(["-D", data.to_str().unwrap(), "-k", directory.path().to_str().unwrap()])
             .args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "autovacuum=off"])
             .stderr(Stdio::null())
@@ -151,8 +157,8 @@ impl Drop for Server {
     }
 }
 
-fn command(program: &str) -> Command {
-    let mut command = Command::new(binary(program));
+fn command(program: &Path) -> Command {
+    let mut command = Command::new(program);
     command.stdout(Stdio::null()).current_dir("/");
     if rustix::process::geteuid().is_root() {
         let (uid, gid) = postgres_user();
