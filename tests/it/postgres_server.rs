@@ -59,7 +59,13 @@ impl Server {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
+        crate::shared::goes_with_us(directory.path()); // also when we are killed
         Server { child, directory, databases: AtomicU32::new(0) }
+    }
+
+    /// Where its data are, and its socket.
+    pub(crate) fn folder(&self) -> &Path {
+        self.directory.path()
     }
 
     /// The address of `database`.
