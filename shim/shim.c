@@ -245,18 +245,23 @@ static void wait_for_harness(void) {
     for (int i = 0; i < 120 * 1000 && __atomic_load_n(&page->act, __ATOMIC_SEQ_CST) == ACT_HOLD; i++) nanosleep(&pause, NULL);
 }
 
-/* Counts an operation and says what is to be done with it. */
-static enum act reach(enum op op, const char *path) {
+/* Counts an operation, a write with its bytes, and says what is to be done with it. */
+static enum act reach_part(enum op op, const char *path, size_t bytes) {
     if (!page->act || !on_axis(op, page->axis)) return ACT_NONE;
     if (!belongs(path)) return ACT_NONE;
     uint64_t n = __atomic_add_fetch(&page->counted, 1, __ATOMIC_SEQ_CST);
     if (page->forever ? n < page->nth : n != page->nth) return ACT_NONE;
+    if (page->act == ACT_SHORT && bytes < 2) return ACT_NONE; /* it has no half: nothing is struck */
     if (!__atomic_exchange_n(&page->fired, 1, __ATOMIC_SEQ_CST)) {
         snprintf(page->what, sizeof page->what, "%c %s", (char)op, path);
     }
     if (page->act == ACT_HOLD) wait_for_harness();
     if (page->act == ACT_KILL || (page->act == ACT_TORN && op != OP_WRITE)) die();
     return (enum act)page->act;
+}
+
+static enum act reach(enum op op, const char *path) {
+    return reach_part(op, path, 0);
 }
 
 static int refused(enum act act) {
@@ -436,10 +441,9 @@ int dup3(int from, int to, int flags) {
 /* ---- writes -------------------------------------------------------------------------------------------------------- */
 
 static ssize_t write_at(int fd, const char *name, const void *data, size_t bytes, off_t offset) {
-    enum act act = reach(OP_WRITE, name);
+    enum act act = reach_part(OP_WRITE, name, bytes);
     if (refused(act)) return -1;
-    if (act == ACT_SHORT && bytes > 1) bytes /= 2;
-    if (act == ACT_TORN) bytes /= 2;
+    if (act == ACT_SHORT || act == ACT_TORN) bytes /= 2;
     begin();
     ssize_t written = syscall(SYS_pwrite64, fd, data, bytes, offset);
     record(OP_WRITE, written < 0, name, NULL, (uint64_t)offset, data, (uint64_t)(written < 0 ? 0 : written));
@@ -450,10 +454,9 @@ static ssize_t write_at(int fd, const char *name, const void *data, size_t bytes
 
 /* A write at the descriptor's own position, which moves. */
 static ssize_t write_on(int fd, const char *name, const void *data, size_t bytes) {
-    enum act act = reach(OP_WRITE, name);
+    enum act act = reach_part(OP_WRITE, name, bytes);
     if (refused(act)) return -1;
-    if (act == ACT_SHORT && bytes > 1) bytes /= 2;
-    if (act == ACT_TORN) bytes /= 2;
+    if (act == ACT_SHORT || act == ACT_TORN) bytes /= 2;
     begin();
     int appends = (int)syscall(SYS_fcntl, fd, F_GETFL) & O_APPEND;
     off_t offset = syscall(SYS_lseek, fd, 0, appends ? SEEK_END : SEEK_CUR);

@@ -95,6 +95,11 @@ pub trait Fault: Sync {
         false
     }
 
+    /// Whether it strikes only what can be done by half: writes of two bytes and more.
+    fn needs_halves(&self) -> bool {
+        false
+    }
+
     /// What is to be done, given the argument of the address (the `53100` of `sql.error=53100`).
     ///
     /// # Errors

@@ -132,6 +132,18 @@ async fn half_of_a_torn_write_is_there() {
     assert_eq!(watched.files(), replay::Files::from([("work/a".to_owned(), b"1234".to_vec().into())]));
 }
 
+#[rstest]
+#[case::a_file_that_is_created(1, None)]
+#[case::two_bytes(2, Some("write work/a"))]
+#[case::a_single_byte(3, None)]
+#[tokio::test]
+async fn a_short_write_strikes_only_what_has_a_half(#[case] nth: u32, #[case] expected: Option<&str>) {
+    let watched = Watched::new();
+    watched.shim.arm(&place(Axis::Write, nth, false), "work/a", FileAct::Short).unwrap();
+    watched.run(&shell("printf ab > a; printf c >> a")).await;
+    assert_eq!(watched.shim.struck().unwrap().as_deref(), expected);
+}
+
 #[tokio::test]
 async fn a_program_without_a_single_operation_leaves_an_empty_record() {
     assert_eq!(Watched::new().recorded(&shell("true")).await, []);

@@ -27,7 +27,7 @@ mod trace;
 pub use content::Content;
 pub use control::FileAct;
 pub use record::{FileOp, OpKind, parse};
-pub use trace::traces;
+pub use trace::{has_halves, traces};
 
 use crate::model::{Axis, Place};
 use crate::{Error, Result};

@@ -25,17 +25,26 @@ fn trace(ops: &[FileOp], file: &str, labels: &mut Labels) -> Trace {
     Trace { points: points.collect(), ..Trace::default() }
 }
 
+/// What a write is called that has no half.
+const BYTE: &str = "write a byte of ";
+
+/// Whether half of the operation of this label can be done.
+pub fn has_halves(label: &str) -> bool {
+    label.starts_with("write ") && !label.starts_with(BYTE)
+}
+
 /// Few files, many operations: a label is shared.
 #[derive(Default)]
-struct Labels(BTreeMap<(OpKind, String), Arc<str>>);
+struct Labels(BTreeMap<(OpKind, bool, String), Arc<str>>);
 
 impl Labels {
     /// What is done to which file, without its folder.
     fn of(&mut self, op: &FileOp) -> Arc<str> {
         let path = op.counted_path();
         let name = path.rsplit('/').next().unwrap_or(path);
-        let label = || Arc::from(format!("{} {name}", op.kind.word()));
-        Arc::clone(self.0.entry((op.kind, path.to_owned())).or_insert_with(label))
+        let is_whole = op.kind == OpKind::Write && op.bytes < 2;
+        let label = || Arc::from(if is_whole { format!("{BYTE}{name}") } else { format!("{} {name}", op.kind.word()) });
+        Arc::clone(self.0.entry((op.kind, is_whole, path.to_owned())).or_insert_with(label))
     }
 }
 

@@ -51,6 +51,8 @@ mod tests {
             point(Axis::Write, "create a"),
             point(Axis::Op, "unlink a"),
             point(Axis::Unlink, "unlink a"),
+            point(Axis::Write, "write a byte of a"),
+            point(Axis::Write, "write a"),
         ];
         let traces = Traces::from([("file.new".to_owned(), Trace { points, ..Trace::default() })]);
         Recorded::of(&traces, &traces)
@@ -71,12 +73,22 @@ mod tests {
     fn a_sweep_visits_each_operation_once_and_says_what_it_is() {
         let every = [("proc.kill@file.new:op.1", "create a"), ("proc.kill@file.new:op.2", "unlink a")];
         assert_eq!(points("proc.kill", At::Sweep), texts(&every));
-        assert_eq!(points("disk.full", At::Sweep), texts(&[("disk.full@file.new:write.1", "create a")]));
+        let every = [
+            ("disk.full@file.new:write.1", "create a"),
+            ("disk.full@file.new:write.2", "write a byte of a"),
+            ("disk.full@file.new:write.3", "write a"),
+        ];
+        assert_eq!(points("disk.full", At::Sweep), texts(&every));
+    }
+
+    #[test]
+    fn a_sweep_by_halves_leaves_out_what_has_none() {
+        assert_eq!(points("disk.short", At::Sweep), texts(&[("disk.short@file.new:write.3", "write a")]));
     }
 
     #[test]
     fn a_sweep_may_be_for_ever_after_and_a_place_is_of_any_sort() {
-        assert_eq!(points("disk.full", At::SweepOn), texts(&[("disk.full@file.new:write.1+", "create a")]));
+        assert_eq!(points("disk.full", At::SweepOn)[0], ("disk.full@file.new:write.1+".into(), "create a".into()));
         let place = At::Place("file.new:unlink.1".parse().unwrap());
         assert_eq!(points("proc.kill", place), texts(&[("proc.kill@file.new:unlink.1", "unlink a")]));
     }

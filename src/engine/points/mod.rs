@@ -22,6 +22,7 @@ mod tier;
 
 pub use tier::Tier;
 
+use crate::engine::files::has_halves;
 use crate::engine::points::epochs::Durable;
 use crate::engine::points::files::Done;
 use crate::engine::proxy::Trace;
@@ -179,6 +180,10 @@ impl Recorded {
             })
             .map(|(place, label)| (point(place.clone()), self.files.label(&place).unwrap_or(label).to_owned()))
             .collect();
+        let number = classes.len();
+        let strikes = |(_, label): &(FaultPoint, String)| !kind.needs_halves() || has_halves(label);
+        let classes: Vec<_> = classes.into_iter().filter(strikes).collect();
+        let all = all - (number - classes.len()) as u64;
         let coverage = Coverage { points: all, classes: classes.len() as u64, visited: 0, lost };
         let visited = if tier == Tier::Quick { spread(classes, sample, seed) } else { classes };
         Points { coverage: Coverage { visited: visited.len() as u64, ..coverage }, visited }
