@@ -80,16 +80,14 @@ impl Draft {
         format!("\n[targets]\n{sources}{}", line("target", &self.target))
     }
 
-    /// SQLite targets are compared, and cannot be injured yet.
+    /// What every tool can meet on each engine, and the way out.
     fn faults(&self) -> String {
+        let kinds = match self.engine {
+            Engine::Postgres => ["proc.kill", "net.reset"],
+            Engine::Sqlite => ["proc.kill", "disk.full"],
+        };
         let fault = |kind: &str| format!("\n[[fault]]\nkind = \"{kind}\"\nduring = \"migrate\"\nat = \"sweep\"\n");
-        match self.engine {
-            Engine::Postgres => {
-                let recovery = "\n# The documented way out of a broken run.\n[[recovery]]\nsteps = [\"migrate\"]\n";
-                ["proc.kill", "net.reset"].map(fault).concat() + recovery
-            }
-            Engine::Sqlite => String::new(),
-        }
+        kinds.map(fault).concat() + "\n# The documented way out of a broken run.\n[[recovery]]\nsteps = [\"migrate\"]\n"
     }
 
     /// Replaces the items of the target by those of the source, in one transaction.
