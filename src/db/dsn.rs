@@ -37,11 +37,12 @@ impl Dsn {
             .strip_prefix("postgres://")
             .or_else(|| url.strip_prefix("postgresql://"))
             .ok_or_else(|| Error::environment("a database URL begins with postgres:// or postgresql://"))?;
-        let rest = rest.split('#').next().unwrap_or(rest);
+        let (rest, fragment) = rest.split_once('#').unwrap_or((rest, ""));
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-        if path.contains('@') {
-            return Err(Error::environment("a password with / or @ in a database URL must be percent-encoded"));
+        let key = query.split('=').next().unwrap_or_default();
+        if [fragment, key, path].iter().any(|part| part.contains('@')) {
+            return Err(Error::environment("a password with / ? # or @ in a database URL must be percent-encoded"));
         }
         let (user_info, address) = authority.rsplit_once('@').unwrap_or(("", authority));
 
@@ -178,7 +179,8 @@ fn with_host(options: PgConnectOptions, host: &str) -> PgConnectOptions {
 }
 
 fn with_port(options: PgConnectOptions, port: &str) -> Result<PgConnectOptions> {
-    let port = port.parse().map_err(|_| Error::environment("the port of a database URL is not a number"))?;
+    let port =
+        port.parse().map_err(|_| Error::environment("the port of a database URL is not a number up to 65535"))?;
     Ok(options.port(port))
 }
 

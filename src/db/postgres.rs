@@ -31,13 +31,18 @@ pub async fn connect(options: &PgConnectOptions) -> Result<PgConnection> {
     let name = options.get_application_name().unwrap_or("rehearse");
     let options = options.clone().application_name(name).disable_statement_logging();
     let connected = PgConnection::connect_with(&options).await;
-    let mut connection = connected.map_err(|error| cannot_connect(&options, error))?;
+    let mut connection = connected.map_err(|error| cannot_connect(&options, &error))?;
     execute(&mut connection, PINS).await.map_err(|error| error.within(place(&options)))?;
     Ok(connection)
 }
 
-fn cannot_connect(options: &PgConnectOptions, error: sqlx::Error) -> Error {
-    let cause = match &error {
+fn cannot_connect(options: &PgConnectOptions, error: &sqlx::Error) -> Error {
+    Error::environment(format!("cannot connect to {}: {}", place(options), refusal(options, error)))
+}
+
+/// Why there is no connection, for an operator.
+pub(crate) fn refusal(options: &PgConnectOptions, error: &sqlx::Error) -> String {
+    match error {
         sqlx::Error::Database(database) => match database.code().as_deref() {
             Some("28P01") => format!("the password of user {} is wrong", options.get_username()),
             Some("3D000") => "there is no such database".to_owned(),
@@ -48,9 +53,12 @@ fn cannot_connect(options: &PgConnectOptions, error: sqlx::Error) -> Error {
             std::io::ErrorKind::NotFound => "there is no such socket".to_owned(),
             _ => io.to_string(),
         },
+        sqlx::Error::Tls(_) if !cfg!(feature = "tls") => {
+            "TLS is asked for, and this build has none: build it with `--features tls`, or say sslmode=disable"
+                .to_owned()
+        }
         other => other.to_string(),
-    };
-    Error::environment(format!("cannot connect to {}: {cause}", place(options)))
+    }
 }
 
 /// Runs statements without parameters, all in one message.

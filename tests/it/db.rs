@@ -26,7 +26,10 @@ fn an_address_is_what_the_driver_will_connect_to(#[case] url: &str, #[case] expe
 #[case("postgres://u:sec%zzret@h/d", "the password of a database URL is not valid percent-encoding")]
 #[case("postgres://u:secret@h:port/d", "the port of a database URL is not a number")]
 #[case("postgres://u:secret@h:1,i:2/d", "several hosts")]
+#[case("postgres://u:secret@h:99999/d", "the port of a database URL is not a number up to 65535")]
 #[case("postgres://u:12/secret@h/d", "must be percent-encoded")]
+#[case("postgres://u:12#secret@h/d", "must be percent-encoded")]
+#[case("postgres://u:12?secret@h/d", "must be percent-encoded")]
 #[case("postgres://u:secret@h/d?secret=1", "unknown parameter")]
 #[case("postgres://u:secret@h/d?sslmode=secret", "unknown value of sslmode")]
 fn a_wrong_address_is_refused_without_its_text(#[case] url: &str, #[case] expected: &str) {

@@ -116,17 +116,17 @@ fn the_migration_says_no(#[case] database: &str, #[case] trap: &str, #[case] arg
 #[case::refused(
     "BUTLER_HEALTH_DATABASE_URL",
     Some("postgres://u:correct-horse-battery@127.0.0.1:1/d"),
-    "variable BUTLER_HEALTH_DATABASE_URL"
+    "variable BUTLER_HEALTH_DATABASE_URL): nobody listens there"
 )]
 #[case::wrong_password(
     "BUTLER_HEALTH_DATABASE_URL",
     Some("postgres://guarded:no-correct-horse-battery@127.0.0.1:{port}/postgres"),
-    "guarded@127.0.0.1"
+    "the password of user guarded is wrong"
 )]
 #[case::no_database(
     "BUTLERS_DATABASE_URL",
     Some("postgres://guarded:correct-horse-battery@127.0.0.1:{port}/nowhere"),
-    "variable BUTLERS_DATABASE_URL"
+    "variable BUTLERS_DATABASE_URL): there is no such database"
 )]
 fn a_bad_variable_is_named_and_its_password_is_not(
     #[case] variable: &str,

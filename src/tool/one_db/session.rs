@@ -67,7 +67,7 @@ impl Session {
         let cannot = || Error::environment(format!("cannot connect to {}", endpoint.place()));
         match tokio::time::timeout(CONNECT_TIMEOUT, endpoint.options.connect()).await {
             Ok(Ok(connection)) => Ok(Session { connection, endpoint: endpoint.clone(), snapshot: None }),
-            Ok(Err(error)) => Err(cannot().caused_by(error)),
+            Ok(Err(error)) => Err(cannot().caused_by(postgres::refusal(&endpoint.options, &error))),
             Err(_) => Err(cannot().caused_by(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()))),
         }
     }
