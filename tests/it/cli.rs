@@ -85,6 +85,8 @@ const THEN: &str = "then = { kind = \"net.reset\", during = \"look\", at = \"swe
     &STUCK.replace("proc.kill", "power.loss").replace("pg.target:commit.1", "sweep"),
     "every database is a file"
 )]
+#[case::placeholder(&GREEN.replace("\"true\"", "\"true\", \"{source.old}\""), "`look`: unknown placeholder in `{source.old}`")]
+#[case::inputs_of_the_tool(&format!("{GREEN}[tool]\ninputs = [\"tools/*.sh\"]\n"), "`tools/*.sh` matches no file")]
 #[case::step_of_the_way_out(&STUCK.replace("[[fault]]", LOOK).replace("[rerun]", THEN), "`look` is on no way out of `copy`")]
 fn an_unknown_name_is_bad_configuration(#[case] scenario: &str, #[case] answer: &str) {
     let scratch = Scratch::with("wrong", scenario);

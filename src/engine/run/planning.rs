@@ -2,11 +2,13 @@
 
 use crate::dataset::Dataset;
 use crate::engine::Library;
+use crate::engine::case::launch::fill;
 use crate::engine::points::pairs;
 use crate::engine::run::context::loses_power;
 use crate::engine::run::criteria;
+use crate::engine::run::tool_digest::declared_files;
 use crate::fault::{FileHarm, Hazard};
-use crate::model::{Criterion, Engine, FaultSpec, Landmark, Place, Plan, Recovery, Scenario, Then};
+use crate::model::{Criterion, Engine, FaultSpec, Landmark, Place, Plan, Recovery, Scenario, Step, Then};
 use crate::registry::Registry;
 use crate::{Error, Result, flow};
 use std::collections::BTreeSet;
@@ -41,6 +43,8 @@ pub(in crate::engine) fn prepare(registry: &Registry, library: &Library, scenari
     brings_data(&plan)?;
     known_places(registry, scenario, &plan)?;
     known_sources(&plan)?;
+    known_placeholders(scenario, &plan)?;
+    declared_files(&scenario.tool.inputs, &library.root)?;
     let criteria = criteria::of(registry, library, scenario, &plan)?;
     Ok(Prepared { dataset, dataset_dir, plan, criteria })
 }
@@ -141,6 +145,21 @@ fn known_sources(plan: &Plan) -> Result<()> {
         let list = sources.join(", ");
         Err(Error::environment(format!("[[map]] reads `{}`, which is no source; there are: {list}", map.on)))
     })
+}
+
+/// What looks like a target or a service is one.
+fn known_placeholders(scenario: &Scenario, plan: &Plan) -> Result<()> {
+    let targets = plan.targets.iter().map(|target| target.name.clone());
+    let services = scenario.services.iter().map(|service| format!("service.{}", service.command.name));
+    let values = targets.chain(services).map(|name| (name, String::new())).collect();
+    let guards = plan.guards.iter().map(|guard| &guard.command);
+    let commands = plan.steps.iter().chain(guards).chain(scenario.services.iter().map(|service| &service.command));
+    for Step { name, argv, env, files, .. } in commands {
+        let mut texts = argv.iter().chain(env.values()).chain(files.values());
+        let found = texts.try_for_each(|text| fill(text, &values).map(drop));
+        found.map_err(|error| error.within(format!("`{name}`")))?;
+    }
+    Ok(())
 }
 
 /// Without such a step nothing would be compared with the sources, and green would say nothing.

@@ -36,7 +36,8 @@ pub(in crate::engine) fn tool_sha256(scenario: &Scenario, plan: &Plan, root: &Pa
     Ok(crate::model::canonical::hex(&hash.finalize()))
 }
 
-fn declared_files(patterns: &[String], root: &Path) -> Result<BTreeSet<PathBuf>> {
+/// The files of `[tool] inputs`.
+pub(in crate::engine) fn declared_files(patterns: &[String], root: &Path) -> Result<BTreeSet<PathBuf>> {
     let mut files = BTreeSet::new();
     for pattern in patterns {
         let whole = root.join(pattern);
