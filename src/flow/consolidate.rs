@@ -44,7 +44,7 @@ impl Flow for Consolidate {
 fn targets(profile: &Profile) -> Vec<TargetSpec> {
     let spec = |side: &str, file: &str| {
         let database = file.strip_suffix(".db").unwrap_or(file).to_owned();
-        TargetSpec { name: format!("{side}.{database}"), engine: Engine::Sqlite, database }
+        TargetSpec::new(&format!("{side}.{database}"), Engine::Sqlite, &database)
     };
     let sources = profile.source.values().map(|source| spec("source", &source.file));
     sources.chain(profile.target.values().map(|target| spec("target", &target.file))).collect()

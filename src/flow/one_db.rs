@@ -76,12 +76,12 @@ fn sources(profile: &Profile) -> Vec<Source> {
 
 impl Source {
     fn target_spec(&self) -> TargetSpec {
-        TargetSpec { name: format!("source.{}", self.name), engine: Engine::Postgres, database: self.name.clone() }
+        TargetSpec::new(&format!("source.{}", self.name), Engine::Postgres, &self.name)
     }
 }
 
 fn targets(sources: &[Source]) -> Vec<TargetSpec> {
-    let one = TargetSpec { name: TARGET.into(), engine: Engine::Postgres, database: TARGET_DATABASE.into() };
+    let one = TargetSpec::new(TARGET, Engine::Postgres, TARGET_DATABASE);
     sources.iter().map(Source::target_spec).chain([one]).collect()
 }
 

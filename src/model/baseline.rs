@@ -105,8 +105,9 @@ fn facts(environment: &EnvironmentFile) -> BTreeMap<String, String> {
         ("rehearsal".to_owned(), environment.rehearsal.clone()),
         ("system".to_owned(), format!("{} {}", environment.os, environment.arch)),
     ]);
-    if let Some(server) = &environment.postgres {
-        facts.insert("postgres".to_owned(), server.server_version.clone());
+    let servers: Vec<&str> = environment.servers().map(|server| server.server_version.as_str()).collect();
+    if !servers.is_empty() {
+        facts.insert("postgres".to_owned(), servers.join(" and "));
     }
     if let Some(checkout) = &environment.checkout {
         let dirty = if checkout.clean { "" } else { ", changed since" };

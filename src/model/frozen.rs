@@ -63,6 +63,9 @@ pub struct EnvironmentFile {
     pub arch: String,
     /// The server; nothing where none was started.
     pub postgres: Option<ServerFile>,
+    /// The servers of endpoints that ask for another version, oldest first.
+    #[serde(default)]
+    pub other_versions: Vec<ServerFile>,
     /// What is not as in production, one sentence each.
     pub altered: Vec<String>,
     /// What was checked out; nothing where there is no git repository.
@@ -73,7 +76,14 @@ pub struct EnvironmentFile {
     pub runner: Option<String>,
 }
 
-/// The server in `environment.json`.
+impl EnvironmentFile {
+    /// All servers, the run's own first.
+    pub fn servers(&self) -> impl Iterator<Item = &ServerFile> {
+        self.postgres.iter().chain(&self.other_versions)
+    }
+}
+
+/// A server in `environment.json`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerFile {
     /// Where it came from: `local`, `fetched`, `docker`, `remote`.

@@ -1,7 +1,8 @@
 //! A plan: the steps of a procedure on named databases, and what must be true of the result.
 
-use crate::model::{Guard, Map, Role, Step, TargetSpec};
+use crate::model::{Engine, Guard, Map, Role, Step, TargetSpec};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// What will be done, as data, before it is done.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -59,6 +60,12 @@ impl Plan {
     /// The endpoints that the procedure writes.
     pub fn target_endpoints(&self) -> Vec<String> {
         self.targets.iter().filter(|target| !target.is_source()).map(TargetSpec::endpoint).collect()
+    }
+
+    /// The versions of Postgres that its databases ask for; nothing stands for whatever the run has.
+    pub fn versions(&self) -> BTreeSet<Option<u32>> {
+        let servers = self.targets.iter().filter(|target| target.engine == Engine::Postgres);
+        servers.map(|target| target.version).collect()
     }
 
     /// Whether a declared transformation reads this table: its name follows a `from` or a `join`.

@@ -72,6 +72,9 @@ pub struct TargetSpec {
     pub engine: Engine,
     /// The database of the dataset that it starts as.
     pub database: String,
+    /// The major version of its Postgres server, such as 18; nothing: that of the run.
+    #[serde(default)]
+    pub version: Option<u32>,
 }
 
 /// The engines that a target can have.
@@ -85,6 +88,11 @@ pub enum Engine {
 }
 
 impl TargetSpec {
+    /// On whatever server the run has, or in a file.
+    pub fn new(name: &str, engine: Engine, database: &str) -> TargetSpec {
+        TargetSpec { name: name.to_owned(), engine, database: database.to_owned(), version: None }
+    }
+
     /// The name in addresses: `pg.source.general`, `pg.target`, `file.core`.
     pub fn endpoint(&self) -> String {
         match self.engine {

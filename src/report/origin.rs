@@ -29,8 +29,7 @@ fn ran_on(record: &RunRecord) -> Vec<String> {
     };
     let runner = file.runner.iter().map(|runner| format!("started by {}", escape(runner)));
     let server = file
-        .postgres
-        .iter()
+        .servers()
         .map(|server| format!("Postgres {}, {}", escape(&server.server_version), escape(&server.provider)));
     [commit].into_iter().chain(runner).chain(server).collect()
 }

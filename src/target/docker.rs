@@ -48,6 +48,8 @@ impl Image {
 pub(super) struct Found {
     /// For people.
     pub(super) about: String,
+    /// The version of its server, where the image says: the official ones have `PG_MAJOR` in their environment.
+    pub(super) major: Option<u32>,
     /// Of the image, 64 hexadecimal digits; of its name, where it is still to be pulled.
     pub(super) sha256: String,
     /// Whether it need not be pulled.

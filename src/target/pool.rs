@@ -266,7 +266,8 @@ impl Pool {
         if self.major() >= 15 && !self.cluster.is_remote() { " strategy file_copy" } else { "" }
     }
 
-    pub(super) fn major(&self) -> u32 {
+    /// The major version of the server, such as 15.
+    pub fn major(&self) -> u32 {
         let digits: String = self.cluster.server_version().chars().take_while(char::is_ascii_digit).collect();
         digits.parse().unwrap_or(0)
     }

@@ -30,6 +30,8 @@ pub struct Offer {
     pub provider: &'static str,
     /// Which one, for people: its version, and where it is.
     pub about: String,
+    /// Its major version; nothing of an image that does not say.
+    pub major: Option<u32>,
     /// SHA-256 of the server program or its image; of a server that is not ours, of what it says of itself.
     pub sha256: String,
     /// Programs of this machine, where servers are made of them.
@@ -60,7 +62,7 @@ impl Site {
     fn look(&self) -> Result<Offer> {
         match &self.wanted.provider {
             Provider::Remote(remote) => self.at(remote),
-            Provider::Docker => docker::found(&self.image()?).map(Offer::docker),
+            Provider::Docker => self.of_image(docker::found(&self.image()?)?),
             Provider::Auto => match (Binaries::of_this_machine(&self.base, &self.wanted), self.image_here()) {
                 (Ok(found), _) => Ok(Offer::of(found)),
                 (Err(_), Some(found)) => Ok(Offer::docker(found)),
@@ -89,6 +91,11 @@ impl Site {
 
     fn image(&self) -> Result<Image> {
         Image::chosen(self.wanted.image.as_deref(), self.wanted.major)
+    }
+
+    fn of_image(&self, found: docker::Found) -> Result<Offer> {
+        found.major.map_or(Ok(()), |major| self.fits(&format!("image {}", self.image()?), &major.to_string()))?;
+        Ok(Offer::docker(found))
     }
 
     fn at(&self, remote: &Remote) -> Result<Offer> {
@@ -144,21 +151,23 @@ impl Site {
 
 impl Offer {
     fn of(binaries: Binaries) -> Offer {
-        let (provider, sha256) = (binaries.provider, binaries.sha256.clone());
+        let (provider, sha256, major) = (binaries.provider, binaries.sha256.clone(), Some(binaries.major()));
         let about = format!("{} in {}", binaries.version, binaries.dir.display());
         let text = "the memory of a server is limited with `prlimit`: install it (util-linux, Linux alone)";
         let memory = which::which("prlimit").is_err().then(|| (Capability::Memory, text.to_owned()));
-        Offer { provider, about, sha256, binaries: Some(binaries), lacks: memory.into_iter().collect() }
+        Offer { provider, about, major, sha256, binaries: Some(binaries), lacks: memory.into_iter().collect() }
     }
 
     fn remote(remote: &Remote, rights: &Rights) -> Offer {
         let sha256 = sha256_hex(rights.version.as_bytes());
         let about = format!("{remote}: {}", rights.about());
-        Offer { provider: "remote", about, sha256, binaries: None, lacks: rights.lacks() }
+        let major = rights.server_version.split('.').next().and_then(|major| major.parse().ok());
+        Offer { provider: "remote", about, major, sha256, binaries: None, lacks: rights.lacks() }
     }
 
     fn docker(found: docker::Found) -> Offer {
-        Offer { provider: "docker", about: found.about, sha256: found.sha256, binaries: None, lacks: found.lacks }
+        let docker::Found { about, major, sha256, lacks, .. } = found;
+        Offer { provider: "docker", about, major, sha256, binaries: None, lacks }
     }
 
     /// Why something cannot be done here, and what to do; nothing where it can.

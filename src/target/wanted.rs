@@ -71,6 +71,16 @@ impl FromStr for Provider {
 }
 
 impl Wanted {
+    /// The same in another major version. Images are named alike: the version is the tag.
+    pub(super) fn of(&self, major: u32) -> Wanted {
+        let name = |image: &String| match image.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')) {
+            Some((name, _)) => name.to_owned(),
+            None => image.clone(),
+        };
+        let image = self.image.as_ref().map(|image| format!("{}:{major}", name(image)));
+        Wanted { provider: self.provider.clone(), major: Some(major), image }
+    }
+
     /// Whether binaries of this major version will do.
     pub(super) fn takes(&self, major: u32) -> bool {
         self.major.is_none_or(|wanted| wanted == major)

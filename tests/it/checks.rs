@@ -331,7 +331,7 @@ fn a_copy_of_a_table_that_the_source_has_not(#[case] state: &str, #[case] verdic
 fn a_second_target_stays_as_it_was(#[case] case: &str, #[case] verdict: Option<Verdict>) {
     let golden = format!("start source=old target=new other=half\n{case}");
     let mut rehearsed = rehearsed(&format!("{COPY}{UNDO}"), &golden, None);
-    let other = TargetSpec { name: "other".into(), engine: Engine::Postgres, database: "new".into() };
+    let other = TargetSpec::new("other", Engine::Postgres, "new");
     rehearsed.plan.targets.push(other);
     rehearsed.plan.parity.same_names = false;
     rehearsed.plan.parity.copies = vec![copy("names")];

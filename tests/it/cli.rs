@@ -13,6 +13,7 @@ mod remote;
 mod replaying;
 mod scratch;
 mod shrinking;
+mod versions;
 
 pub(crate) use scratch::{GREEN, STUCK, Said, Scratch, run};
 

@@ -21,10 +21,9 @@ impl Checkpoint {
     /// Keeps what the databases of `stage` hold now. Nobody may be connected to them but we.
     pub(in crate::engine) async fn take(stage: &Stage<'_>, step: &str) -> Result<Checkpoint> {
         stage.close_observers().await;
-        let pool = stage.context.run.house.postgres().await?;
         let mut templates = BTreeMap::new();
         for holding in stage.holdings() {
-            let Place::Postgres { database: Some(database), .. } = &holding.place else { continue };
+            let Place::Postgres { pool, database: Some(database), .. } = &holding.place else { continue };
             let name = format!("k{}_{}", stage.context.run.house.next_case(), templates.len());
             let template =
                 pool.keep(database, &name).await.map_err(|error| error.within(format!("before `{step}`")))?;

@@ -124,11 +124,11 @@ pub(in crate::engine) async fn strike(
         stage.freeze();
     }
     match injury.hazard {
-        Hazard::CrashServer => server::crash(stage).await?,
-        Hazard::RestartServer => server::restart(stage).await?,
-        Hazard::PauseServer { ms } => server::pause(stage, ms).await?,
-        Hazard::UnplugServer { ms } => server::unplug(stage, ms).await?,
-        Hazard::LimitMemory { mib } => server::limit_memory(stage, mib).await?,
+        Hazard::CrashServer => server::crash(stage, &place.endpoint).await?,
+        Hazard::RestartServer => server::restart(stage, &place.endpoint).await?,
+        Hazard::PauseServer { ms } => server::pause(stage, &place.endpoint, ms).await?,
+        Hazard::UnplugServer { ms } => server::unplug(stage, &place.endpoint, ms).await?,
+        Hazard::LimitMemory { mib } => server::limit_memory(stage, &place.endpoint, mib).await?,
         Hazard::WriteSource(write) => {
             what = format!("{what}; {}", source_write::write(stage, log, place, write).await?);
             stage.thaw();

@@ -57,7 +57,7 @@ fn environment(
     values: &BTreeMap<String, String>,
 ) -> Result<BTreeMap<OsString, OsString>> {
     let mut env = BTreeMap::from([
-        ("PATH".into(), stage.context.run.house.path()),
+        ("PATH".into(), stage.context.run.house.path(stage.context.plan)),
         ("HOME".into(), stage.folder("home").into()),
         ("TMPDIR".into(), stage.folder("tmp").into()),
         ("LANG".into(), "C.UTF-8".into()),

@@ -16,10 +16,16 @@ const WORKING: Duration = Duration::from_millis(400);
 
 /// Waits until nothing of the step is left in the servers, or for as long as that may take, and records it.
 pub(in crate::engine) async fn look(stage: &Stage<'_>, log: &mut CaseLog<'_>, step: &Step, phase: Phase) -> Result<()> {
-    let Some(pool) = stage.pool() else { return Ok(()) };
+    let servers = stage.servers();
+    if servers.is_empty() {
+        return Ok(());
+    }
     let watch = Stopwatch::start();
     let busy = loop {
-        let busy = pool.busy(&stage.databases()).await?;
+        let mut busy = Vec::new();
+        for server in &servers {
+            busy.extend(server.pool.busy(&server.databases).await?);
+        }
         if busy.is_empty() || watch.elapsed() > patience(stage) {
             break busy;
         }

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! holding  its databases: clones, each with a proxy before it or in a file of its own
-//! own      the server of a case that does not share the one of all
+//! own      the servers of a case that does not share those of all
+//! serving  the servers that its databases are on
 //! watch    what is done to the files of databases
 //! files    the files of a tool
 //! ```
@@ -10,10 +11,12 @@
 mod files;
 mod holding;
 mod own;
+mod serving;
 mod watch;
 
 pub(in crate::engine) use holding::{Holding, Place};
 pub(in crate::engine) use own::seeded_name;
+pub(in crate::engine) use serving::Serving;
 
 use crate::engine::case::checkpoint::Checkpoint;
 use crate::engine::case::hazard::Undo;
@@ -23,7 +26,7 @@ use crate::engine::proxy::{Epochs, Proxy};
 use crate::engine::{Rehearsed, Traces};
 use crate::evidence::{CAPTURE_LIMIT, Capture};
 use crate::model::{Claims, Step};
-use crate::target::{Cluster, Database, Pool, Server};
+use crate::target::{Cluster, Pool, Server};
 use crate::{Error, Result};
 use files::{is_set_aside, list};
 use futures_util::future::try_join_all;
@@ -33,7 +36,7 @@ use sqlx::Connection;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 use watch::Watch;
 
@@ -44,8 +47,8 @@ pub(in crate::engine) struct Stage<'a> {
     pub(in crate::engine) marker: String,
     dir: PathBuf,
     holdings: Vec<Holding>,
-    /// Where the case does not share the server of all.
-    own: Option<Own>,
+    /// Where the case does not share the servers of all.
+    own: Vec<Own>,
     /// What runs beside the steps.
     pub(in crate::engine) services: Services,
     pub(in crate::engine) looks: Looks,
@@ -67,7 +70,7 @@ impl<'a> Stage<'a> {
         Stage::build(context, from, context.scenario.own_server).await
     }
 
-    /// The same on a server that nobody else uses, with the databases as the dataset has them.
+    /// The same on servers that nobody else uses, with the databases as the dataset has them.
     pub(in crate::engine) async fn set_alone(context: &'a Rehearsed<'a>) -> Result<Stage<'a>> {
         Stage::build(context, None, true).await
     }
@@ -80,8 +83,8 @@ impl<'a> Stage<'a> {
             fs::create_dir_all(&path).map_err(|error| Error::io("create", &path, error))?;
         }
         let marker = format!("c{number}");
-        let own = if is_alone { Some(Own::start(context, &marker).await?) } else { None };
-        let whole = (&own, from);
+        let own = if is_alone { Own::start(context, &marker).await? } else { Vec::new() };
+        let whole = (own.as_slice(), from);
         let holdings = context.plan.targets.iter().map(|target| hold(context, target, whole, number, &dir));
         let holdings = try_join_all(holdings).await?;
         let watch = Watch::over(&dir, &holdings, house.shim())?;
@@ -119,9 +122,9 @@ impl<'a> Stage<'a> {
     fn url(&self, holding: &Holding) -> Result<String> {
         match &holding.place {
             Place::Sqlite { path } => Ok(path.to_string_lossy().into_owned()),
-            Place::Postgres { database, proxy, .. } => {
-                let cluster = self.pool().ok_or_else(|| Error::bug("a clone without a cluster"))?.cluster();
-                Ok(cluster.tool_url(proxy.port(), database.as_ref().map_or("", |database| database.name())))
+            Place::Postgres { pool, database, proxy, .. } => {
+                let database = database.as_ref().map_or("", |database| database.name());
+                Ok(pool.cluster().tool_url(proxy.port(), database))
             }
         }
     }
@@ -148,10 +151,12 @@ impl<'a> Stage<'a> {
         Ok(traces)
     }
 
-    /// The proxies record durable states from now on; the server must be the case's own.
+    /// The proxies record durable states from now on, each server's for itself; it must be the case's own.
     pub(in crate::engine) fn watch_epochs(&self) {
-        let epochs = Epochs::default();
-        self.proxies().for_each(|(_, proxy)| proxy.watch_epochs(epochs.clone()));
+        for server in self.servers() {
+            let epochs = Epochs::default();
+            server.proxies.iter().for_each(|proxy| proxy.watch_epochs(epochs.clone()));
+        }
     }
 
     /// Nothing passes any more, so that what a killed tool has reached is well defined.
@@ -176,14 +181,35 @@ impl<'a> Stage<'a> {
         self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The server of the case's own, if it has one.
-    pub(in crate::engine) fn own_server(&self) -> Option<&Server> {
-        self.own.as_ref().map(|own| &own.server)
+    /// Whether its servers are the case's own.
+    pub(in crate::engine) fn is_alone(&self) -> bool {
+        !self.own.is_empty()
     }
 
-    /// Drops our own connections: the server that they led to is gone.
+    /// The server of an endpoint, where it is the case's own.
+    pub(in crate::engine) fn own_server(&self, endpoint: &str) -> Option<&Server> {
+        self.own(endpoint).map(|own| &own.server)
+    }
+
+    fn own(&self, endpoint: &str) -> Option<&Own> {
+        let (pool, _) = self.database(endpoint).ok()?;
+        self.own.iter().find(|own| Arc::ptr_eq(&own.pool, pool))
+    }
+
+    /// All connections of the tool to the server of an endpoint end, frozen or not.
+    pub(in crate::engine) async fn sever_server(&self, endpoint: &str) -> Result<()> {
+        let (pool, _) = self.database(endpoint)?;
+        for server in self.servers().iter().filter(|server| Arc::ptr_eq(server.pool, pool)) {
+            for proxy in &server.proxies {
+                proxy.sever().await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops our own connections: a server that they led to is gone.
     pub(in crate::engine) async fn forget_connections(&self) {
-        self.pool().into_iter().for_each(Pool::forget);
+        self.servers().iter().for_each(|server| server.pool.forget());
         for holding in &self.holdings {
             if let Place::Postgres { observer, .. } = &holding.place {
                 observer.lock().await.take();
@@ -192,10 +218,10 @@ impl<'a> Stage<'a> {
     }
 
     /// The database of a Postgres endpoint, and the pool of its server.
-    pub(in crate::engine) fn database(&self, endpoint: &str) -> Result<(&Pool, &str)> {
+    pub(in crate::engine) fn database(&self, endpoint: &str) -> Result<(&Arc<Pool>, &str)> {
         let found = self.holdings.iter().find(|holding| holding.endpoint == endpoint);
-        match (self.pool(), found.map(|holding| &holding.place)) {
-            (Some(pool), Some(Place::Postgres { database: Some(database), .. })) => Ok((pool, database.name())),
+        match found.map(|holding| &holding.place) {
+            Some(Place::Postgres { pool, database: Some(database), .. }) => Ok((pool, database.name())),
             _ => Err(Error::bug(format!("`{endpoint}` is no Postgres database of this case"))),
         }
     }
@@ -254,31 +280,18 @@ impl<'a> Stage<'a> {
         self.disarm_files()?;
         let standing = std::mem::take(&mut *self.standing());
         for undo in standing {
-            undo.undo(self.pool()).await?;
+            undo.undo().await?;
         }
-        match self.pool().filter(|_| waits) {
-            Some(pool) => pool.wait_gone(&self.databases(), ZOMBIE_TIMEOUT).await,
-            None => Ok(0),
+        let mut waited_us = 0;
+        for server in self.servers().iter().filter(|_| waits) {
+            waited_us += server.pool.wait_gone(&server.databases, ZOMBIE_TIMEOUT).await?;
         }
+        Ok(waited_us)
     }
 
-    /// The pool of the server that the databases are on.
-    pub(in crate::engine) fn pool(&self) -> Option<&Pool> {
-        match &self.own {
-            Some(own) => Some(&own.pool),
-            None => self.context.run.house.pool_if_started(),
-        }
-    }
-
-    /// The names of the Postgres databases.
-    pub(in crate::engine) fn databases(&self) -> Vec<&str> {
-        self.holdings
-            .iter()
-            .filter_map(|holding| match &holding.place {
-                Place::Postgres { database, .. } => database.as_ref().map(Database::name),
-                Place::Sqlite { .. } => None,
-            })
-            .collect()
+    /// The servers that its databases are on: one, or one for each version.
+    pub(in crate::engine) fn servers(&self) -> Vec<Serving<'_>> {
+        Serving::of(&self.holdings)
     }
 
     /// Our own connections end before their databases are dropped: the server waits for what is left in steps of 100 ms.
@@ -290,8 +303,8 @@ impl<'a> Stage<'a> {
                 let _ = connection.close().await; // the drop ends it otherwise
             }
         }
-        if let Some(pool) = self.pool() {
-            let _ = pool.wait_empty(&self.databases(), ZOMBIE_TIMEOUT).await;
+        for Serving { pool, databases, .. } in self.servers() {
+            let _ = pool.wait_empty(&databases, ZOMBIE_TIMEOUT).await;
         }
     }
 
@@ -303,21 +316,22 @@ impl<'a> Stage<'a> {
     /// Drops everything.
     pub(in crate::engine) async fn clear(mut self) -> Result<()> {
         self.sever().await;
-        match self.own.take() {
-            Some(own) => own.server.end().await?, // and everything on it
-            None => self.drop_databases().await?,
+        if self.own.is_empty() {
+            self.drop_databases().await?;
+        }
+        for own in std::mem::take(&mut self.own) {
+            own.server.end().await?; // and everything on it
         }
         fs::remove_dir_all(&self.dir).map_err(|error| Error::io("remove", &self.dir, error))
     }
 
     async fn drop_databases(&mut self) -> Result<()> {
         self.close_observers().await;
-        let pool = self.context.run.house.pool_if_started();
         for holding in &mut self.holdings {
-            if let (Some(pool), Place::Postgres { database, .. }) = (pool, &mut holding.place)
+            if let Place::Postgres { pool, database, .. } = &mut holding.place
                 && let Some(database) = database.take()
             {
-                pool.drop(database).await?;
+                Pool::drop(pool, database).await?;
             }
         }
         Ok(())

@@ -13,6 +13,7 @@ use futures_util::stream::{StreamExt as _, TryStreamExt as _, iter};
 use sqlx::Connection as _;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use tokio::sync::Mutex;
 
 /// Scenarios side by side often share a dataset: the second one finds the proof in the cache.
@@ -25,7 +26,7 @@ static PROVING: Mutex<()> = Mutex::const_new(());
 pub(in crate::engine) async fn prove(context: &Rehearsed<'_>, options: &Options) -> Result<()> {
     let house = &context.run.house;
     let has_postgres = context.plan.targets.iter().any(|target| target.engine == Engine::Postgres);
-    if has_postgres && !house.can(Capability::Superuser) {
+    if has_postgres && !house.can(context.plan, Capability::Superuser) {
         let text = format!("{}: the comparison was not checked, as allowed: no superuser", context.scenario.name);
         return context.run.journal.append(Body::Note { case: None, text });
     }
@@ -51,9 +52,8 @@ pub(in crate::engine) async fn prove(context: &Rehearsed<'_>, options: &Options)
 /// Where the proof is kept, and what is there. Our own code is part of the name: it is what was proved.
 fn cached(context: &Rehearsed<'_>) -> Result<(PathBuf, Option<Proof>)> {
     let house = &context.run.house;
-    let databases: BTreeSet<&str> = context.plan.targets.iter().map(|target| target.database.as_str()).collect();
-    let server = house.cluster().map_or("", |cluster| cluster.server_version());
-    let key = canonical::sha256(&(SOURCE_SHA256, context.dataset.digest(), databases, server))?;
+    let databases: BTreeSet<_> = databases(context).into_iter().map(|target| which(house, target)).collect();
+    let key = canonical::sha256(&(SOURCE_SHA256, context.dataset.digest(), databases))?;
     let path = house.session.base().cache().join(format!("proof-{}.json", &key[..32]));
     let known = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Proof>(&bytes).ok());
     Ok((path, known.filter(Proof::is_green)))
@@ -106,23 +106,31 @@ fn alarm(proof: &mut Proof, what: &str, differences: &[Difference]) {
     proof.false_alarms.push(format!("{what}; {first}"));
 }
 
+/// A database of the dataset, and the version of its server: on each it is another.
+fn which<'t>(house: &House, target: &'t TargetSpec) -> (&'t str, Option<String>) {
+    let version = house.sites.version(target.version);
+    let is_postgres = target.engine == Engine::Postgres;
+    let server = house.started().into_iter().find(|(known, _)| is_postgres && *known == version);
+    (&target.database, server.map(|(_, pool)| pool.cluster().server_version().to_owned()))
+}
+
 /// The databases of the plan, each once, sources first: they hold the rows.
 fn databases<'c>(context: &Rehearsed<'c>) -> Vec<&'c TargetSpec> {
     let mut seen = BTreeSet::new();
     let (sources, targets): (Vec<_>, Vec<_>) = context.plan.targets.iter().partition(|target| target.is_source());
-    sources.into_iter().chain(targets).filter(|target| seen.insert(&target.database)).collect()
+    sources.into_iter().chain(targets).filter(|target| seen.insert(which(&context.run.house, target))).collect()
 }
 
 /// A database as the dataset has it.
 struct Subject<'c> {
     house: &'c House,
-    place: Place<'c>,
+    place: Place,
     state: DatabaseState,
     candidates: Vec<Candidate>,
 }
 
-enum Place<'c> {
-    Postgres { pool: &'c Pool, template: Template },
+enum Place {
+    Postgres { pool: Arc<Pool>, template: Template },
     Sqlite { template: SqliteTemplate },
 }
 
@@ -132,8 +140,8 @@ type Tried = Option<(Candidate, Vec<Difference>)>;
 impl<'c> Subject<'c> {
     async fn open(context: &Rehearsed<'c>, target: &TargetSpec) -> Result<Subject<'c>> {
         let house = &context.run.house;
-        let place = match house.origin(context.dataset, &target.database, target.engine).await? {
-            Origin::Postgres(template) => Place::Postgres { pool: house.postgres().await?, template },
+        let place = match house.origin(context.dataset, target).await? {
+            Origin::Postgres(pool, template) => Place::Postgres { pool, template },
             Origin::Sqlite(template) => Place::Sqlite { template },
         };
         let mut subject = Subject { house, place, state: DatabaseState::default(), candidates: Vec::new() };

@@ -22,7 +22,7 @@ pub(in crate::engine) mod untouched;
 
 use crate::db::{self, Volatile};
 use crate::engine::case::service;
-use crate::engine::case::stage::{Holding, Place, Stage};
+use crate::engine::case::stage::{Holding, Place, Serving, Stage};
 use crate::engine::run::context::CaseLog;
 use crate::model::{Body, DatabaseState, Moment, TableDigest};
 use crate::process;
@@ -171,8 +171,7 @@ pub(in crate::engine) async fn leftovers(stage: &Stage<'_>, log: &mut CaseLog<'_
         found.extend(process::marked_descendants(session, Some(case)).into_iter().map(process_text));
         process::kill_descendants(session, Some(case))?;
     }
-    if let Some(pool) = stage.pool() {
-        let databases = stage.databases();
+    for Serving { pool, databases, .. } in stage.servers() {
         if pool.wait_gone(&databases, LEAVING).await.is_err() {
             let left = pool.backends(&databases).await?;
             found.extend(left.iter().map(|backend| format!("a backend that is {}", backend.state)));

@@ -10,6 +10,7 @@ use crate::engine::run::house::Origin;
 use crate::model::{CaseEvents, History, Row, RowDifference, TableDifference, canonical};
 use crate::target::{Database, Pool};
 use sha2::{Digest as _, Sha256};
+use std::sync::Arc;
 
 /// Rows of a case that are kept in `diff.jsonl`.
 const MAX_ROWS: usize = 200;
@@ -72,7 +73,7 @@ async fn of_table(
         Expected::Untouched => {
             let start = Start::of(stage, endpoint).await?;
             let compared = compare(Some((start.place(), table))).await;
-            start.drop(stage).await?;
+            start.drop().await?;
             compared
         }
     }
@@ -118,7 +119,7 @@ fn admin(pool: &Pool, database: &str) -> Compared {
 
 /// A database as it was at the start of the case.
 enum Start {
-    Postgres(Compared, Database),
+    Postgres { place: Compared, pool: Arc<Pool>, clone: Database },
     Sqlite { place: Compared, folder: tempfile::TempDir },
 }
 
@@ -127,11 +128,10 @@ impl Start {
         let target = stage.context.plan.targets.iter().find(|target| target.endpoint() == endpoint);
         let target = target.ok_or_else(|| Error::bug(format!("no target {endpoint}")))?;
         let house = &stage.context.run.house;
-        match house.origin(stage.context.dataset, &target.database, target.engine).await? {
-            Origin::Postgres(template) => {
-                let pool = house.postgres().await?;
-                let clone = pool.clone(&template, &format!("d{}", house.next_case())).await?;
-                Ok(Start::Postgres(admin(pool, clone.name()), clone))
+        match house.origin(stage.context.dataset, target).await? {
+            Origin::Postgres(pool, template) => {
+                let clone = Pool::clone(&pool, &template, &format!("d{}", house.next_case())).await?;
+                Ok(Start::Postgres { place: admin(&pool, clone.name()), pool, clone })
             }
             Origin::Sqlite(template) => {
                 // In the session's, which ends with the run whatever ends the run.
@@ -145,16 +145,16 @@ impl Start {
     }
 
     fn place(&self) -> &Compared {
-        let (Start::Postgres(place, _) | Start::Sqlite { place, .. }) = self;
+        let (Start::Postgres { place, .. } | Start::Sqlite { place, .. }) = self;
         place
     }
 
-    async fn drop(self, stage: &Stage<'_>) -> Result<()> {
+    async fn drop(self) -> Result<()> {
         match self {
             Start::Sqlite { folder, .. } => {
                 folder.close().map_err(|error| Error::environment("cannot remove a copy").caused_by(error))
             }
-            Start::Postgres(_, clone) => stage.context.run.house.postgres().await?.drop(clone).await,
+            Start::Postgres { pool, clone, .. } => Pool::drop(&pool, clone).await,
         }
     }
 }

@@ -44,11 +44,17 @@ impl Looks {
 /// Whether nobody is there, and since when. Connections are counted first: one that comes in meanwhile is seen the next
 /// time.
 pub(super) async fn still(stage: &Stage<'_>) -> Result<Option<Still>> {
-    let databases = stage.databases();
-    let shared = stage.pool().filter(|_| stage.own_server().is_none() && !databases.is_empty());
-    let Some(pool) = shared else { return Ok(None) };
+    let servers = stage.servers();
+    if stage.is_alone() || servers.is_empty() {
+        return Ok(None);
+    }
     let passed = stage.proxies().map(|(_, proxy)| u64::from(proxy.connections())).sum();
-    Ok(pool.is_empty_but_for_us(&databases).await?.then_some(Still(passed)))
+    for server in servers {
+        if !server.pool.is_empty_but_for_us(&server.databases).await? {
+            return Ok(None);
+        }
+    }
+    Ok(Some(Still(passed)))
 }
 
 #[cfg(test)]

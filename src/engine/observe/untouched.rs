@@ -14,36 +14,41 @@ use std::sync::{Mutex, PoisonError};
 
 /// The digest of the state of every template that a clone was looked at of, without its volatile columns.
 #[derive(Debug, Default)]
-pub(in crate::engine) struct Known(Mutex<BTreeMap<(Template, Volatile), String>>);
+pub(in crate::engine) struct Known(Mutex<BTreeMap<Of, String>>);
+
+/// The version of the server, the template and the columns that are left out: two versions describe one definition in
+/// their own words.
+type Of = (String, Template, Volatile);
 
 impl Known {
-    fn get(&self, of: &(Template, Volatile)) -> Option<String> {
+    fn get(&self, of: &Of) -> Option<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(of).cloned()
     }
 
-    fn keep(&self, of: (Template, Volatile), state: &str) {
+    fn keep(&self, of: Of, state: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(of, state.to_owned());
     }
 }
 
-/// The databases of a case that are as they were when they were cloned, but for sequences.
+/// The endpoints of a case whose databases are as they were when they were cloned, but for sequences.
 pub(super) struct Untouched(BTreeSet<String>);
 
 impl Untouched {
     /// Where the harness has written itself, nobody waits until the server has counted that: none.
     pub(super) async fn of(stage: &Stage<'_>, log: &CaseLog<'_>, still: Option<Still>) -> Untouched {
         let has_written = log.events.source_writes().next().is_some();
-        let pool = stage.pool().filter(|_| still.is_some() && !has_written);
-        Untouched(match pool {
-            Some(pool) => pool.untouched(&stage.databases()).await,
-            None => BTreeSet::new(),
-        })
+        let mut endpoints = BTreeSet::new();
+        for server in stage.servers().iter().filter(|_| still.is_some() && !has_written) {
+            let untouched = server.pool.untouched(&server.databases).await;
+            endpoints.extend(server.endpoints_of(&untouched));
+        }
+        Untouched(endpoints)
     }
 
-    fn template<'h>(&self, holding: &'h Holding) -> Option<&'h Template> {
+    fn template(&self, holding: &Holding) -> Option<(String, Template)> {
         match &holding.place {
-            Place::Postgres { database: Some(database), template, .. } if self.0.contains(database.name()) => {
-                template.as_ref()
+            Place::Postgres { pool, template: Some(template), .. } if self.0.contains(&holding.endpoint) => {
+                Some((pool.cluster().server_version().to_owned(), template.clone()))
             }
             _ => None,
         }
@@ -57,9 +62,9 @@ pub(super) async fn or_look(
     untouched: &Untouched,
     look: impl Future<Output = Result<String>>,
 ) -> Result<String> {
-    let Some(template) = untouched.template(holding) else { return look.await };
+    let Some((server, template)) = untouched.template(holding) else { return look.await };
     let known = &stage.context.run.known;
-    let of = (template.clone(), super::volatile(stage, holding));
+    let of = (server, template, super::volatile(stage, holding));
     if let Some(state) = known.get(&of)
         && has_its_sequences(stage, holding, &state).await?
     {

@@ -41,7 +41,7 @@ mod tests {
     #[case(Concern::Sources, Tier::Full, &["pg.source.a", "pg.source.b"])]
     #[case(Concern::Targets, Tier::Full, &["pg.target"])]
     fn a_sweep_has_a_point_for_each_endpoint(#[case] concern: Concern, #[case] tier: Tier, #[case] expected: &[&str]) {
-        let target = |name: &str, engine| TargetSpec { name: name.into(), engine, database: "d".into() };
+        let target = |name: &str, engine| TargetSpec::new(name, engine, "d");
         let names = ["source.a", "source.b", "target"].map(|name| target(name, Engine::Postgres));
         let targets = names.into_iter().chain([target("source.file", Engine::Sqlite)]).collect();
         let plan = Plan { targets, steps: Vec::new(), parity: Default::default(), guards: Vec::new() };

@@ -74,7 +74,7 @@ pub(in crate::engine) fn are_wanted(context: &Rehearsed<'_>, golden: &Golden, op
         && options.only.is_none()
         && options.hunt.is_none()
         && is_postgres
-        && context.run.house.can(Capability::OwnServer)
+        && context.run.house.can(context.plan, Capability::OwnServer)
         && faults.any(|fault| {
             kind(&fault.kind).is_some_and(|kind| kind.needs_one_point_per_epoch()) && can_be_told(golden, &fault.during)
         })

@@ -56,13 +56,14 @@ impl Keeper {
         if !self.wants(verdict) || !is_room() {
             return stage.clear().await;
         }
-        if !is_on_shared_server(&stage) {
+        if stage.is_alone() {
             let text = "its databases are not kept: their server is the case's own, and ends with it".to_owned();
             stage.context.run.journal.append(Body::Note { case: Some(log.case()), text })?;
             return stage.clear().await;
         }
         let look = Look::into(&stage, log, outcome.to_string())?;
-        let databases = stage.databases().into_iter().map(str::to_owned).collect();
+        let databases =
+            stage.servers().iter().flat_map(|server| &server.databases).map(|name| (*name).to_owned()).collect();
         let work = stage.folder("work");
         let dir = work.parent().unwrap_or(&work).to_owned();
         let kept = Kept { case: log.case(), dir, databases };
@@ -88,19 +89,11 @@ impl Keeper {
             let text = format!("the databases of {MOST} cases are kept, and of no more");
             run.journal.append(Body::Note { case: None, text })?;
         }
-        if let Some(pool) = run.house.pool_if_started() {
-            let names: Vec<&str> = kept.iter().flat_map(|kept| &kept.databases).map(String::as_str).collect();
+        let names: Vec<&str> = kept.iter().flat_map(|kept| &kept.databases).map(String::as_str).collect();
+        for (_, pool) in run.house.started() {
             pool.drop_others(&names).await?;
         }
         run.house.session.keep(&kept)?;
         Ok(looks)
-    }
-}
-
-/// Whether its databases are on the server that all cases share, and so can outlive it.
-fn is_on_shared_server(stage: &Stage<'_>) -> bool {
-    match (stage.pool(), stage.context.run.house.pool_if_started()) {
-        (Some(own), Some(shared)) => std::ptr::eq(own, shared),
-        (own, _) => own.is_none(),
     }
 }

@@ -18,6 +18,7 @@
 //! criteria     what a runbook demands of a scenario
 //! context      what everything in a scenario may look up
 //! house        what all cases share: session, servers, templates
+//! missing      what a scenario needs and is not here
 //! need         programs and modules that a scenario asks for
 //! tool_digest  which tool it was
 //! keep         cases that stay after the run
@@ -33,6 +34,7 @@ pub(in crate::engine) mod house;
 mod injured;
 pub(in crate::engine) mod keep;
 mod losses;
+pub(in crate::engine) mod missing;
 mod need;
 pub(in crate::engine) mod planning;
 mod recovered;

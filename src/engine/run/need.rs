@@ -6,8 +6,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-/// Why it cannot be used, and how to get it; nothing where it is there. `beside`: a folder that stands after `PATH`.
-pub(in crate::engine) fn lacks(need: &str, beside: Option<&PathBuf>) -> Option<String> {
+/// Why it cannot be used, and how to get it; nothing where it is there. `beside`: folders that stand after `PATH`.
+pub(in crate::engine) fn lacks(need: &str, beside: &[PathBuf]) -> Option<String> {
     let (program, module) = need.split_once(':').map_or((need, None), |(program, module)| (program, Some(module)));
     let allowed = format!("or run with --allow-missing {need}");
     let Some(path) = find(program, beside) else {
@@ -18,8 +18,8 @@ pub(in crate::engine) fn lacks(need: &str, beside: Option<&PathBuf>) -> Option<S
     (!has_module(&path, module)).then(why)
 }
 
-fn find(program: &str, beside: Option<&PathBuf>) -> Option<PathBuf> {
-    let own = || beside.map(|folder| folder.join(program)).filter(|path| path.is_file());
+fn find(program: &str, beside: &[PathBuf]) -> Option<PathBuf> {
+    let own = || beside.iter().map(|folder| folder.join(program)).find(|path| path.is_file());
     which::which(program).ok().or_else(own)
 }
 
@@ -44,11 +44,11 @@ mod tests {
 
     #[test]
     fn programs_and_modules_are_looked_for_and_named() {
-        assert_eq!(lacks("sh", None), None);
-        let nowhere = lacks("no-such-program:module", None).unwrap();
+        assert_eq!(lacks("sh", &[]), None);
+        let nowhere = lacks("no-such-program:module", &[]).unwrap();
         assert!(nowhere.starts_with("program `no-such-program` is not in PATH"), "{nowhere}");
         // `sh` cannot load Python; whatever it is asked for, it has not.
-        let without = lacks("sh:no_such_module", None).unwrap();
+        let without = lacks("sh:no_such_module", &[]).unwrap();
         assert!(without.contains("has no module `no_such_module`"), "{without}");
         assert!(without.contains("--allow-missing sh:no_such_module"), "{without}");
     }

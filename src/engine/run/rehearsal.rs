@@ -19,9 +19,10 @@ use crate::evidence::{Bundle, Journal, Observer, Redactor};
 use crate::model::{Baseline, Body, FaultSpec, Omitted, RunRecord, Scenario, Shard, States, Token, Verdict};
 use crate::process::Executable;
 use crate::registry::Registry;
-use crate::target::{Base, Provider, Site, Wanted};
+use crate::target::{Base, Provider, Sites, Wanted};
 use crate::{Error, Result, check};
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -136,7 +137,7 @@ impl Rehearsal {
         if options.keep != Keep::None && matches!(options.server.provider, Provider::Docker | Provider::Remote(_)) {
             return Err(Error::usage("--keep: nothing is left in a container or on somebody's server; use --pg local"));
         }
-        let house = House::open(executable, Site::new(Base::find(), options.server.clone()))?;
+        let house = House::open(executable, Sites::new(Base::find(), options.server.clone()))?;
         Ok(Rehearsal { registry, house, options, observer: None, pause: None, key: None })
     }
 
@@ -178,6 +179,11 @@ impl Rehearsal {
         self.house.dir()
     }
 
+    /// Whether a server would have to be fetched for these scenarios, which takes a while: its version.
+    pub fn would_fetch(&self, library: &Library, scenarios: &[Scenario]) -> Option<&'static str> {
+        self.house.sites.would_fetch(&versions(&self.registry, library, scenarios))
+    }
+
     /// Rehearses `scenarios`, several side by side, and seals the bundle.
     ///
     /// # Errors
@@ -204,7 +210,7 @@ impl Rehearsal {
             (None, false) => library.root.join("target/rehearsal"),
         };
         let bundle = Bundle::create(&out)?;
-        start_server(&self.registry, &self.house, library, scenarios).await;
+        start_servers(&self.registry, &self.house, library, scenarios).await;
         let redactor = redactor(&self.house, scenarios);
         let journal = Journal::create(&bundle.events(), self.observer)?.redacting(redactor.clone());
         let states = Mutex::default();
@@ -256,21 +262,24 @@ impl Rehearsal {
     }
 }
 
-/// Starts the server before anything is written, for its password must never be; trouble is each scenario's own.
-async fn start_server(registry: &Registry, house: &House, library: &Library, scenarios: &[Scenario]) {
-    let plans = scenarios.iter().filter_map(|scenario| planning::plan(registry, library, scenario).ok());
-    let wants_postgres =
-        plans.flat_map(|plan| plan.targets).any(|target| target.engine == crate::model::Engine::Postgres);
-    if wants_postgres {
-        let _ = house.postgres().await;
+/// Starts the servers before anything is written, for their passwords must never be; trouble is each scenario's own.
+async fn start_servers(registry: &Registry, house: &House, library: &Library, scenarios: &[Scenario]) {
+    for version in versions(registry, library, scenarios) {
+        let _ = house.postgres(version).await;
     }
+}
+
+/// The versions of Postgres that endpoints ask for; nothing stands for whatever the run has.
+fn versions(registry: &Registry, library: &Library, scenarios: &[Scenario]) -> BTreeSet<Option<u32>> {
+    let plans = scenarios.iter().filter_map(|scenario| planning::plan(registry, library, scenario).ok());
+    plans.flat_map(|plan| plan.versions()).collect()
 }
 
 /// The passwords of the run, and what the caller passes on to steps.
 fn redactor(house: &House, scenarios: &[Scenario]) -> Redactor {
-    let passwords = house.cluster().map(crate::target::Cluster::secrets).unwrap_or_default();
+    let passwords = house.started().into_iter().flat_map(|(_, pool)| pool.cluster().secrets());
     let passed_on = scenarios.iter().flat_map(|scenario| &scenario.steps).flat_map(|step| &step.env_from);
-    Redactor::new(passwords.into_iter().chain(passed_on.filter_map(|name| std::env::var(name).ok())))
+    Redactor::new(passwords.chain(passed_on.filter_map(|name| std::env::var(name).ok())))
 }
 
 /// Trouble ends the scenario, not the run. Answers whether the scenario counts: one that was allowed to be left out
@@ -305,5 +314,5 @@ async fn rehearse_or_say_why(run: &Run, library: &Library, scenario: &Scenario, 
 /// What the scenario needs and this machine has not; a scenario that is wrong says so when it is rehearsed.
 fn absent(run: &Run, library: &Library, scenario: &Scenario) -> Vec<Missing> {
     let plan = planning::plan(&run.registry, library, scenario);
-    plan.map(|plan| missing(&run.registry, &plan, scenario, &run.house.site)).unwrap_or_default()
+    plan.map(|plan| missing(&run.registry, &plan, scenario, &run.house.sites)).unwrap_or_default()
 }

@@ -12,10 +12,11 @@ use crate::model::{
     States, Verdict, canonical,
 };
 use crate::registry::Registry;
-use crate::target::Cluster;
+use crate::target::Pool;
 use crate::{Result, check};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 const PLAN: &str = "plan.json";
 const ASKED: &str = "scenarios.json";
@@ -78,14 +79,16 @@ fn plan(run: &Run, scenarios: &[Scenario], options: &Options) -> PlanFile {
 
 /// Nothing here is part of the outcome.
 fn environment(root: &Path, house: &House) -> EnvironmentFile {
+    let mut servers = servers(house);
     let mut altered = vec!["connections of the tool go through a proxy on 127.0.0.1, without TLS".to_owned()];
-    altered.extend(house.site.offer().ok().and_then(|offer| offer.altered()));
+    altered.extend(house.started().iter().find_map(|(version, _)| house.sites.of(*version).offer().ok()?.altered()));
     altered.extend([
         "where a database is a file, a library is preloaded into the tool, which records and refuses operations"
             .to_owned(),
         format!("what a loss of power may leave follows persistence model {MODEL} of docs/power-loss.md"),
     ]);
-    EnvironmentFile { postgres: house.cluster().and_then(|cluster| server(cluster, house)), altered, ..machine(root) }
+    let own = servers.remove(&None);
+    EnvironmentFile { postgres: own, other_versions: servers.into_values().collect(), altered, ..machine(root) }
 }
 
 /// What is the same whatever runs here.
@@ -102,10 +105,15 @@ fn machine(root: &Path) -> EnvironmentFile {
     }
 }
 
-fn server(cluster: &Cluster, house: &House) -> Option<ServerFile> {
-    let offer = house.site.offer().ok()?;
-    let (provider, server_version) = (offer.provider.to_owned(), cluster.server_version().to_owned());
-    Some(ServerFile { provider, server_version, sha256: offer.sha256.clone() })
+/// The servers that were started, by the version that endpoints ask for.
+fn servers(house: &House) -> BTreeMap<Option<u32>, ServerFile> {
+    let of = |(version, pool): (Option<u32>, Arc<Pool>)| {
+        let site = house.sites.of(version);
+        let offer = site.offer().ok()?;
+        let (provider, server_version) = (offer.provider.to_owned(), pool.cluster().server_version().to_owned());
+        Some((version, ServerFile { provider, server_version, sha256: offer.sha256.clone() }))
+    };
+    house.started().into_iter().filter_map(of).collect()
 }
 
 /// Ends a run, and signs it where there is a key.

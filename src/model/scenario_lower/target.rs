@@ -34,10 +34,14 @@ impl Lowering<'_> {
             "sqlite" => Some(Engine::Sqlite),
             _ => None,
         };
-        if let [(key, inner)] = table.iter().collect::<Vec<_>>()[..]
+        let about: Vec<_> = table.iter().filter(|(key, _)| *key != "version").collect();
+        if let [(key, inner)] = about[..]
             && let (Some(engine), Some(database), true) = (engine(key), inner.as_str(), is_name(name))
         {
-            return found.push(TargetSpec { name: name.to_owned(), engine, database: database.to_owned() });
+            return match version(table.get("version"), engine) {
+                Ok(version) => found.push(TargetSpec { version, ..TargetSpec::new(name, engine, database) }),
+                Err(why) => self.problems.push(Problem::new(span.clone(), why).help("such as version = 18")),
+            };
         }
         for (key, inner) in table {
             match inner.is_table() && engine(key).is_none() {
@@ -53,6 +57,17 @@ impl Lowering<'_> {
             self.problems.push(Problem::new(tool.span(), "this is not a tool").help(help));
             Tool { prefix: None, inputs: Vec::new() }
         })
+    }
+}
+
+/// The major version of a server. A file has none.
+fn version(value: Option<&toml::Value>, engine: Engine) -> Result<Option<u32>, &'static str> {
+    let Some(value) = value else { return Ok(None) };
+    let major = value.as_integer().and_then(|major| u32::try_from(major).ok()).filter(|major| *major >= 13);
+    match (engine, major) {
+        (Engine::Sqlite, _) => Err("a file is of no version of Postgres"),
+        (Engine::Postgres, Some(major)) => Ok(Some(major)),
+        (Engine::Postgres, None) => Err("`version` is a major version of Postgres, a whole number from 13"),
     }
 }
 

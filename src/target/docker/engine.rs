@@ -17,7 +17,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use testcontainers::bollard::models::{
-    ContainerSummary, HostConfig, PortBinding, SystemInfo, SystemInfoCgroupVersionEnum,
+    ContainerSummary, HostConfig, ImageInspect, PortBinding, SystemInfo, SystemInfoCgroupVersionEnum,
 };
 use testcontainers::bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
 use testcontainers::bollard::{Docker, errors::Error as EngineError};
@@ -48,18 +48,25 @@ pub(in crate::target) fn found(image: &Image) -> Result<Found> {
     block_aside(async || {
         let engine = engine().await?;
         let version = engine.version().await.ok().and_then(|found| found.version).unwrap_or_default();
-        let id = engine.inspect_image(&image.to_string()).await.ok().and_then(|found| found.id);
+        let image_here = engine.inspect_image(&image.to_string()).await.ok();
+        let major = image_here.as_ref().and_then(major);
+        let id = image_here.and_then(|found| found.id);
         let is_here = id.is_some();
         let sha256 = id.map(|id| id.trim_start_matches("sha256:").to_owned());
         let sha256 = sha256.unwrap_or_else(|| sha256_hex(image.to_string().as_bytes()));
         let place = if is_here { "is here" } else { "is not here, and would be pulled" };
         let lacks = engine.info().await.map(|info| lacks(&info)).unwrap_or_default();
-        Ok(Found { about: format!("engine {version}; image {image} {place}"), sha256, is_here, lacks })
+        Ok(Found { about: format!("engine {version}; image {image} {place}"), major, sha256, is_here, lacks })
     })
 }
 
 /// What the engine says of itself; one that is not root's needs cgroups of version 2.
 fn lacks(info: &SystemInfo) -> Vec<(Capability, String)> {
+fn major(image: &ImageInspect) -> Option<u32> {
+    let variables = image.config.as_ref()?.env.as_ref()?;
+    variables.iter().find_map(|variable| variable.strip_prefix("PG_MAJOR=")?.parse().ok())
+}
+
     let options = info.security_options.iter().flatten();
     let is_rootless = options.into_iter().any(|option| option.contains("rootless"));
     let is_old = info.cgroup_version == Some(SystemInfoCgroupVersionEnum::_1);

@@ -76,6 +76,15 @@ fn an_image_that_cannot_be_used_is_one_clear_error_and_leaves_nothing(#[case] ar
 
 #[test]
 #[ignore = "needs Docker's engine and an image; .ci/run runs it"]
+fn an_endpoint_of_another_version_wants_another_tag_of_the_image() {
+    let mut scratch = Scratch::with("stuck", &super::versions::onto(99));
+    let _base = scratch.own_base();
+    scratch.rehearse(&["run", "--pg", "docker"]).has(2, ":99: cannot be started");
+    assert_eq!(containers(&scratch), "");
+}
+
+#[test]
+#[ignore = "needs Docker's engine and an image; .ci/run runs it"]
 fn a_server_that_never_gets_ready_is_given_up_and_removed() {
     let mut scratch = Scratch::with("stuck", STUCK);
     let _base = scratch.own_base();

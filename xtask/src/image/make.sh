@@ -36,7 +36,7 @@ chmod 755 root/usr/bin/docker-entrypoint.sh
 
 tar -c --owner=0 --group=0 -C root . | docker import \
     --change 'ENTRYPOINT ["docker-entrypoint.sh"]' --change 'CMD ["postgres"]' --change 'EXPOSE 5432' \
-    --change 'ENV PGDATA=/var/lib/postgresql/data' \
+    --change 'ENV PGDATA=/var/lib/postgresql/data' --change "ENV PG_MAJOR=$major" \
     --change "ENV PATH=/usr/lib/postgresql/$major/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" \
     - "$image"
 rm -rf root

@@ -98,8 +98,7 @@ mod tests {
     #[case("input.repeated-dsn@pg.target:step.1", "a b a", &["source.a", "source.b", "target"])]
     #[case("input.repeated-dsn@pg.target:step.2", "a b t", &["source.a", "source.b", "target"])]
     fn a_step_gets_the_address_of_another(#[case] point: &str, #[case] expected: &str, #[case] names: &[&str]) {
-        let spec =
-            |name: &&str| TargetSpec { name: (*name).to_owned(), engine: Engine::Postgres, database: "d".to_owned() };
+        let spec = |name: &&str| TargetSpec::new(name, Engine::Postgres, "d");
         let plan = Plan {
             targets: names.iter().map(spec).collect(),
             steps: Vec::new(),

@@ -1,4 +1,4 @@
-//! `srv.*` and `mem.limit`: the server of a case goes away and comes back, on the same address, or has a hard time.
+//! `srv.*` and `mem.limit`: the server of an endpoint, the case's own, goes away and comes back, on the same address, or has a hard time.
 
 use crate::engine::case::hazard::undo::Undo;
 use crate::engine::case::stage::Stage;
@@ -6,20 +6,20 @@ use crate::target::Server;
 use crate::{Error, Result};
 
 /// Kills the server; all connections are gone before it answers again.
-pub(super) async fn crash(stage: &Stage<'_>) -> Result<()> {
-    let server = own(stage)?;
+pub(super) async fn crash(stage: &Stage<'_>, endpoint: &str) -> Result<()> {
+    let server = own(stage, endpoint)?;
     server.crash().await?;
     stage.forget_connections().await;
     // What the server had said and nobody has heard is lost.
-    stage.sever().await;
+    stage.sever_server(endpoint).await?;
     server.resume().await?;
     stage.thaw();
     Ok(())
 }
 
 /// Shuts the server down and starts it again; what it said before still arrives.
-pub(super) async fn restart(stage: &Stage<'_>) -> Result<()> {
-    let server = own(stage)?;
+pub(super) async fn restart(stage: &Stage<'_>, endpoint: &str) -> Result<()> {
+    let server = own(stage, endpoint)?;
     server.shut_down().await?;
     stage.forget_connections().await;
     server.resume().await?;
@@ -28,8 +28,8 @@ pub(super) async fn restart(stage: &Stage<'_>) -> Result<()> {
 }
 
 /// Stops it where it is, for `ms` milliseconds or until the step is over.
-pub(super) async fn pause(stage: &Stage<'_>, ms: Option<u32>) -> Result<()> {
-    let server = own(stage)?.clone();
+pub(super) async fn pause(stage: &Stage<'_>, endpoint: &str, ms: Option<u32>) -> Result<()> {
+    let server = own(stage, endpoint)?.clone();
     server.pause().await?;
     stage.stands(Undo::after(ms, async move { server.wake().await }));
     stage.thaw();
@@ -37,19 +37,19 @@ pub(super) async fn pause(stage: &Stage<'_>, ms: Option<u32>) -> Result<()> {
 }
 
 /// Takes its network away, and all connections with it, for as long.
-pub(super) async fn unplug(stage: &Stage<'_>, ms: Option<u32>) -> Result<()> {
-    let server = own(stage)?.clone();
+pub(super) async fn unplug(stage: &Stage<'_>, endpoint: &str, ms: Option<u32>) -> Result<()> {
+    let server = own(stage, endpoint)?.clone();
     server.unplug().await?;
     stage.stands(Undo::after(ms, async move { server.plug().await }));
     stage.forget_connections().await;
-    stage.sever().await;
+    stage.sever_server(endpoint).await?;
     stage.thaw();
     Ok(())
 }
 
 /// Gives it little memory until the step is over; what that ends comes to an end on its own.
-pub(super) async fn limit_memory(stage: &Stage<'_>, mib: u32) -> Result<()> {
-    let server = own(stage)?.clone();
+pub(super) async fn limit_memory(stage: &Stage<'_>, endpoint: &str, mib: u32) -> Result<()> {
+    let server = own(stage, endpoint)?.clone();
     // Our connections may go with those of the tool.
     stage.forget_connections().await;
     server.limit_memory(Some(mib)).await?;
@@ -58,6 +58,6 @@ pub(super) async fn limit_memory(stage: &Stage<'_>, mib: u32) -> Result<()> {
     Ok(())
 }
 
-fn own<'a>(stage: &'a Stage<'_>) -> Result<&'a Server> {
-    stage.own_server().ok_or_else(|| Error::bug("a server that others use would be killed"))
+fn own<'a>(stage: &'a Stage<'_>, endpoint: &str) -> Result<&'a Server> {
+    stage.own_server(endpoint).ok_or_else(|| Error::bug("a server that others use would be killed"))
 }

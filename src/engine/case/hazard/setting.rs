@@ -18,7 +18,7 @@ pub(super) async fn apply(stage: &Stage<'_>, endpoint: &str, setting: Setting) -
         Setting::Connections { .. } => (format!("{what} {value}"), format!("{what} -1")),
         _ => (format!("set {what} = {value}"), format!("reset {what}")),
     };
-    stage.stands(Undo::Order(format!("alter database {name} {back}")));
+    stage.stands(Undo::Order(pool.clone(), format!("alter database {name} {back}")));
     pool.order(&format!("alter database {name} {there}")).await?;
     // Not by a connection to that very database: the setting would strike us.
     let mut connection = pool.connect(&pool.cluster().aside()).await?;

@@ -3,14 +3,15 @@
 use crate::engine::case::stage::Stage;
 use crate::target::Pool;
 use crate::{Error, Result};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 /// One thing that stands.
 pub(in crate::engine) enum Undo {
-    /// A statement that takes it back, for an administrator of the server.
-    Order(String),
+    /// A statement that takes it back, for an administrator of that server.
+    Order(Arc<Pool>, String),
     /// Something that goes on beside the step; it ends when it is told, or has ended by itself.
     Beside { end: oneshot::Sender<()>, task: JoinHandle<Result<()>> },
 }
@@ -39,11 +40,10 @@ impl Undo {
     }
 
     /// Takes it back; it is gone when this returns.
-    pub(in crate::engine) async fn undo(self, pool: Option<&Pool>) -> Result<()> {
-        match (self, pool) {
-            (Undo::Order(sql), Some(pool)) => pool.order(&sql).await,
-            (Undo::Order(_), None) => Ok(()),
-            (Undo::Beside { end, task }, _) => {
+    pub(in crate::engine) async fn undo(self) -> Result<()> {
+        match self {
+            Undo::Order(pool, sql) => pool.order(&sql).await,
+            Undo::Beside { end, task } => {
                 let _ = end.send(()); // one that has ended does not listen
                 task.await.map_err(|error| Error::bug("what stood beside a step has panicked").caused_by(error))?
             }

@@ -8,9 +8,10 @@ use crate::engine::case::checkpoint::Checkpoint;
 use crate::engine::proxy::{Proxy, ProxyRules};
 use crate::engine::run::house::Origin;
 use crate::model::{Engine, TargetSpec};
-use crate::target::{Cluster, Database, Template};
+use crate::target::{Database, Pool, Template};
 use sqlx::PgConnection;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tokio::sync::Mutex;
 
 /// A database under the name that the scenario gives it.
@@ -24,6 +25,8 @@ pub(in crate::engine) struct Holding {
 
 pub(in crate::engine) enum Place {
     Postgres {
+        /// Of the server that it is on.
+        pool: Arc<Pool>,
         database: Option<Database>,
         /// What it is a clone of, on the server of all.
         template: Option<Template>,
@@ -40,26 +43,26 @@ pub(in crate::engine) enum Place {
 pub(super) async fn hold(
     context: &Rehearsed<'_>,
     target: &TargetSpec,
-    (own, from): (&Option<Own>, Option<&Checkpoint>),
+    (own, from): (&[Own], Option<&Checkpoint>),
     number: u32,
     dir: &Path,
 ) -> Result<Holding> {
     let house = &context.run.house;
     let leaf = target.name.rsplit('.').next().unwrap_or(&target.name);
-    if let (Some(own), Engine::Postgres) = (own, target.engine) {
+    let version = house.sites.version(target.version);
+    if let (Some(own), Engine::Postgres) = (own.iter().find(|own| own.version == version), target.engine) {
         let database = own.pool.existing(&seeded_name(target));
-        return held(target, own.pool.cluster(), database, None).await;
+        return held(target, &own.pool, database, None).await;
     }
     let kept = from.and_then(|checkpoint| checkpoint.template(&target.endpoint())).cloned();
     let origin = match kept {
-        Some(template) => Origin::Postgres(template),
-        None => house.origin(context.dataset, &target.database, target.engine).await?,
+        Some(template) => Origin::Postgres(house.postgres(target.version).await?, template),
+        None => house.origin(context.dataset, target).await?,
     };
     let place = match origin {
-        Origin::Postgres(template) => {
-            let pool = house.postgres().await?;
-            let database = pool.clone(&template, &database_name(number, leaf)).await?;
-            return held(target, pool.cluster(), database, Some(template)).await;
+        Origin::Postgres(pool, template) => {
+            let database = Pool::clone(&pool, &template, &database_name(number, leaf)).await?;
+            return held(target, &pool, database, Some(template)).await;
         }
         Origin::Sqlite(template) => {
             let path = dir.join("files").join(format!("{leaf}.db"));
@@ -73,16 +76,18 @@ pub(super) async fn hold(
 /// A database, with a proxy before it.
 async fn held(
     target: &TargetSpec,
-    cluster: &Cluster,
+    pool: &Arc<Pool>,
     database: Database,
     template: Option<Template>,
 ) -> Result<Holding> {
+    let cluster = pool.cluster();
     let rules = ProxyRules { forbidden_role: cluster.admin_role().map(str::to_owned), side: Some(cluster.aside()) };
     let observer = match target.is_source() {
         true => None,
         false => Some(db::postgres::connect(&cluster.admin(database.name())).await?),
     };
     let place = Place::Postgres {
+        pool: Arc::clone(pool),
         database: Some(database),
         template,
         proxy: Proxy::start(&target.endpoint(), cluster.reach().clone(), rules).await?,

@@ -1,18 +1,22 @@
-//! The server of a case that does not share the one of all.
+//! The servers of a case that does not share those of all.
 
 use super::holding::database_name;
 use crate::engine::files::Shim;
 use crate::engine::points::pairs;
 use crate::engine::{House, Rehearsed};
-
 use crate::model::TargetSpec;
 use crate::target::{Pool, Server};
 use crate::{Error, Result};
+use futures_util::future::try_join_all;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// See the module.
 pub(super) struct Own {
+    /// By which the servers of its endpoints are known; nothing: they are the run's own.
+    pub(super) version: Option<u32>,
     pub(super) server: Server,
-    pub(super) pool: Pool,
+    pub(super) pool: Arc<Pool>,
     /// What injures its files, where a fault of the scenario does.
     pub(super) shim: Option<Shim>,
 }
@@ -21,16 +25,24 @@ pub(super) struct Own {
 pub(super) const DATABASES: &str = "base/";
 
 impl Own {
-    /// One with the scenario's databases.
-    pub(super) async fn start(context: &Rehearsed<'_>, name: &str) -> Result<Own> {
+    /// One for each version that the scenario's databases are on.
+    pub(super) async fn start(context: &Rehearsed<'_>, name: &str) -> Result<Vec<Own>> {
+        let sites = &context.run.house.sites;
+        let versions: BTreeSet<Option<u32>> =
+            context.plan.versions().into_iter().map(|version| sites.version(version)).collect();
+        try_join_all(versions.into_iter().map(|version| Own::of(context, version, name))).await
+    }
+
+    async fn of(context: &Rehearsed<'_>, version: Option<u32>, name: &str) -> Result<Own> {
         let house = &context.run.house;
-        let server = house.own_server(context.dataset, context.plan, name).await?;
+        let name = version.map_or(name.to_owned(), |major| format!("{name}v{major}"));
+        let server = house.own_server(context.dataset, context.plan, version, &name).await?;
         let shim = match context.scenario.faults.iter().any(pairs::strike_server_files) {
             true => Some(preloaded(&server, house).await?),
             false => None,
         };
-        let pool = Pool::new(server.cluster(), house.session.id());
-        Ok(Own { server, pool, shim })
+        let pool = Arc::new(Pool::new(server.cluster(), house.session.id()));
+        Ok(Own { version, server, pool, shim })
     }
 }
 

@@ -42,7 +42,7 @@ impl Stage<'_> {
     /// a shim in it.
     pub(in crate::engine) fn shim(&self, endpoint: &str) -> Option<(&Shim, &str)> {
         if self.proxy(endpoint).is_some() {
-            return self.own.as_ref()?.shim.as_ref().map(|shim| (shim, DATABASES));
+            return self.own(endpoint)?.shim.as_ref().map(|shim| (shim, DATABASES));
         }
         let watch = self.watch.as_ref()?;
         Some((&watch.shim, watch.files.get(endpoint)?))
