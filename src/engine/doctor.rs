@@ -5,7 +5,8 @@ use crate::process::run;
 use crate::target::{Base, Binaries, Offer, Provider, Site, Wanted, kept, leftovers};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::Path;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,7 +41,9 @@ pub fn doctor(base: &Base) -> Vec<Finding> {
     findings.extend(url(base));
     findings.push(postgres(&binaries));
     findings.extend(tried(base, &binaries));
-    findings.extend([docker(base), finding("fetch", Health::Fine, Binaries::fetch(base))]);
+    findings.push(docker(base));
+    findings.extend(podman());
+    findings.push(finding("fetch", Health::Fine, Binaries::fetch(base)));
     let psql = ("psql", "install the Postgres client; scenarios with `needs = [\"psql\"]` are left out");
     let python = ("python3", "install Python 3 if your tool is written in it");
     let git = ("git", "install git; without it `rehearse run --since` cannot be used");
@@ -102,6 +105,23 @@ fn docker(base: &Base) -> Finding {
         Err(error) => format!("none, and none is needed: {error}"),
     };
     finding("docker", Health::Fine, text)
+}
+
+/// Podman speaks as Docker's engine does, on a socket of its own, which nobody takes without being told.
+fn podman() -> Option<Finding> {
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let sockets = runtime.into_iter().chain([PathBuf::from("/run")]).map(|dir| dir.join("podman/podman.sock"));
+    let socket = sockets.into_iter().find(|socket| socket.exists())?;
+    let url = format!("unix://{}", socket.display());
+    let is_taken = std::env::var("DOCKER_HOST").is_ok_and(|host| host == url);
+    let text = match (is_taken, UnixStream::connect(&socket)) {
+        (true, _) => format!("{url} is taken by --pg docker, for DOCKER_HOST names it"),
+        (false, Ok(_)) => format!("it listens; --pg docker takes it with DOCKER_HOST={url}"),
+        (false, Err(error)) => {
+            format!("nobody listens on {} ({error}): `systemctl --user start podman.socket`", socket.display())
+        }
+    };
+    Some(finding("podman", Health::Fine, text))
 }
 
 fn offer(base: &Base, provider: Provider) -> crate::Result<Offer> {

@@ -54,6 +54,22 @@ fn nothing_is_overwritten_and_nothing_is_guessed() {
 }
 
 #[test]
+fn a_doctor_finds_the_socket_of_podman_and_says_how_to_take_it() {
+    let mut scratch = Scratch::with("green", GREEN);
+    let folder = scratch.dir.path().join("podman");
+    std::fs::create_dir(&folder).unwrap();
+    let socket = folder.join("podman.sock");
+    let url = format!("unix://{}", socket.display());
+    let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    scratch.env.insert("XDG_RUNTIME_DIR".into(), scratch.dir.path().into());
+    scratch.rehearse(&["doctor"]).has(0, &format!("podman it listens; --pg docker takes it with DOCKER_HOST={url}"));
+    drop(listener);
+    scratch.rehearse(&["doctor"]).has(0, &format!("nobody listens on {}", socket.display()));
+    scratch.env.insert("DOCKER_HOST".into(), url.clone().into());
+    scratch.rehearse(&["doctor"]).has(0, &format!("{url} is taken by --pg docker"));
+}
+
+#[test]
 fn a_doctor_says_what_is_there_and_what_to_do_for_what_is_not() {
     let mut scratch = Scratch::with("green", GREEN);
     let _base = scratch.own_base();
