@@ -34,6 +34,8 @@ pub struct Cluster {
     tool_password: String,
     /// What keeps it, or our things on it, alive where the supervisor does not.
     stay: Option<Arc<Stay>>,
+    /// Whether it is of this rehearsal alone, though not of this machine's programs.
+    is_contained: bool,
 }
 
 impl Cluster {
@@ -82,7 +84,14 @@ impl Cluster {
             server_version,
             tool_password: tool.password,
             stay: Some(Arc::new(stay)),
+            is_contained: false,
         }
+    }
+
+    /// The same in a container of ours.
+    #[cfg(feature = "docker")]
+    pub(super) fn contained(self) -> Cluster {
+        Cluster { is_contained: true, ..self }
     }
 
     /// How to connect as who makes databases: on our servers `rehearse_admin`, a superuser without a password.
@@ -145,9 +154,14 @@ impl Cluster {
         [password].into_iter().chain(encoded).filter(|secret| !secret.is_empty()).collect()
     }
 
-    /// Whether it is a server that other people use too.
+    /// Whether it was made by others: what we make there has a name that says so, and ends with our stay.
     pub(super) fn is_remote(&self) -> bool {
         self.stay.is_some()
+    }
+
+    /// Whether nobody else uses it, and it runs with our settings.
+    pub(super) fn is_ours(&self) -> bool {
+        self.stay.is_none() || self.is_contained
     }
 
     /// The server's own word, such as `15.18`.
@@ -336,6 +350,7 @@ impl Place {
             server_version: ready.server_version,
             tool_password: ready.tool_password,
             stay: None,
+            is_contained: false,
         }
     }
 }

@@ -106,7 +106,7 @@ pub(super) async fn in_container(
     let _ = connection.close().await; // it has answered
     let tool = tool_role(&admin, &rights, session, password).await?;
     let tool = tool.ok_or_else(|| Error::bug("the superuser of a container may not make roles"))?;
-    Ok(Cluster::guest(Reach::of(&admin), (admin, tool), rights.server_version, stay))
+    Ok(Cluster::guest(Reach::of(&admin), (admin, tool), rights.server_version, stay).contained())
 }
 
 async fn arrive(options: &PgConnectOptions, session: &str) -> Result<PgConnection> {

@@ -263,7 +263,7 @@ impl Pool {
     // Copying files beats writing them to the log by far where nothing is synced. Before 15 it was the only way. On a
     // server that others use it would be two checkpoints.
     fn strategy(&self) -> &'static str {
-        if self.major() >= 15 && !self.cluster.is_remote() { " strategy file_copy" } else { "" }
+        if self.major() >= 15 && self.cluster.is_ours() { " strategy file_copy" } else { "" }
     }
 
     /// The major version of the server, such as 15.

@@ -57,7 +57,7 @@ impl Pool {
     pub(super) async fn call_witness(&self) {
         let mut seen = self.witness.0.lock().await;
         if matches!(*seen, Seen::Nothing) {
-            let counts = !self.cluster().is_remote() && self.major() >= 15;
+            let counts = self.cluster().is_ours() && self.major() >= 15;
             let called = if counts { connect(&self.cluster().aside()).await.ok() } else { None };
             *seen = called.map_or(Seen::Unknown, |connection| Seen::All(Box::new(connection)));
         }

@@ -37,6 +37,8 @@ const MARKER: &str = "container";
 
 /// How long the engine may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How often an engine is asked to end containers.
+const ATTEMPTS: u32 = 3;
 /// How long a server may take to be ready once its container runs, where `REHEARSE_PG_START_S` does not say.
 const PATIENCE_TO_START_S: u64 = 60;
 
@@ -60,13 +62,13 @@ pub(in crate::target) fn found(image: &Image) -> Result<Found> {
     })
 }
 
-/// What the engine says of itself; one that is not root's needs cgroups of version 2.
-fn lacks(info: &SystemInfo) -> Vec<(Capability, String)> {
 fn major(image: &ImageInspect) -> Option<u32> {
     let variables = image.config.as_ref()?.env.as_ref()?;
     variables.iter().find_map(|variable| variable.strip_prefix("PG_MAJOR=")?.parse().ok())
 }
 
+/// What the engine says of itself; one that is not root's needs cgroups of version 2.
+fn lacks(info: &SystemInfo) -> Vec<(Capability, String)> {
     let options = info.security_options.iter().flatten();
     let is_rootless = options.into_iter().any(|option| option.contains("rootless"));
     let is_old = info.cgroup_version == Some(SystemInfoCgroupVersionEnum::_1);
@@ -124,12 +126,14 @@ struct Labels {
     lock: PathBuf,
 }
 
-/// Ends the containers of a dead session.
+/// Ends the containers of a dead session; and those of all that are dead by now, for an engine may be at work for
+/// somebody who was killed while he asked, and have made one since nobody was left to look for it.
 pub(in crate::target) fn end_in(session: &Path) {
     let id = session.file_name().unwrap_or_default().to_string_lossy().into_owned();
     if session.join(MARKER).exists() {
-        // Without an engine nothing runs; the next run that wants a container looks again.
-        let _ = block_aside(|| remove(|container| label(container, SESSION) == Some(id.as_str())));
+        let is_meant = |container: &ContainerSummary| label(container, SESSION) == Some(&*id) || is_dead(container);
+        // One that has much to do may refuse. Without an engine nothing runs; the next run with a container looks again.
+        let _ = (0..ATTEMPTS).find(|_| block_aside(|| remove(is_meant)).is_ok());
     }
 }
 
