@@ -8,7 +8,7 @@ mod rehearse;
 
 const USAGE: &str = "usage: cargo xtask rehearse [ARGUMENTS OF `rehearse run`]\n       \
     cargo xtask rehearse -- COMMAND ...\n       \
-    cargo xtask bench [--release] [--gate] [--rounds N] [--rows N] [NAME...]\n       \
+    cargo xtask bench [--release] [--docker] [--gate] [--rounds N] [--rows N] [NAME...]\n       \
     cargo xtask image [NAME:TAG [MAJOR]]";
 
 fn main() -> ExitCode {

@@ -64,10 +64,13 @@ fn build(more: &[&str]) -> Result<PathBuf, String> {
     executable.ok_or_else(|| "cargo named no executable".to_owned())
 }
 
-/// Builds `rehearse`, then builds and executes what measures it, both with or both without `--release`.
+/// Builds `rehearse`, then builds and executes what measures it, both with or both without `--release` and `--docker`.
 pub(crate) fn bench(arguments: Vec<OsString>) -> ExitCode {
-    let profile: &[&str] = if arguments.iter().any(|argument| argument == "--release") { &["--release"] } else { &[] };
-    let binary = match build(profile) {
+    let says = |word: &str| arguments.iter().any(|argument| argument == word);
+    let release = ["--release"].into_iter().filter(|word| says(word));
+    let docker = ["--features", "docker"].into_iter().filter(|_| says("--docker"));
+    let more: Vec<&str> = release.chain(docker).collect();
+    let binary = match build(&more) {
         Ok(binary) => binary,
         Err(why) => {
             say(&why);
@@ -75,7 +78,7 @@ pub(crate) fn bench(arguments: Vec<OsString>) -> ExitCode {
         }
     };
     let mut command = cargo();
-    command.args(["run", "--package", "xtask-bench"]).args(profile).arg("--").args(arguments);
+    command.args(["run", "--package", "xtask-bench"]).args(&more).arg("--").args(arguments);
     let error = command.env("REHEARSE_BIN", binary).exec();
     say(&format!("cannot start cargo: {error}"));
     ExitCode::from(70)

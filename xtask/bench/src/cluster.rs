@@ -5,27 +5,43 @@ use super::line::Line;
 use rehearsal::Result;
 use rehearsal::clock::Stopwatch;
 use rehearsal::db::postgres;
-use rehearsal::target::Cluster;
+use rehearsal::target::{Binaries, Cluster, Pool, Provider, Wanted};
 use std::cell::Cell;
 
+type What = (&'static str, &'static str, &'static str, f64);
+
+const CLUSTER: What = ("G1", "fresh cluster to the first query", "initdb, pg_ctl -w start, create database", 0.125);
+const DATABASE: What = ("G2", "fresh database from a template", "create database ... strategy file_copy", 1.25);
+const FETCHED_CLUSTER: What = ("G1", "the same, of programs that pip fetched", "the same of them", 0.125);
+const FETCHED_DATABASE: What = ("G2", "the same, of programs that pip fetched", "the same of them", 1.25);
+
 pub(crate) fn lines(ground: &Ground) -> Result<Vec<Line>> {
-    Ok(vec![cluster(ground)?, database(ground)?])
+    let mut lines = vec![cluster(ground, CLUSTER, &ground.binaries)?, database(ground, DATABASE, &ground.pool)?];
+    match Binaries::find(ground.session.base(), &Wanted { provider: Provider::Fetch, ..Wanted::default() }) {
+        Ok(fetched) => {
+            let server = ground.runtime.block_on(Cluster::private(&ground.session, &fetched, "fetched", &[]))?;
+            let pool = Pool::new(&server, ground.session.id());
+            lines.extend([cluster(ground, FETCHED_CLUSTER, &fetched)?, database(ground, FETCHED_DATABASE, &pool)?]);
+        }
+        Err(why) => lines.extend([FETCHED_CLUSTER, FETCHED_DATABASE].map(|what| Line::missing(what, &why.to_string()))),
+    }
+    Ok(lines)
 }
 
-fn cluster(ground: &Ground) -> Result<Line> {
+fn cluster(ground: &Ground, what: What, binaries: &Binaries) -> Result<Line> {
     let number = Cell::new(0);
     let ours = || {
         number.set(number.get() + 1);
-        let name = format!("fresh{}", number.get());
+        let name = format!("fresh{}-{}", binaries.major(), number.get());
         let watch = Stopwatch::start();
         ground.runtime.block_on(async {
-            let cluster = Cluster::private(&ground.session, &ground.binaries, &name, &[]).await?;
+            let cluster = Cluster::private(&ground.session, binaries, &name, &[]).await?;
             postgres::connect(&cluster.admin("postgres")).await.map(drop)
         })?;
         Ok(watch.elapsed().as_secs_f64())
     };
     let ids = ground.server_ids()?;
-    let bin = ground.binaries.dir.display().to_string();
+    let bin = binaries.dir.display().to_string();
     let theirs = || {
         let start = "D=$PWD/theirs; rm -rf $D; $B/initdb -D $D -A trust -U postgres > /dev/null && \
             $B/pg_ctl -D $D -w -l $D.log -o \"-k $PWD -c listen_addresses= -p 5499\" start > /dev/null && \
@@ -36,28 +52,34 @@ fn cluster(ground: &Ground) -> Result<Line> {
         ground.shell(stop, &[("B", &bin)], &[0], Some(ids))?;
         Ok(seconds)
     };
-    let what = ("G1", "fresh cluster to the first query", "initdb, pg_ctl -w start, create database", 0.125);
     Line::paired(what, ground.rounds, ours, theirs)
 }
 
-fn database(ground: &Ground) -> Result<Line> {
-    const TABLES: &str = "create table t as select n, n::text as v from generate_series(1, 1000) n";
-    let template = ground.runtime.block_on(ground.pool.template("bench", async |access| {
+const TABLES: &str = "create table t as select n, n::text as v from generate_series(1, 1000) n";
+
+/// Seconds that a database takes from a template with a table.
+pub(crate) async fn cloned(pool: &Pool) -> Result<f64> {
+    let load = async |access: rehearsal::target::Access| {
         postgres::execute(&mut postgres::connect(&access.admin).await?, TABLES).await
-    }))?;
-    let base = ground.runtime.block_on(ground.pool.empty("base"))?;
-    ground.execute(base.name(), TABLES)?;
-    ground.runtime.block_on(ground.pool.wait_empty(&[base.name()], std::time::Duration::from_secs(10)))?;
-    let mut admin = ground.runtime.block_on(postgres::connect(&ground.cluster().admin("postgres")))?;
-    let ours = || {
-        ground.runtime.block_on(async {
-            let watch = Stopwatch::start();
-            let database = ground.pool.clone(&template, "ours").await?;
-            let seconds = watch.elapsed().as_secs_f64();
-            ground.pool.drop(database).await?;
-            Ok(seconds)
-        })
     };
+    let template = pool.template("bench", load).await?;
+    let watch = Stopwatch::start();
+    let database = pool.clone(&template, "ours").await?;
+    let seconds = watch.elapsed().as_secs_f64();
+    pool.drop(database).await?;
+    Ok(seconds)
+}
+
+fn database(ground: &Ground, what: What, pool: &Pool) -> Result<Line> {
+    let (base, mut admin) = ground.runtime.block_on(async {
+        let base = pool.empty("base").await?;
+        let mut inside = postgres::connect(&pool.cluster().admin(base.name())).await?;
+        postgres::execute(&mut inside, TABLES).await?;
+        drop(inside);
+        pool.wait_empty(&[base.name()], std::time::Duration::from_secs(10)).await?;
+        Ok::<_, rehearsal::Error>((base, postgres::connect(&pool.cluster().admin("postgres")).await?))
+    })?;
+    let ours = || ground.runtime.block_on(cloned(pool));
     let sql = format!("create database bare template {} strategy file_copy", base.name());
     let theirs = || {
         ground.runtime.block_on(async {
@@ -68,6 +90,5 @@ fn database(ground: &Ground) -> Result<Line> {
             Ok(seconds)
         })
     };
-    let what = ("G2", "fresh database from a template", "create database ... strategy file_copy", 1.25);
     Line::paired(what, ground.rounds.max(9), ours, theirs)
 }

@@ -61,8 +61,24 @@ fn share(ground: &Ground, home: &Home, (ours, scenario, wanted): (&str, &str, f6
     Line::paired(("G13", &name, &goal, 1.0), ground.rounds.min(3), per_case, || Ok(1.0 / wanted))
 }
 
+/// Nobody is moved, so nothing can be wrong.
+const NOTHING: &str = r#"format = 1
+about = "looks, and touches nothing"
+dataset = "ledger-small"
+[targets]
+source = { postgres = "old" }
+target = { postgres = "new" }
+[[step]]
+name = "look"
+role = "apply"
+argv = ["true"]
+[[map]]
+source = "select 1 from accounts join entries on true limit 1"
+target = "select 1 from pg_class left join accounts on true left join entries on true limit 1"
+"#;
+
 /// A library of scenarios of our own.
-struct Home {
+pub(crate) struct Home {
     folder: PathBuf,
 }
 
@@ -76,8 +92,9 @@ struct Cases {
 }
 
 impl Home {
-    fn below(folder: &Path) -> Result<Home> {
-        let folder = folder.join("home");
+    pub(crate) fn below(folder: &Path) -> Result<Home> {
+        let folder =
+            tempfile::tempdir_in(folder).map_err(|error| Error::io("create a folder in", folder, error))?.keep();
         let scenarios = folder.join("scenarios");
         let trouble = |error| Error::io("write", &folder, error);
         std::fs::create_dir_all(&scenarios).map_err(trouble)?;
@@ -86,31 +103,39 @@ impl Home {
         let fault = |kind: &&str| format!("[[fault]]\nkind = \"{kind}\"\nduring = \"copy\"\nat = \"sweep\"\n");
         let native = format!("{NATIVE}{}", HARMS.iter().map(fault).collect::<String>());
         let alone = LEDGER.replacen("format = 1", "format = 1\nown_server = true", 1);
-        for (name, text) in [("native", native.as_str()), ("ledger", LEDGER), ("ledger-alone", &alone)] {
+        let texts = [("native", native.as_str()), ("ledger", LEDGER), ("ledger-alone", &alone), ("nothing", NOTHING)];
+        for (name, text) in texts {
             std::fs::write(scenarios.join(format!("{name}.toml")), text).map_err(trouble)?;
         }
         Ok(Home { folder })
     }
 
     fn run(&self, ground: &Ground, scenario: &str, more: &str) -> Result<Cases> {
+        Cases::of(&self.events(ground, scenario, more)?)
+    }
+
+    /// What a run has written down.
+    pub(crate) fn events(&self, ground: &Ground, scenario: &str, more: &str) -> Result<Vec<Value>> {
         let out = self.folder.join("runs");
         let script = format!(
             "cd $F && rm -rf runs && $REHEARSE run {scenario} --tier full {more} --out runs > said 2>&1 || \
              {{ cat said; exit 1; }}"
         );
         ground.sh(&script, &[("F", &self.folder.display().to_string())], &[0])?;
-        Cases::of(&out)
+        events(&out)
     }
 }
 
+fn events(runs: &Path) -> Result<Vec<Value>> {
+    let entries = std::fs::read_dir(runs).map_err(|error| Error::io("read", runs, error))?;
+    let text = entries.flatten().find_map(|entry| std::fs::read_to_string(entry.path().join("events.jsonl")).ok());
+    let text = text.ok_or_else(|| Error::environment("the run left no events"))?;
+    let events = text.lines().map(serde_json::from_str::<Value>).collect::<std::result::Result<Vec<_>, _>>();
+    events.map_err(|error| Error::environment("events.jsonl").caused_by(error))
+}
+
 impl Cases {
-    fn of(runs: &Path) -> Result<Cases> {
-        let entries = std::fs::read_dir(runs).map_err(|error| Error::io("read", runs, error))?;
-        let events =
-            entries.flatten().find_map(|entry| std::fs::read_to_string(entry.path().join("events.jsonl")).ok());
-        let events = events.ok_or_else(|| Error::environment("the run left no events"))?;
-        let events = events.lines().map(serde_json::from_str::<Value>).collect::<std::result::Result<Vec<_>, _>>();
-        let events = events.map_err(|error| Error::environment("events.jsonl").caused_by(error))?;
+    fn of(events: &[Value]) -> Result<Cases> {
         let is_injured = |event: &&Value| event["case"].as_str().is_some_and(|case| !case.contains("/golden"));
         let injured: Vec<&Value> = events.iter().filter(is_injured).collect();
         let time = |kind: &'static str| {

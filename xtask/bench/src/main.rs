@@ -2,11 +2,13 @@
 //!
 //! Ours and theirs take turns, the median of the ratios counts, and never a second: machines differ. With `--gate` a
 //! goal that is missed by more than 15 % ends with 1. What is not installed is said to be missing. `--release` measures
-//! what users install; without it, what contributors build. The figures go to target/bench.json too.
+//! what users install; without it, what contributors build. `--docker` builds with containers, of the image in
+//! `REHEARSE_PG_IMAGE`. The figures go to target/bench.json too.
 
 mod cluster;
 mod compare;
 mod consolidate;
+mod container;
 mod copy;
 mod faults;
 mod files;
@@ -14,6 +16,7 @@ mod ground;
 mod line;
 mod memory;
 mod proxy;
+mod runner;
 mod sqlite;
 
 use ground::Ground;
@@ -26,8 +29,10 @@ use std::process::ExitCode;
 
 type Group = (&'static str, fn(&Ground) -> Result<Vec<Line>>);
 
-const GROUPS: [Group; 9] = [
+const GROUPS: [Group; 11] = [
     ("cluster", cluster::lines),
+    ("container", container::lines),
+    ("runner", runner::lines),
     ("copy", copy::lines),
     ("compare", compare::lines),
     ("sqlite", sqlite::lines),
@@ -78,7 +83,7 @@ impl Wanted {
                 value.filter(|value| *value > 0).ok_or_else(|| format!("{word} wants a number"))
             };
             match word.as_str() {
-                "--release" => {} // how we were built, which is done
+                "--release" | "--docker" => {} // how we were built, which is done
                 "--gate" => wanted.gate = true,
                 "--rounds" => wanted.rounds = number()? as usize,
                 "--rows" => wanted.rows = number()?,

@@ -1,0 +1,59 @@
+//! What the runner costs beside its targets: a scenario in which nothing happens.
+
+use super::faults::Home;
+use super::ground::Ground;
+use super::line::Line;
+use rehearsal::clock::Stopwatch;
+use rehearsal::dataset::{Dataset, load_postgres};
+use rehearsal::target::{Pool, Template};
+use rehearsal::{Error, Result};
+use serde_json::Value;
+use std::path::Path;
+
+/// Seconds that it may take.
+const GOAL: f64 = 0.020;
+
+pub(crate) fn lines(ground: &Ground) -> Result<Vec<Line>> {
+    let home = Home::below(ground.dir.path())?;
+    let templates = ground.runtime.block_on(templates(&ground.pool))?;
+    let ours = || {
+        let whole = seconds(&home.events(ground, "nothing", "")?)?;
+        Ok(whole - ground.runtime.block_on(targets(&ground.pool, &templates))?)
+    };
+    let what = ("G15", "a scenario in which nothing happens, without its targets", "20 ms", 1.0);
+    Ok(vec![Line::paired(what, ground.rounds, ours, || Ok(GOAL))?])
+}
+
+/// From the beginning of the scenario to its end: two golden runs side by side, each with its looks, and the checks.
+fn seconds(events: &[Value]) -> Result<f64> {
+    let at = |kind: &str| events.iter().find(|event| event["type"] == kind).and_then(|event| event["mono_us"].as_f64());
+    match (at("scenario.started"), at("scenario.finished")) {
+        (Some(began), Some(ended)) => Ok((ended - began) / 1e6),
+        _ => Err(Error::environment("the scenario did not come to its end")),
+    }
+}
+
+async fn templates(pool: &Pool) -> Result<[Template; 2]> {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");
+    let dataset = Dataset::find(&[fixtures], "ledger-small", 1)?;
+    let template = async |name: &str| {
+        let database = dataset.database(name)?;
+        pool.template(&database.digest(), |access| load_postgres(access.tool, database)).await
+    };
+    Ok([template("old").await?, template("new").await?])
+}
+
+/// What it makes and drops: both databases for each of its two golden runs.
+async fn targets(pool: &Pool, templates: &[Template; 2]) -> Result<f64> {
+    let watch = Stopwatch::start();
+    let golden = async |name: &str| {
+        for (template, side) in templates.iter().zip(["old", "new"]) {
+            let database = pool.clone(template, &format!("{name}_{side}")).await?;
+            pool.drop(database).await?;
+        }
+        Ok::<(), Error>(())
+    };
+    let (one, other) = tokio::join!(golden("one"), golden("other"));
+    one.and(other)?;
+    Ok(watch.elapsed().as_secs_f64())
+}
