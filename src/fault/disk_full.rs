@@ -8,8 +8,12 @@
 //! case has a server of its own, and the writes to the files of its databases are counted and refused, whoever of its
 //! processes makes them. The tool hears of it in the server's words (53100). Such places are named, not swept: what a
 //! server writes when differs from run to run.
+//!
+//! `disk.full=wal`, at such a place, is the disk of the server's log: the writes to new files of the log (`pg_wal`) are
+//! counted and refused. Without its log a server cannot go on: it ends itself (PANIC), with all connections, and may not
+//! come up again. Once the step is over there is room again, and the server is started anew.
 
-use super::{Fault, FileHarm, Hazard, Visits, no_argument};
+use super::{Fault, FileHarm, Hazard, Visits};
 use crate::model::Axis;
 
 /// See the page of the module.
@@ -33,6 +37,10 @@ impl Fault for DiskFull {
     }
 
     fn hazard(&self, arg: Option<&str>) -> Result<Hazard, String> {
-        no_argument(self, arg).map(|()| Hazard::InjureFile(FileHarm::Full))
+        match arg {
+            None => Ok(Hazard::InjureFile(FileHarm::Full)),
+            Some("wal") => Ok(Hazard::InjureFile(FileHarm::LogFull)),
+            Some(arg) => Err(format!("disk.full takes no argument but `wal`; `={arg}` is too much")),
+        }
     }
 }

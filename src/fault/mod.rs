@@ -258,6 +258,8 @@ mod tests {
         {
             assert!(hazard(name, arg).is_some_and(|hazard| hazard.is_err()), "{name} {arg:?}");
         }
+        assert_eq!(hazard("disk.full", Some("wal")), Some(Ok(Hazard::InjureFile(FileHarm::LogFull))));
+        assert_eq!(hazard("disk.full", Some("log")).map(|hazard| hazard.is_err()), Some(true));
         assert_eq!(hazard("src.write", Some("delete")), Some(Ok(Hazard::WriteSource(Write::Delete))));
         assert_eq!(hazard("srv.pause", None), Some(Ok(Hazard::PauseServer { ms: None })));
         assert_eq!(hazard("srv.unplug", Some("500")), Some(Ok(Hazard::UnplugServer { ms: Some(500) })));

@@ -57,6 +57,8 @@ pub enum FileHarm {
     Torn,
     /// ENOSPC.
     Full,
+    /// The same for the log of a server, which ends it.
+    LogFull,
     /// EIO.
     Broken,
     /// Half of a write is there, and the tool is told so.

@@ -88,12 +88,41 @@ const THEN: &str = "then = { kind = \"net.reset\", during = \"look\", at = \"swe
 )]
 #[case::placeholder(&GREEN.replace("\"true\"", "\"true\", \"{source.old}\""), "`look`: unknown placeholder in `{source.old}`")]
 #[case::inputs_of_the_tool(&format!("{GREEN}[tool]\ninputs = [\"tools/*.sh\"]\n"), "`tools/*.sh` matches no file")]
+#[case::loss_of_power_on_a_way_out(
+    &STUCK.replace("[rerun]", "then = { kind = \"power.loss\", at = \"sweep\" }\n[rerun]"),
+    "its states are made of what a golden run did to files"
+)]
+#[case::log_of_a_server_swept_over(
+    &STUCK.replace("proc.kill", "disk.full=wal").replace("pg.target:commit.1", "sweep"),
+    "disk.full=wal strikes at a place that is named"
+)]
 #[case::step_of_the_way_out(&STUCK.replace("[[fault]]", LOOK).replace("[rerun]", THEN), "`look` is on no way out of `copy`")]
 fn an_unknown_name_is_bad_configuration(#[case] scenario: &str, #[case] answer: &str) {
     let scratch = Scratch::with("wrong", scenario);
     scratch.rehearse(&["check"]).has(2, answer);
     scratch.rehearse(&["list"]).has(2, answer);
     scratch.rehearse(&["run"]).has(2, answer);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_static_executable_is_refused_where_its_files_would_be_struck_and_nowhere_else() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("tool.c"), "void _start(void) {}").unwrap();
+    let build = |how: &str, name: &str| {
+        let built = run(folder.path(), &environment(), &["cc", "-nostdlib", how, "-o", name, "tool.c"]);
+        assert_eq!(built.code, Some(0), "{built:?}");
+        GREEN.replace("\"true\"", &format!("\"{}/{name}\"", folder.path().display()))
+    };
+    let (dynamic, fixed) = (build("-pie", "dynamic"), build("-static", "static"));
+    let kill = "[[fault]]\nkind = \"proc.kill\"\nduring = \"look\"\nat = \"sweep\"\n";
+    for (scenario, code, answer) in [
+        (format!("{fixed}{kill}"), 2, "is a static executable, into which the file shim cannot be loaded"),
+        (format!("{dynamic}{kill}"), 0, ""),
+        (fixed, 0, ""),
+    ] {
+        Scratch::with("tool", &scenario).rehearse(&["check"]).has(code, answer);
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! ```text
 //! news          that a fault has struck, from a proxy or from the file shim
 //! file          faults of files
-//! server        srv.*, mem.limit: the case's own server goes away and comes back, or has a hard time
+//! server        srv.*, mem.limit, disk.full=wal: the case's own server goes away and comes back, or has a hard time
 //! source_write  src.write, with statements made by writable; to files: file_write
 //! lock          lock.hold
 //! setting       cfg.*
@@ -30,7 +30,7 @@ use crate::engine::case::power::Loss;
 use crate::engine::case::stage::Stage;
 use crate::engine::proxy::{Act, Strike};
 use crate::engine::run::context::CaseLog;
-use crate::fault::{Hazard, Input, Setting};
+use crate::fault::{FileHarm, Hazard, Input, Setting};
 use crate::model::{Address, Axis, Body, Place, Step};
 use crate::process::{self, Child, Signal};
 use crate::{Error, Result};
@@ -116,6 +116,9 @@ pub(in crate::engine) async fn strike(
         if let Hazard::WriteSource(write) = injury.hazard {
             what = format!("{what}; {}", source_write::write(stage, log, place, write).await?);
             file::let_go(stage, place)?;
+        }
+        if injury.hazard == Hazard::InjureFile(FileHarm::LogFull) {
+            server::ends_itself(stage, &place.endpoint).await?;
         }
         log.record(Body::FaultFired { case: log.case(), address: injury.address.clone(), what })?;
         return if injury.hazard.ends_the_tool() { kill(stage, child).await } else { Ok(()) };

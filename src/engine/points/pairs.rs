@@ -60,19 +60,30 @@ fn of_single(single: &Single, then: &Then, kind: &dyn Fault) -> Vec<(Address, St
     points.visited.into_iter().map(pair).collect()
 }
 
-/// The places that a fault names.
-pub(in crate::engine) fn places(fault: &FaultSpec) -> impl Iterator<Item = (&str, &Place)> {
-    let first = std::iter::once((fault.kind.as_str(), &fault.at));
-    let second = fault.then.iter().map(|then| (then.kind.as_str(), &then.at));
-    first.chain(second).filter_map(|(kind, at)| match at {
-        At::Place(place) => Some((kind, place)),
-        At::Sweep | At::SweepOn => None,
+/// A kind that is to strike, with its argument and where.
+pub(in crate::engine) struct Meant<'a> {
+    pub(in crate::engine) kind: &'a str,
+    pub(in crate::engine) arg: Option<&'a str>,
+    /// Nothing where it sweeps.
+    pub(in crate::engine) place: Option<&'a Place>,
+}
+
+/// What a fault says that is to strike: itself, and the second one.
+pub(in crate::engine) fn meant(fault: &FaultSpec) -> impl Iterator<Item = Meant<'_>> {
+    let first = std::iter::once((&fault.kind, &fault.arg, &fault.at));
+    let second = fault.then.iter().map(|then| (&then.kind, &then.arg, &then.at));
+    first.chain(second).map(|(kind, arg, at)| {
+        let place = match at {
+            At::Place(place) => Some(place),
+            At::Sweep | At::SweepOn => None,
+        };
+        Meant { kind, arg: arg.as_deref(), place }
     })
 }
 
 /// Whether a fault strikes the files of a server, which then must be the case's own.
 pub(in crate::engine) fn strike_server_files(fault: &FaultSpec) -> bool {
-    places(fault).any(|(_, place)| place.is_of_server_files())
+    meant(fault).filter_map(|meant| meant.place).any(Place::is_of_server_files)
 }
 
 #[cfg(test)]

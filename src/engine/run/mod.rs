@@ -20,6 +20,7 @@
 //! house        what all cases share: session, servers, templates
 //! missing      what a scenario needs and is not here
 //! need         programs and modules that a scenario asks for
+//! linkage      whether a program can be watched
 //! tool_digest  which tool it was
 //! keep         cases that stay after the run
 //! ```
@@ -33,6 +34,7 @@ pub(in crate::engine) mod goldens;
 pub(in crate::engine) mod house;
 mod injured;
 pub(in crate::engine) mod keep;
+mod linkage;
 mod losses;
 pub(in crate::engine) mod missing;
 mod need;

@@ -5,8 +5,8 @@ use crate::engine::Library;
 use crate::engine::case::launch::fill;
 use crate::engine::points::pairs;
 use crate::engine::run::context::loses_power;
-use crate::engine::run::criteria;
 use crate::engine::run::tool_digest::declared_files;
+use crate::engine::run::{criteria, linkage};
 use crate::fault::{FileHarm, Hazard};
 use crate::model::{Criterion, Engine, FaultSpec, Landmark, Place, Plan, Recovery, Scenario, Step, Then};
 use crate::registry::Registry;
@@ -42,6 +42,7 @@ pub(in crate::engine) fn prepare(registry: &Registry, library: &Library, scenari
     known_databases(&dataset, &plan)?;
     brings_data(&plan)?;
     known_places(registry, scenario, &plan)?;
+    scenario.faults.iter().try_for_each(|fault| linkage::known(registry, library, fault, &plan))?;
     known_sources(&plan)?;
     known_placeholders(scenario, &plan)?;
     declared_files(&scenario.tool.inputs, &library.root)?;
@@ -65,9 +66,15 @@ fn known_places(registry: &Registry, scenario: &Scenario, plan: &Plan) -> Result
             known_argument(registry, &then.kind, then.arg.as_deref())?;
             leads_out(scenario, fault, then)?;
         }
-        for (kind, place) in pairs::places(fault) {
-            let engines = struck(registry, kind, place);
-            known_endpoint(plan, place, engines, &format!("{kind} cannot strike"))?;
+        for meant in pairs::meant(fault) {
+            let hazard = registry.fault(meant.kind).and_then(|fault| fault.hazard(meant.arg).ok());
+            match (meant.place, hazard) {
+                (Some(place), hazard) => {
+                    known_endpoint(plan, place, struck(hazard, place), &format!("{} cannot strike", meant.kind))?;
+                }
+                (None, Some(Hazard::InjureFile(FileHarm::LogFull))) => return Err(unswept(meant.kind)),
+                (None, _) => {}
+            }
         }
     }
     let marks = scenario.recovery.iter().flat_map(|recovery| recovery.before.iter().chain(&recovery.after));
@@ -95,14 +102,21 @@ fn leads_out(scenario: &Scenario, fault: &FaultSpec, then: &Then) -> Result<()> 
 fn known_loss(registry: &Registry, fault: &FaultSpec, plan: &Plan) -> Result<()> {
     let loses = |name: &str| registry.fault(name).is_some_and(loses_power);
     if let Some(then) = fault.then.as_ref().filter(|then| loses(&then.kind)) {
-        let text = format!("{} cannot strike the way out of another fault; let it be the first", then.kind);
+        let text = format!(
+            "{} cannot strike the way out of another fault: its states are made of what a golden run did to files, and a \
+             way out has none; let it be the first",
+            then.kind
+        );
         return Err(Error::environment(text));
     }
     match plan.targets.iter().find(|target| loses(&fault.kind) && target.engine != Engine::Sqlite) {
         None => Ok(()),
         Some(target) => {
-            let text =
-                format!("{} needs that every database is a file, and `{}` is on a server", fault.kind, target.name);
+            let text = format!(
+                "{} needs that every database is a file, and `{}` is on a server: what that had committed when the files \
+                 were in some state, the record of files does not tell",
+                fault.kind, target.name
+            );
             Err(Error::environment(text))
         }
     }
@@ -119,12 +133,17 @@ fn counted(place: &Place) -> &'static [Engine] {
 }
 
 /// The engines whose points a kind can strike: a disk that refuses is one for a server, too.
-fn struck(registry: &Registry, kind: &str, place: &Place) -> &'static [Engine] {
-    let hazard = registry.fault(kind).and_then(|fault| fault.hazard(None).ok());
+fn struck(hazard: Option<Hazard>, place: &Place) -> &'static [Engine] {
     match hazard {
         Some(Hazard::InjureFile(FileHarm::Full | FileHarm::Broken)) => &[Engine::Sqlite, Engine::Postgres],
+        Some(Hazard::InjureFile(FileHarm::LogFull)) => &[Engine::Postgres],
         _ => counted(place),
     }
+}
+
+/// What a server writes to its log differs from run to run: there is nothing to sweep over.
+fn unswept(kind: &str) -> Error {
+    Error::environment(format!("{kind}=wal strikes at a place that is named, as in at = \"pg.target:write.1+\""))
 }
 
 fn known_endpoint(plan: &Plan, place: &Place, engines: &[Engine], what: &str) -> Result<()> {

@@ -129,16 +129,22 @@ async fn nothing_is_left_of_a_server_that_was_ended(#[case] crashes: bool) {
     assert_eq!((processes_in(&dir, &["postgres"]), memory_segments_of(postmaster)), (vec![], 0));
 }
 
-#[tokio::test]
-async fn a_disk_that_is_full_for_the_server_is_told_to_the_client_and_leaves_what_was_committed() {
-    let scratch = Scratch::new();
-    let session = scratch.session();
-    let server = Server::start(&session, &seed(&scratch, &session).await, "own").await.unwrap();
+/// It starts anew with the shim in it.
+async fn watched(server: &Server, session: &Session) -> Shim {
     let shim = Shim::install(&server.data().unwrap(), &Library::unpack(session.dir()).unwrap()).unwrap();
     shim.lend().unwrap();
     server.set_environment(shim.environment()).unwrap();
     server.shut_down().await.unwrap();
     server.resume().await.unwrap();
+    shim
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_for_the_server_is_told_to_the_client_and_leaves_what_was_committed() {
+    let scratch = Scratch::new();
+    let session = scratch.session();
+    let server = Server::start(&session, &seed(&scratch, &session).await, "own").await.unwrap();
+    let shim = watched(&server, &session).await;
     assert_eq!(text(seeded(&server, &session), ROWS).await, "1");
 
     shim.arm(&"pg.target:write.1+".parse().unwrap(), "base/", FileAct::Full).unwrap();
@@ -151,4 +157,26 @@ async fn a_disk_that_is_full_for_the_server_is_told_to_the_client_and_leaves_wha
     shim.disarm().unwrap();
     assert_eq!(text(seeded(&server, &session), ROWS).await, "1");
     sqlx::raw_sql(grow).execute(&mut open).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_without_room_for_its_log_ends_itself_and_has_what_was_committed_once_there_is_room() {
+    let scratch = Scratch::new();
+    let session = scratch.session();
+    let server = Server::start(&session, &seed(&scratch, &session).await, "own").await.unwrap();
+    let shim = watched(&server, &session).await;
+
+    shim.arm(&"pg.target:write.1+".parse().unwrap(), "pg_wal/xlogtemp", FileAct::Full).unwrap();
+    let mut open = PgConnection::connect_with(&seeded(&server, &session)).await.unwrap();
+    sqlx::raw_sql("insert into t values (2)").execute(&mut open).await.unwrap(); // there is room for that
+    let much = "insert into t select generate_series(3, 100000)";
+    sqlx::raw_sql(much).execute(&mut open).await.unwrap_err();
+    sqlx::raw_sql("select 1").execute(&mut open).await.unwrap_err();
+    assert!(shim.struck().unwrap().is_some_and(|what| what.contains("pg_wal/xlogtemp")), "{:?}", shim.struck());
+
+    shim.disarm().unwrap();
+    server.crash().await.unwrap();
+    server.resume().await.unwrap();
+    assert_eq!(text(seeded(&server, &session), ROWS).await, "1,2");
+    execute(seeded(&server, &session), much).await;
 }

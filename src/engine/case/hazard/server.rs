@@ -1,4 +1,5 @@
-//! `srv.*` and `mem.limit`: the server of an endpoint, the case's own, goes away and comes back, on the same address, or has a hard time.
+//! `srv.*`, `mem.limit` and `disk.full=wal`: the server of an endpoint, the case's own, goes away and comes back, on the same
+//! address, or has a hard time.
 
 use crate::engine::case::hazard::undo::Undo;
 use crate::engine::case::stage::Stage;
@@ -55,6 +56,19 @@ pub(super) async fn limit_memory(stage: &Stage<'_>, endpoint: &str, mib: u32) ->
     server.limit_memory(Some(mib)).await?;
     stage.stands(Undo::after(None, async move { server.limit_memory(None).await }));
     stage.thaw();
+    Ok(())
+}
+
+/// It cannot go on without room for its log. It may have come up again by itself, or not: once the step is over it is
+/// started anew, with room.
+pub(super) async fn ends_itself(stage: &Stage<'_>, endpoint: &str) -> Result<()> {
+    let server = own(stage, endpoint)?.clone();
+    stage.forget_connections().await;
+    let anew = async move {
+        server.crash().await?;
+        server.resume().await
+    };
+    stage.stands(Undo::after(None, anew));
     Ok(())
 }
 
