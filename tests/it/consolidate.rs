@@ -68,6 +68,14 @@ fn all_that_is_odd_arrives() {
 }
 
 #[test]
+fn rows_that_do_not_go_page_by_page_lie_in_the_order_of_their_key() {
+    let stage = Stage::new();
+    stage.sql("elo.db", "insert into ratings (agent, elo) values ('!', 1)"); // the last row, and the first key
+    stage.ok(&["migrate"]);
+    assert_eq!(stage.ask("analytics.db", "select agent from ratings not indexed order by rowid limit 1"), "!");
+}
+
+#[test]
 fn verify_sees_one_changed_value_and_names_its_table() {
     let stage = Stage::new();
     stage.ok(&["migrate"]);

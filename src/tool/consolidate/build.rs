@@ -2,7 +2,8 @@
 //!
 //! Nobody knows the file yet, and a crash throws it away: so no journal and no sync until the end. A table that is the
 //! same on both sides goes page by page (SQLite's transfer of `insert into t select * from s`), its indexes with it;
-//! for the others the indexes are made after the rows. Triggers are made last: a migration must not set them off.
+//! for the others the rows come in the order of their key, and the indexes are made after them. Triggers are made last: a
+//! migration must not set them off.
 
 use super::expect;
 use super::fit::Move;
@@ -71,7 +72,7 @@ pub(super) fn build(
         }
         group.detach(&connection).map_err(failed)?;
     }
-    connection.execute_batch(BEFORE_INDEXES).map_err(failed)?;
+    connection.execute_batch("pragma shrink_memory").map_err(failed)?;
     for sql in later {
         let refused = |error| Error::refused(format!("{}: {sql}", path.display())).caused_by(error);
         connection.execute_batch(&sql).map_err(refused)?;
@@ -82,11 +83,10 @@ pub(super) fn build(
     Ok(done)
 }
 
+/// Pages are written at the end of a tree, and seldom come back. What sorts, rows or an index, may hold as much as the
+/// cache, besides.
 const UNSAFE: &str = "pragma synchronous = off; pragma journal_mode = off; pragma locking_mode = exclusive; \
-                      pragma foreign_keys = off";
-
-/// The sorter of an index may hold as much as the cache, besides.
-const BEFORE_INDEXES: &str = "pragma shrink_memory; pragma cache_size = -1000";
+                      pragma foreign_keys = off; pragma cache_size = -1000";
 
 /// Removes triggers, and the indexes of tables that do not go page by page; answers with what brings them back.
 fn take_off(connection: &Connection, groups: &[&Group<'_>]) -> rusqlite::Result<Vec<String>> {
@@ -120,7 +120,8 @@ fn bring(connection: &Connection, group: &Group<'_>, index: usize) -> Result<Bro
             quoted(&one.table)
         ),
         false => {
-            format!("insert into main.{} ({}) {}", quoted(&one.into), expect::column_list(one), group.rows(index))
+            let (columns, order) = (expect::column_list(one), expect::order(one, group.table));
+            format!("insert into main.{} ({columns}) {}{order}", quoted(&one.into), group.rows(index))
         }
     };
     let written_rows =

@@ -36,6 +36,15 @@ pub(super) fn conflicts(one: &Move, earlier: &[&Move], table: &Table) -> Vec<Str
     each.filter(|(key, _)| key.iter().all(|column| fills(one, column))).map(ask).collect()
 }
 
+/// By the key of the table, where the rows bring it: what finds conflicts then grows at its end, and each of its pages is
+/// written once. With keys at random each row would be another page. Numbers that SQLite gives go by the order of the
+/// source.
+pub(super) fn order(one: &Move, table: &Table) -> String {
+    let key = table.keys.first().filter(|key| key.iter().all(|column| fills(one, column)));
+    let columns = key.map(|key| key.iter().map(|column| quoted(column)).collect::<Vec<_>>().join(", "));
+    columns.map_or(String::new(), |columns| format!(" order by {columns}"))
+}
+
 /// All rows of the source, whatever becomes of them.
 pub(super) fn read_count(one: &Move) -> String {
     format!("select count(*) from {}.{}", alias(&one.source), quoted(&one.table))
@@ -98,6 +107,31 @@ mod tests {
     use super::*;
     use rstest::rstest;
 
+    fn moving(columns: &[&str]) -> Move {
+        let columns = columns.iter().map(|name| ((*name).to_owned(), quoted(name))).collect();
+        Move {
+            source: "s".into(),
+            table: "t".into(),
+            target: String::new(),
+            into: String::new(),
+            columns,
+            is_whole: false,
+            condition: None,
+            because: None,
+            on_conflict: OnConflict::Error,
+            orphans: super::super::profile::Orphans::Error,
+        }
+    }
+
+    #[rstest]
+    #[case("k,n id", " order by \"k\", \"n\"")]
+    #[case("id k", "")]
+    #[case("", "")]
+    fn rows_come_in_the_order_of_the_first_key_if_they_bring_it(#[case] keys: &str, #[case] expected: &str) {
+        let keys = keys.split_whitespace().map(|key| key.split(',').map(str::to_owned).collect()).collect();
+        assert_eq!(order(&moving(&["n", "k"]), &Table { keys, ..Table::default() }), expected);
+    }
+
     #[rstest]
     #[case("a in (select id from b)", "a in (select id from \"from s\".b)")]
     #[case("a > 1", "a > 1")]
@@ -109,18 +143,6 @@ mod tests {
     #[case("note <> 'it came from x'", "note <> 'it came from x'")]
     #[case("a is distinct from b", "a is distinct from b")]
     fn names_after_from_and_join_are_of_the_source(#[case] condition: &str, #[case] expected: &str) {
-        let one = Move {
-            source: "s".into(),
-            table: "t".into(),
-            target: String::new(),
-            into: String::new(),
-            columns: Vec::new(),
-            is_whole: false,
-            condition: None,
-            because: None,
-            on_conflict: OnConflict::Error,
-            orphans: super::super::profile::Orphans::Error,
-        };
-        assert_eq!(qualified(&one, condition), expected);
+        assert_eq!(qualified(&moving(&[]), condition), expected);
     }
 }
