@@ -2,6 +2,9 @@
 
 use crate::model::{Body, CaseRecord, Criterion, Op, Phase, RunRecord, ScenarioRecord, Severity, Verdict, step_times};
 
+/// How a note begins that says where a secret was: such a run is not conclusive.
+pub const SECRET_FOUND: &str = "a secret was found";
+
 /// One half of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Half {
@@ -178,7 +181,8 @@ fn of_run(record: &RunRecord, what: &str) -> Option<Vec<Vec<String>>> {
     let ended = |case: &CaseRecord| if case.outcome.is_some() { "ended" } else { "open" }.to_owned();
     let group = match what {
         "cases" => {
-            let planned: u64 = record.scenarios.iter().flat_map(|s| &s.faults).map(|(_, _, c)| c.visited).sum();
+            let planned: u64 =
+                record.scenarios.iter().flat_map(|s| &s.faults).map(|(_, _, c)| c.visited).fold(0, u64::saturating_add);
             let run: u64 = record.scenarios.iter().map(|scenario| scenario.injured().count() as u64).sum();
             let missing = (run < planned).then(|| "missing".to_owned());
             record.cases().map(|(_, case)| ended(case)).chain(missing).collect()
@@ -190,7 +194,7 @@ fn of_run(record: &RunRecord, what: &str) -> Option<Vec<Vec<String>>> {
             let plain = record.scenarios.iter().filter(|scenario| scenario.expect.is_none());
             plain.flat_map(ScenarioRecord::golden).flat_map(|case| answers(case, "guard-refuses")).collect()
         }
-        "secrets" => record.notes.iter().filter(|note| note.starts_with("a secret was found")).cloned().collect(),
+        "secrets" => record.notes.iter().filter(|note| note.starts_with(SECRET_FOUND)).cloned().collect(),
         "gate" => Vec::new(),
         _ => return None,
     };

@@ -38,7 +38,7 @@ mod way_back;
 pub use address::{Address, Axis, BadAddress, FaultPoint, Fingerprint, Place, is_name, is_shell_safe, parse_kind};
 pub use asked::{Asked, AskedFile};
 pub use baseline::{Baseline, Change};
-pub use checklist::{Half, Ruled, checklist};
+pub use checklist::{Half, Ruled, SECRET_FOUND, checklist};
 pub use criterion::{
     Claimed, ClaimedValues, CriteriaFile, CriteriaSet, Criterion, Observed, Op, Severity, values_at, words,
 };

@@ -11,8 +11,8 @@ use crate::engine::run::turns::Turns;
 use crate::evidence::{Bundle, Journal, Open, Redactor};
 use crate::fault::{Fault, Hazard};
 use crate::model::{
-    Body, CaseEvents, CheckResult, Criterion, DatabaseState, FaultSpec, History, Outcome, Plan, Scenario, States,
-    Verdict, canonical,
+    Body, CaseEvents, CheckResult, Criterion, DatabaseState, FaultSpec, History, Outcome, Plan, SECRET_FOUND, Scenario,
+    States, Verdict, canonical,
 };
 use crate::registry::Registry;
 use crate::{Error, Result, check};
@@ -43,9 +43,28 @@ pub(in crate::engine) struct Run {
 }
 
 impl Run {
-    /// Keeps a state, once, and returns its digest.
+    /// Keeps a state, once, and returns its digest. A secret in its names and definitions is masked before: the digest is
+    /// that of what is written down.
     pub(in crate::engine) fn keep(&self, state: DatabaseState) -> Result<String> {
-        let digest = canonical::sha256(&state)?;
+        let bytes = canonical::to_file(&state)?;
+        let digest = canonical::sha256_hex(&bytes);
+        if self.has(&digest) {
+            return Ok(digest);
+        }
+        let Some(masked) = self.redactor.masked(&state, &bytes)? else { return self.keep_as(digest, state) };
+        let digest = canonical::sha256(&masked)?;
+        if !self.has(&digest) {
+            let text = format!("{SECRET_FOUND} in what a database held, states/{digest}.json, and masked");
+            self.journal.append(Body::Note { case: None, text })?;
+        }
+        self.keep_as(digest, masked)
+    }
+
+    fn has(&self, digest: &str) -> bool {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner).contains_key(digest)
+    }
+
+    fn keep_as(&self, digest: String, state: DatabaseState) -> Result<String> {
         let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
         if !states.contains_key(&digest) {
             self.bundle.write_state(&digest, &state)?;

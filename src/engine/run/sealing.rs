@@ -8,8 +8,8 @@ use crate::engine::{Finished, House, Library, Look, Options, SOURCE_SHA256, git}
 use crate::evidence::attest::{Envelope, MachineKey, Slot, test_result};
 use crate::evidence::{Bundle, Journal, Open, Redactor, Sealed, outcome_sha256};
 use crate::model::{
-    Address, AskedFile, Body, EnvironmentFile, PlanFile, RECORD_TIER, RunRecord, Scenario, ScenarioRecord, ServerFile,
-    States, Verdict, canonical,
+    Address, AskedFile, Body, EnvironmentFile, PlanFile, RECORD_TIER, RunRecord, SECRET_FOUND, Scenario,
+    ScenarioRecord, ServerFile, States, Verdict, canonical,
 };
 use crate::registry::Registry;
 use crate::target::Pool;
@@ -192,9 +192,10 @@ impl Ending<'_> {
     fn hide_secrets(&self) -> Result<Option<Verdict>> {
         let hits = self.bundle.mask_secrets(self.redactor)?;
         for hit in &hits {
-            let text = format!("a secret was found in {} at byte {}, and masked", hit.file.display(), hit.offset);
+            let text = format!("{SECRET_FOUND} in {} at byte {}, and masked", hit.file.display(), hit.offset);
             self.journal.append(Body::Note { case: None, text })?;
         }
-        Ok((!hits.is_empty()).then_some(Verdict::Unknown))
+        let was_found = self.journal.record().notes.iter().any(|note| note.starts_with(SECRET_FOUND));
+        Ok(was_found.then_some(Verdict::Unknown))
     }
 }

@@ -9,6 +9,8 @@ mod shapes;
 
 use crate::error::{Error, Result};
 use secrets::Secrets;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use shapes::Shapes;
 use std::fmt;
@@ -48,14 +50,35 @@ impl Redactor {
         masked
     }
 
-    /// `value` with every secret in its texts masked; keys stay.
+    /// `value` with every secret in its texts and keys masked.
     pub fn mask_json(&self, value: &mut Value) {
         match value {
-            Value::String(text) => *text = String::from_utf8_lossy(&self.mask(text.as_bytes())).into_owned(),
+            Value::String(text) => *text = self.mask_text(text),
             Value::Array(items) => items.iter_mut().for_each(|item| self.mask_json(item)),
-            Value::Object(map) => map.values_mut().for_each(|item| self.mask_json(item)),
+            Value::Object(map) => {
+                map.values_mut().for_each(|item| self.mask_json(item));
+                *map = std::mem::take(map).into_iter().map(|(key, item)| (self.mask_text(&key), item)).collect();
+            }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
+    }
+
+    fn mask_text(&self, text: &str) -> String {
+        String::from_utf8_lossy(&self.mask(text.as_bytes())).into_owned()
+    }
+
+    /// `value` without secrets; nothing where it has none. `json` are its canonical bytes.
+    ///
+    /// # Errors
+    /// A bug: without them it is no such value any more.
+    pub fn masked<T: Serialize + DeserializeOwned>(&self, value: &T, json: &[u8]) -> Result<Option<T>> {
+        if self.find(json).is_empty() {
+            return Ok(None);
+        }
+        let bug = |error| Error::bug("a value that cannot be masked").caused_by(error);
+        let mut masked = serde_json::to_value(value).map_err(bug)?;
+        self.mask_json(&mut masked);
+        serde_json::from_value(masked).map(Some).map_err(bug)
     }
 
     /// A filter for one stream.

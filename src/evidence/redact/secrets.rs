@@ -140,7 +140,8 @@ fn forms(c: char) -> Vec<Form> {
     forms.extend(any_case.into_iter().map(|text| Form { bytes: text.into_bytes(), any_case: true }));
     let short: &[&str] = match c {
         ' ' => &["+"],
-        '"' => &["\\\"", "&quot;"],
+        // In a name of SQL it is doubled, and so it stands in JSON.
+        '"' => &["\\\"", "&quot;", "\"\"", "\\\"\\\""],
         '\\' => &["\\\\"],
         '/' => &["\\/"],
         '\n' => &["\\n"],

@@ -3,6 +3,7 @@
 use super::{ENCODINGS, SECRET};
 use crate::cli::Scratch;
 use std::fs;
+use std::ops::Add as _;
 use std::path::{Path, PathBuf};
 
 /// Prints it in every encoding, in a database URL and as a flag, writes it into its report, and, when it runs again after
@@ -80,4 +81,44 @@ fn a_planted_password_is_in_no_byte_of_the_bundle() {
     scratch.rehearse(&["verify", &root, "--secret-env", "API_TOKEN"]).has(0, "verified; the run is NO-GO");
     fs::write(bundle.join("README.txt"), SECRET).unwrap();
     scratch.rehearse(&["verify", &root, "--secret-env", "API_TOKEN"]).has(3, "SECRET_LEAK README.txt");
+}
+
+/// Names and definitions: a column, a default, a comment, a variable, and who is connected.
+const QUIET_TOOL: &str = r#"set -eu
+sql="psql -X -q -v ON_ERROR_STOP=1"
+$sql "$OLD_URL" -c 'copy accounts (id, name, email, opened_on) to stdout' > accounts.txt
+$sql "$OLD_URL" -c 'copy entries (id, account_id, amount, memo) to stdout' > entries.txt
+PGAPPNAME="$API_TOKEN" $sql "$NEW_URL" -f "$1/quiet.sql"
+"#;
+
+#[test]
+fn a_password_in_a_name_is_masked_the_bundle_verifies_and_says_so() {
+    let in_toml = SECRET.replace('\\', "\\\\").replace('"', "\\\"");
+    let variable = format!("NEW_URL = \"{{target}}\", \"X_{in_toml}\" = \"1\"");
+    let scenario = SCENARIO.split("claims").next().unwrap().replace("NEW_URL = \"{target}\"", &variable);
+    let mut scratch = Scratch::with("leaks", &scenario.replace("@SECRET@", "none"));
+    scratch.env.insert("API_TOKEN".into(), SECRET.into());
+    let put = |name: &str, text: &str| fs::write(scratch.dir.path().join(name), text).unwrap();
+    put("tool.sh", QUIET_TOOL);
+    let name = SECRET.replace('"', "\"\"");
+    let sql = format!(
+        "create table if not exists leak (id int, \"{name}\" text default '{SECRET}');\n\
+         comment on table leak is 'so: {SECRET}';\ncommit;\n"
+    );
+    put("quiet.sql", &COPY.to_owned().add(&sql));
+    scratch.rehearse(&["run"]).has(1, "NO-GO");
+    let bundle = scratch.bundle();
+    let doubled = [name.clone(), name.replace('"', "\\\"")];
+    for path in files(&bundle) {
+        let bytes = fs::read(&path).unwrap();
+        for text in ENCODINGS.into_iter().chain(doubled.iter().map(String::as_str)).map(str::as_bytes) {
+            assert!(!bytes.windows(text.len()).any(|part| part == text), "{}", path.display());
+        }
+    }
+    let root = bundle.display().to_string();
+    scratch.rehearse(&["verify", &root, "--secret-env", "API_TOKEN"]).has(0, "verified; the run is NO-GO");
+    let note = "a secret was found in what a database held, states/";
+    assert!(fs::read_to_string(bundle.join("events.jsonl")).unwrap().contains(note));
+    let gate = scratch.rehearse(&["gate", &root]);
+    gate.has(1, "fail GEN-06");
 }
