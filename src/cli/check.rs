@@ -1,7 +1,7 @@
 //! `rehearse check`: parses scenarios and makes their plans, and runs nothing.
 
 use crate::Result;
-use crate::cli::{parsed, say, select};
+use crate::cli::{parsed, say, select, session};
 use crate::registry::Registry;
 use clap::Args;
 use std::process::ExitCode;
@@ -13,9 +13,9 @@ pub(super) struct CheckArgs {
 }
 
 pub(super) fn run(args: &CheckArgs) -> Result<ExitCode> {
-    let unpack = tempfile::tempdir().map_err(|error| crate::Error::io("create", &std::env::temp_dir(), error))?;
+    let session = session()?;
     let registry = Registry::builtin();
-    let (library, entries) = select(&registry, unpack.path(), &args.scenarios)?;
+    let (library, entries) = select(&registry, session.dir(), &args.scenarios)?;
     let scenarios = parsed(entries)?;
     for scenario in &scenarios {
         crate::engine::plan(&registry, &library, scenario).map_err(|error| error.within(&scenario.name))?;

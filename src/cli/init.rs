@@ -1,6 +1,6 @@
 //! `rehearse init`: a first scenario that runs, from flags, or from answers where a person sits at a terminal.
 
-use crate::cli::{say, say_aside};
+use crate::cli::{say, say_aside, session};
 use crate::dataset::Dataset;
 use crate::engine::{self, Draft, Library};
 use crate::model::{Engine, Scenario, is_name};
@@ -52,8 +52,8 @@ pub(super) fn run(mut args: InitArgs) -> Result<ExitCode> {
     if !args.name.split('/').all(|part| is_name(part) && !part.contains('.')) {
         return Err(Error::usage("the name of a scenario has letters, digits, `_` and `-`, and `/` for folders"));
     }
-    let unpack = tempfile::tempdir().map_err(|error| Error::io("create", &std::env::temp_dir(), error))?;
-    let library = own_library(unpack.path())?;
+    let session = session()?;
+    let library = own_library(session.dir())?;
     let path = library.scenarios.join(&args.name).with_extension("toml");
     if path.exists() {
         return Err(Error::usage(format!(

@@ -1,7 +1,7 @@
 //! `rehearse list`: the scenarios, and why some cannot run here.
 
 use crate::cli::server::ServerArgs;
-use crate::cli::{say, select};
+use crate::cli::{say, select, session};
 use crate::engine::{self, Entry, Library};
 use crate::registry::Registry;
 use crate::target::{Base, Sites};
@@ -18,10 +18,10 @@ pub(super) struct ListArgs {
 }
 
 pub(super) fn run(args: &ListArgs) -> Result<ExitCode> {
-    let unpack = tempfile::tempdir().map_err(|error| Error::io("create", &std::env::temp_dir(), error))?;
+    let session = session()?;
     let registry = Registry::builtin();
     let sites = Sites::new(Base::find(), args.server.wanted()?);
-    let (library, entries) = select(&registry, unpack.path(), &args.scenarios)?;
+    let (library, entries) = select(&registry, session.dir(), &args.scenarios)?;
     if entries.is_empty() {
         return Err(Error::environment(format!("no scenario in {}", library.scenarios.display())));
     }

@@ -3,7 +3,7 @@
 use crate::cli::gate::working_directory;
 use crate::cli::key::machine_key;
 use crate::cli::run::interrupted;
-use crate::cli::{say, say_aside};
+use crate::cli::{say, say_aside, session};
 use crate::engine::record::{Asked, Live, Prepared, Said, Sealing, prepare, record};
 use crate::engine::{Finished, Library};
 use crate::gate::{Decision, Policy, Question, decide};
@@ -64,8 +64,8 @@ pub(super) async fn run(args: RecordArgs) -> Result<ExitCode> {
     let decision = decide(&registry, &args.bundle, &question)?;
     is_signed_and_green(&decision)?;
     let rehearsed = args.rehearsed(&decision)?;
-    let unpack = tempfile::tempdir().map_err(|error| Error::io("create", &std::env::temp_dir(), error))?;
-    let library = Library::find(&here, unpack.path())?;
+    let session = session()?;
+    let library = Library::find(&here, session.dir())?;
     let scenario = scenario(&registry, &library, &rehearsed.scenario)?;
     let (cutover, states) = (args.cutover(&decision, &policy, rehearsed), &decision.verification.states);
     let asked =
@@ -76,8 +76,8 @@ pub(super) async fn run(args: RecordArgs) -> Result<ExitCode> {
         say_aside("nothing has drifted; nothing was started");
         return Ok(ExitCode::SUCCESS);
     }
-    let sealing =
-        Sealing { out: args.out.clone().unwrap_or_else(|| library.root.join("target/record")), key: key.as_ref() };
+    let out = args.out.clone().unwrap_or_else(|| library.root.join("target/record"));
+    let sealing = Sealing { out, scratch: session.dir(), key: key.as_ref() };
     let finished = record(&registry, &library, &real, sealing, interrupted, hear).await?;
     say(&told(&finished, &args.step));
     Ok(ExitCode::from(finished.verdict().exit_code()))

@@ -2,7 +2,7 @@
 
 use crate::cli::replay::scenario;
 use crate::cli::run::{interrupted, time};
-use crate::cli::{say, say_aside};
+use crate::cli::{say, say_aside, session};
 use crate::engine::{Shrink, Shrunk, Tried, shrink};
 use crate::model::Token;
 use crate::process::Executable;
@@ -28,10 +28,10 @@ pub(super) struct ShrinkArgs {
 pub(super) async fn run(args: ShrinkArgs) -> Result<ExitCode> {
     let token: Token = args.token.parse().map_err(|error| Error::usage(format!("{error}")))?;
     let interrupted = interrupted();
-    let unpack = tempfile::tempdir().map_err(|error| Error::io("create", &std::env::temp_dir(), error))?;
+    let session = session()?;
     let registry = Registry::builtin();
-    let (library, scenario) = scenario(&registry, unpack.path(), &token)?;
-    if library.scenarios.starts_with(unpack.path()) {
+    let (library, scenario) = scenario(&registry, session.dir(), &token)?;
+    if library.scenarios.starts_with(session.dir()) {
         let text = "there is no `scenarios/` here to write into: copy the scenario into a repository of your own";
         return Err(Error::usage(text));
     }

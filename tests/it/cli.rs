@@ -8,6 +8,7 @@ mod docker;
 mod fetch;
 mod house;
 mod keeping;
+mod killed;
 mod narrowed;
 mod remote;
 mod replaying;

@@ -8,7 +8,7 @@ use crate::engine::run::sealing::{self, Ending};
 use crate::engine::{Finished, Library};
 use crate::evidence::attest::MachineKey;
 use crate::evidence::{Bundle, CAPTURE_LIMIT, Capture, Journal, Open};
-use crate::model::{Body, Claims, DatabaseState, Moment, Phase, RECORD_TIER, States, Verdict, canonical};
+use crate::model::{Body, Claims, DatabaseState, Moment, Phase, RECORD_TIER, SECRET_FOUND, States, Verdict, canonical};
 use crate::registry::Registry;
 use crate::{Error, Result, clock};
 use std::collections::BTreeMap;
@@ -20,6 +20,8 @@ use std::time::SystemTime;
 pub struct Sealing<'a> {
     /// The folder that it is made in.
     pub out: PathBuf,
+    /// Where what the step prints lies until it is masked; it must be gone also when we are killed.
+    pub scratch: &'a Path,
     /// The key of the machine, if it has one.
     pub key: Option<&'a MachineKey>,
 }
@@ -51,7 +53,7 @@ pub async fn record(
     let journal = record.bundle.events();
     let began = std::fs::metadata(&journal).and_then(|file| file.modified());
     let began = began.map_err(|error| Error::io("read", &journal, error))?;
-    record.step(interrupt, hear).await?;
+    record.step(sealing.scratch, interrupt, hear).await?;
     record.claim(began)?;
     let after = read(&real.lives, real.cutover.reads_rows).await?;
     record.probe(&Moment::after(Phase::Plan, &real.step.name), &after)?;
@@ -87,12 +89,24 @@ impl<'a> Record<'a> {
     }
 
     fn probe(&mut self, moment: &Moment, states: &BTreeMap<String, DatabaseState>) -> Result<()> {
-        self.keep(states.values())?;
         for (endpoint, state) in states {
             let (case, moment, endpoint) = (self.case.clone(), moment.clone(), endpoint.clone());
-            self.journal.append(Body::Probe { case, moment, endpoint, state: canonical::sha256(state)? })?;
+            let state = self.keep_masked(state)?;
+            self.journal.append(Body::Probe { case, moment, endpoint, state })?;
         }
         Ok(())
+    }
+
+    /// What is secret in names and definitions stays out; answers with the digest of what is kept.
+    fn keep_masked(&mut self, state: &DatabaseState) -> Result<String> {
+        let masked = self.real.redactor.masked(state, &canonical::to_file(state)?)?;
+        if masked.is_some() {
+            let text = format!("{SECRET_FOUND} in what a database held, and masked");
+            self.journal.append(Body::Note { case: None, text })?;
+        }
+        let state = masked.as_ref().unwrap_or(state);
+        self.keep(std::iter::once(state))?;
+        canonical::sha256(state)
     }
 
     fn keep<'b>(&mut self, states: impl Iterator<Item = &'b DatabaseState>) -> Result<()> {
@@ -104,14 +118,17 @@ impl<'a> Record<'a> {
         Ok(())
     }
 
-    async fn step(&self, interrupt: impl Future<Output = ()>, hear: impl FnMut(Said<'_>)) -> Result<()> {
+    async fn step(
+        &self,
+        scratch: &Path,
+        interrupt: impl Future<Output = ()>,
+        hear: impl FnMut(Said<'_>),
+    ) -> Result<()> {
         let step = &self.real.step;
         let (case, phase) = (self.case.clone(), Phase::Plan);
         let (name, argv) = (step.name.clone(), step.argv.clone());
         self.journal.append(Body::StepStarted { case: case.clone(), step: name, role: step.role, phase, argv })?;
-        let folder =
-            tempfile::tempdir().map_err(|error| Error::io("create a folder in", &std::env::temp_dir(), error))?;
-        let logs = ["stdout", "stderr"].map(|stream| folder.path().join(format!("plan-{}.{stream}", step.name)));
+        let logs = ["stdout", "stderr"].map(|stream| scratch.join(format!("plan-{}.{stream}", step.name)));
         let spawn = self.real.spawn.clone();
         let (exit, duration_us) = child::run(spawn, [&logs[0], &logs[1]], interrupt, hear).await?;
         let success = exit.code.is_some_and(|code| step.exit.contains(&code));

@@ -4,7 +4,9 @@
 use crate::engine::Library;
 use crate::engine::run::planning;
 use crate::model::{Asked, AskedFile, Scenario};
+use crate::process::Executable;
 use crate::registry::Registry;
+use crate::target::{Base, Session};
 use crate::{Error, Result};
 use std::path::Path;
 
@@ -22,8 +24,8 @@ pub(in crate::engine) fn asked(registry: &Registry, library: &Library, scenarios
 /// # Errors
 /// The environment: one of them is not there, or is wrong.
 pub fn asked_here(registry: &Registry, here: &Path, names: &[String]) -> Result<(Vec<Scenario>, AskedFile)> {
-    let unpack = tempfile::tempdir().map_err(|error| Error::io("create", &std::env::temp_dir(), error))?;
-    let library = Library::find(here, unpack.path())?;
+    let session = Session::open(&Executable::find()?, &Base::find())?;
+    let library = Library::find(here, session.dir())?;
     let entries = library.select(&registry.known(), names)?;
     let scenarios = entries.into_iter().map(|entry| entry.scenario.map_err(Error::environment));
     let scenarios: Vec<Scenario> = scenarios.collect::<Result<_>>()?;
