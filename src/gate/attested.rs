@@ -4,6 +4,7 @@ use crate::evidence::attest::{Envelope, PAYLOAD_TYPE, PublicKey, STATEMENT, Slot
 use crate::gate::sealed::Sealed;
 use crate::gate::told::Told;
 use crate::gate::{Code, Complaint};
+use crate::model::ambiguity;
 use crate::model::canonical::sha256_hex;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -32,6 +33,15 @@ pub(super) fn check(
     let mut signer = None;
     for slot in Slot::ALL {
         let Some(bytes) = sealed.bytes(slot.file()) else { continue };
+        if let Some(why) = ambiguity(bytes) {
+            complaints.push(Complaint::new(
+                Code::SigInvalid,
+                slot.file(),
+                "JSON that means one thing to everybody",
+                why,
+            ));
+            continue;
+        }
         match serde_json::from_slice::<Envelope>(bytes) {
             Ok(envelope) => {
                 let by = signed_by(slot, &envelope, told, trusted, complaints);

@@ -5,11 +5,12 @@ use crate::gate::told::Told;
 use crate::gate::{Code, Complaint};
 use crate::model::{Body, PlanFile, ScenarioRecord, Verdict};
 use crate::registry::Registry;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Complains about what has no result, about green cases without proof, and about faults and checks that are unknown.
 pub(super) fn check(registry: &Registry, told: &Told, complaints: &mut Vec<Complaint>) {
     cases_end_once(told, complaints);
+    complaints.extend(nothing_else(told));
     told.record.scenarios.iter().for_each(|scenario| all_visited(scenario, complaints));
     for (_, case) in told.record.cases() {
         let is_green = case.address.is_some() && case.verdict() == Verdict::Pass;
@@ -21,6 +22,7 @@ pub(super) fn check(registry: &Registry, told: &Told, complaints: &mut Vec<Compl
     if let (Some(plan), true) = (&told.plan, told.is_whole) {
         scenarios_end(plan, told, complaints);
         catalogue(registry, plan, complaints);
+        complaints.extend(is_a_part(plan, told));
     }
 }
 
@@ -42,9 +44,28 @@ fn cases_end_once(told: &Told, complaints: &mut Vec<Complaint>) {
     }));
 }
 
+/// What happens in a case happens between its beginning and its end.
+fn nothing_else(told: &Told) -> Option<Complaint> {
+    let mut open = BTreeSet::new();
+    let stray = told.events.iter().find(|event| match &event.body {
+        Body::CaseStarted { case, .. } => !open.insert(case.as_str()),
+        Body::CaseFinished { case, .. } => !open.remove(case.as_str()),
+        body => body.case().is_some_and(|case| !open.contains(case)),
+    })?;
+    let found = format!("event {} of {}", stray.seq, stray.body.case().unwrap_or_default());
+    Some(Complaint::new(Code::PlanIncomplete, EVENTS, "nothing of a case before its beginning or after its end", found))
+}
+
+/// A part of a run says so in its plan.
+fn is_a_part(plan: &PlanFile, told: &Told) -> Option<Complaint> {
+    let divided = told.events.iter().any(|event| matches!(event.body, Body::ShardPlanned(_)));
+    let expected = "the part that this run has taken: its journal plans for several machines";
+    (divided && plan.shard.is_none()).then(|| Complaint::new(Code::PlanIncomplete, "plan.json", expected, "no shard"))
+}
+
 /// A green scenario has a case for each planned point.
 fn all_visited(scenario: &ScenarioRecord, complaints: &mut Vec<Complaint>) {
-    let planned: u64 = scenario.faults.iter().map(|(_, _, coverage)| coverage.visited).sum();
+    let planned: u64 = scenario.faults.iter().map(|(_, _, coverage)| coverage.visited).fold(0, u64::saturating_add);
     let found = scenario.injured().count() as u64;
     if scenario.verdict == Some(Verdict::Pass) && planned != found {
         let expected = format!("{planned} injured cases of {}", scenario.scenario);

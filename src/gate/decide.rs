@@ -10,6 +10,7 @@ use crate::gate::signoff::{self, SignoffsAsked};
 use crate::gate::{Expected, Verification, criteria, replicas, rules, scenarios, verify};
 use crate::model::{RECORD_TIER, RunRecord, Stage, Verdict};
 use crate::registry::Registry;
+use crate::report::plain;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -141,8 +142,9 @@ impl Decision {
         let mut text = String::new();
         for Ruling { rule, asks, verdict, found, waived } in &self.rulings {
             let word = if waived.is_some() { "waived".to_owned() } else { verdict.to_string() };
+            let [asks, found] = [asks, found].map(|text| plain(text));
             let _ = writeln!(text, "{word:<7}  {rule}  {asks}\n                 {found}"); // to a string
-            let _ = waived.iter().try_for_each(|how| writeln!(text, "                 waived {how}"));
+            let _ = waived.iter().try_for_each(|how| writeln!(text, "                 waived {}", plain(how)));
         }
         let root = self.verification.root_sha256.as_deref().unwrap_or("none");
         let word = if self.verdict() == Verdict::Pass { "PASSED" } else { "FAILED" };

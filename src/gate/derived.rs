@@ -1,12 +1,13 @@
 //! What follows from the journal, derived again and compared: reports byte for byte, verdicts, digests.
 
 use crate::check;
+use crate::evidence::attest::Slot;
 use crate::evidence::{EVENTS, README, SUMS_PART, outcome_sha256};
 use crate::gate::sealed::Sealed;
 use crate::gate::told::Told;
 use crate::gate::{Code, Complaint};
 use crate::model::canonical::sha256_hex;
-use crate::model::{Body, Verdict};
+use crate::model::{Body, CaseRecord, Verdict};
 use crate::registry::Registry;
 use std::collections::BTreeSet;
 
@@ -40,16 +41,23 @@ pub(super) fn check(
     let known: BTreeSet<&str> = OTHERS.into_iter().chain(expected.iter().map(|(path, _)| *path)).collect();
     let is_known = |path: &str| match path.split_once('/') {
         None => known.contains(path) || path == SUMS_PART && sealed.sums.is_none(),
-        Some(("cases", rest)) => told.record.cases().any(|(_, case)| is_of(rest, &case.case)),
-        Some((folder, _)) => ["states", "shards", "attest", "signoffs"].contains(&folder),
+        Some(("cases", rest)) => told.record.cases().any(|(_, case)| is_of(rest, case)),
+        Some(("states", name)) => name.len() == 64 + ".json".len() && name.ends_with(".json"),
+        // One that was killed while it signed leaves a part.
+        Some(("attest", _)) => Slot::ALL.iter().any(|slot| path.trim_end_matches(".part") == slot.file()),
+        Some(("shards", rest)) => rest.contains('/'),
+        Some((folder, _)) => folder == "signoffs",
     };
     let extra = sealed.sha256.keys().filter(|path| !is_known(path));
     complaints.extend(extra.map(|path| Complaint::new(Code::FileExtra, path, "no such file in a bundle", "one")));
 }
 
-/// `path` is a file of the folder of `case`, not of a deeper one.
-fn is_of(path: &str, case: &str) -> bool {
-    path.rsplit_once('/').is_some_and(|(folder, _)| folder == case)
+/// `path` is a log in the folder of `case`, not in a deeper one, or the differences that its journal names.
+fn is_of(path: &str, case: &CaseRecord) -> bool {
+    let Some((folder, name)) = path.rsplit_once('/') else { return false };
+    let is_log = name.ends_with(".stdout.log") || name.ends_with(".stderr.log");
+    let has_differences = || case.events.iter().any(|event| matches!(event, Body::Differences { .. }));
+    folder == case.case && (is_log || name == "diff.jsonl" && has_differences())
 }
 
 /// Where a derived file differs first.

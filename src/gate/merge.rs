@@ -5,7 +5,7 @@ use crate::evidence::attest::MachineKey;
 use crate::evidence::{Bundle, EVENTS, Journal, Open, outcome_sha256, path_problem};
 use crate::gate::shards::{self, Part};
 use crate::gate::{Code, Complaint, Expected};
-use crate::model::{Body, EnvironmentFile, PlanFile, ShardMerged, Verdict};
+use crate::model::{Body, PlanFile, ShardMerged, Verdict};
 use crate::registry::Registry;
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -89,18 +89,10 @@ fn freeze(bundle: &Bundle<Open>, parts: &[Part]) -> Result<PlanFile> {
     let (Some(plan), Some(asked), Some(environment)) = (
         first.and_then(|first| first.plan.clone()),
         first.and_then(|first| first.asked.clone()),
-        first.and_then(|first| first.environment.clone()),
+        shards::environment(parts),
     ) else {
         return Err(Error::usage("name the bundles of all parts of the run"));
     };
-    let is_clean = |part: &Part| {
-        let checkout = part.verification.environment.as_ref().and_then(|file| file.checkout.as_ref());
-        checkout.is_some_and(|checkout| checkout.clean)
-    };
-    let mut environment: EnvironmentFile = environment;
-    if let Some(checkout) = &mut environment.checkout {
-        checkout.clean = parts.iter().all(is_clean);
-    }
     let plan = PlanFile { shard: None, undivided: Vec::new(), ..plan };
     bundle.write_json("plan.json", &plan)?;
     bundle.write_json("scenarios.json", &asked)?;

@@ -38,7 +38,7 @@ fn scenario(name: &str, parts: &[(String, &RunRecord)]) -> Option<ScenarioRecord
     let parts: Vec<(String, ScenarioRecord)> = parts.iter().filter_map(found).collect();
     let (_, first) = parts.first()?;
     let mut all = ScenarioRecord { cases: BTreeMap::new(), faults: Vec::new(), shares: Vec::new(), ..first.clone() };
-    all.unvisited = parts.iter().map(|(_, part)| part.unvisited).sum();
+    all.unvisited = parts.iter().map(|(_, part)| part.unvisited).fold(0, u64::saturating_add);
     all.started_us = parts.iter().map(|(_, part)| part.started_us).min().unwrap_or_default();
     all.duration_us = parts.iter().map(|(_, part)| part.duration_us).max().unwrap_or_default();
     for (folder, part) in &parts {
@@ -62,7 +62,7 @@ fn add_faults(all: &mut Faults, part: &Faults) {
         let same = all.iter_mut().filter(|(of, step, _)| of == kind && step == during).nth(*nth);
         *nth += 1;
         match same {
-            Some((_, _, known)) => known.visited += coverage.visited,
+            Some((_, _, known)) => known.visited = known.visited.saturating_add(coverage.visited),
             None => all.push((kind.clone(), during.clone(), *coverage)),
         }
     }

@@ -5,6 +5,7 @@
 //! verify     one bundle: everything below, in this order
 //! sealed     files and their sums
 //! told       what the journal says, and the files that were frozen before it
+//! age        when it ended, by what it says itself
 //! derived    what follows from the journal, again
 //! complete   whether all that was planned has one result
 //! attested   who signed it
@@ -25,6 +26,7 @@
 //! version    bundles that another build has written
 //! ```
 
+mod age;
 mod attested;
 mod claims;
 mod code;

@@ -7,12 +7,14 @@ use crate::check;
 use crate::evidence::EVENTS;
 use crate::gate::told::Told;
 use crate::gate::{Code, Complaint};
-use crate::model::{Asked, CaseEvents, CaseRecord, CheckResult, History, Outcome, ScenarioRecord, States};
+use crate::model::{
+    Asked, CaseEvents, CaseRecord, CheckResult, History, Outcome, RECORD_TIER, ScenarioRecord, States, Verdict,
+};
 use crate::registry::Registry;
 
 /// Complains about every answer that does not follow from the history of its case.
 pub(super) fn check(registry: &Registry, told: &Told, complaints: &mut Vec<Complaint>) {
-    let Some(file) = &told.asked else { return };
+    let Some(file) = told.asked.as_ref().filter(|_| told.record.tier != RECORD_TIER) else { return };
     for scenario in &told.record.scenarios {
         match file.scenarios.get(&scenario.scenario) {
             Some(asked) => of_scenario(registry, scenario, asked, &told.states, complaints),
@@ -32,7 +34,14 @@ fn of_scenario(
     states: &States,
     complaints: &mut Vec<Complaint>,
 ) {
-    let Some(golden) = record.cases.get(&format!("{}/golden-1", record.scenario)) else { return };
+    let golden = |nth: u32| record.cases.get(&format!("{}/golden-{nth}", record.scenario));
+    // Without them nothing below is judged.
+    let is_plain = record.expect.is_none() && record.verdict == Some(Verdict::Pass);
+    if is_plain && (1..=2).any(|nth| golden(nth).is_none()) {
+        let expected = format!("two uninjured runs of {}, golden-1 and golden-2", record.scenario);
+        complaints.push(Complaint::new(Code::PlanIncomplete, EVENTS, expected, "others, or less"));
+    }
+    let Some(golden) = golden(1) else { return };
     let (scenario, golden) = (asked.scenario(&record.scenario), golden.as_events());
     // Golden runs that it has from another scenario are judged there.
     let is_own = |case: &&CaseRecord| case.case.rsplit_once('/').is_some_and(|(of, _)| of == record.scenario);

@@ -68,8 +68,13 @@ fn of(holds: bool) -> Verdict {
 
 /// All that verifying asks: each complaint belongs to one rule, and what belongs to none is about the evidence as such.
 fn evidence(policy: &Policy, verification: &Verification) -> Vec<Ruling> {
-    let planned: u64 =
-        verification.record.scenarios.iter().flat_map(|s| &s.faults).map(|(_, _, coverage)| coverage.visited).sum();
+    let planned: u64 = verification
+        .record
+        .scenarios
+        .iter()
+        .flat_map(|s| &s.faults)
+        .map(|(_, _, coverage)| coverage.visited)
+        .fold(0, u64::saturating_add);
     let of_cases = format!("each of {planned} planned cases has one result, and each green one its proof");
     let mut asked = vec![
         ("GEN-00", "the evidence is what was sealed".to_owned()),
@@ -150,7 +155,7 @@ fn clean(verification: &Verification) -> Ruling {
 fn whole(plan: Option<&PlanFile>, record: &RunRecord) -> Ruling {
     let asks = "nothing was left out";
     let Some(plan) = plan else { return ruling("GEN-15", asks, Verdict::Unknown, "plan.json cannot be read") };
-    let unvisited: u64 = record.scenarios.iter().map(|scenario| scenario.unvisited).sum();
+    let unvisited: u64 = record.scenarios.iter().map(|scenario| scenario.unvisited).fold(0, u64::saturating_add);
     let ways = [
         (plan.only.is_some(), "it is a replay"),
         (plan.shard.is_some(), "it is one part of a run: `rehearse merge` joins them"),

@@ -7,6 +7,10 @@ use crate::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+/// How many bytes a bundle may hold: sixteen times what the limits of what is captured lead to, and little enough to be
+/// read on any machine.
+const MAX_BYTES: u64 = 1 << 30;
+
 /// What lies in a bundle.
 pub(super) struct Sealed {
     /// SHA-256 of each regular file but the sums, by path.
@@ -21,8 +25,15 @@ impl Sealed {
     /// Reads all of `root`, and complains about what is no regular file and about secrets.
     pub(super) fn read(root: &Path, redactor: &Redactor, complaints: &mut Vec<Complaint>) -> Result<Sealed> {
         let mut sealed = Sealed { sha256: BTreeMap::new(), bytes: BTreeMap::new(), sums: None };
+        let mut room = MAX_BYTES;
         for path in regular_files(root, complaints)? {
             let file = root.join(&path);
+            let length = std::fs::metadata(&file).map_err(|error| Error::io("read", &file, error))?.len();
+            let Some(rest) = room.checked_sub(length) else {
+                complaints.push(special(&path, &format!("has {length} bytes, and a bundle at most {MAX_BYTES}")));
+                continue;
+            };
+            room = rest;
             let bytes = std::fs::read(&file).map_err(|error| Error::io("read", &file, error))?;
             let leaks = redactor.find(&bytes);
             let leak = |at: &usize| Complaint::new(Code::SecretLeak, &path, "no secret", format!("one at byte {at}"));
@@ -79,7 +90,8 @@ pub(super) fn parse(sums: &[u8]) -> Option<Vec<(String, String)>> {
         let is_hex = sha256.len() == 64 && sha256.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
         (is_hex && path_problem(path).is_none()).then(|| (path.to_owned(), sha256.to_owned()))
     };
-    let entries: Vec<(String, String)> = text.lines().map(entry).collect::<Option<_>>()?;
+    // Not `lines`, which would pass over a carriage return: for `sha256sum` that is part of the name.
+    let entries: Vec<(String, String)> = text.split_terminator('\n').map(entry).collect::<Option<_>>()?;
     let is_sorted = entries.is_sorted_by(|a, b| a.0 < b.0);
     (is_sorted && (text.is_empty() || text.ends_with('\n'))).then_some(entries)
 }

@@ -3,8 +3,11 @@
 use crate::Result;
 use crate::evidence::{EVENTS, outcome};
 use crate::gate::merged::merged;
+use crate::gate::told::Told;
 use crate::gate::{Code, Complaint, Expected, Verification, verify};
-use crate::model::{Body, Event, PlanFile, RunRecord, ScenarioRecord, Shard, States, Verdict};
+use crate::model::{
+    Body, Checkout, EnvironmentFile, Event, PlanFile, RunRecord, ScenarioRecord, Shard, States, Verdict,
+};
 use crate::registry::Registry;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -99,6 +102,31 @@ fn named(events: &[Event], parts: &[Part], complaints: &mut Vec<Complaint>) {
             complaints.push(Complaint::new(code, folder, format!("root {}", text(expected)), text(found)));
         }
     }
+}
+
+/// What the merged bundle says was asked, and on what, is what its parts say.
+pub(super) fn frozen(told: &Told, parts: &[Part], complaints: &mut Vec<Complaint>) {
+    let Some(first) = parts.first().map(|part| &part.verification) else { return };
+    let plan = first.plan.clone().map(|plan| PlanFile { shard: None, undivided: Vec::new(), ..plan });
+    let same = [
+        ("plan.json", told.plan == plan),
+        ("scenarios.json", told.asked == first.asked),
+        ("environment.json", told.environment == environment(parts)),
+    ];
+    let other = same.iter().filter(|(_, is_same)| !is_same);
+    complaints.extend(other.map(|(file, _)| {
+        let expected = format!("what {}{file} says, of all parts together", parts[0].folder);
+        Complaint::new(Code::ShardConflict, file, expected, "something else")
+    }));
+}
+
+/// On what the first part ran; clean where all of them were.
+pub(super) fn environment(parts: &[Part]) -> Option<EnvironmentFile> {
+    let checkout = |part: &Part| part.verification.environment.clone()?.checkout;
+    let is_clean = parts.iter().all(|part| checkout(part).is_some_and(|checkout| checkout.clean));
+    let first = parts.first()?.verification.environment.clone()?;
+    let checkout = first.checkout.clone().map(|checkout| Checkout { clean: is_clean, ..checkout });
+    Some(EnvironmentFile { checkout, ..first })
 }
 
 /// Complains about parts that are missing, that are there twice, and that do not belong together.

@@ -3,7 +3,9 @@
 use crate::evidence::{EVENTS, Flaw, FlawKind, chained};
 use crate::gate::sealed::Sealed;
 use crate::gate::{Code, Complaint};
-use crate::model::{AskedFile, DatabaseState, EnvironmentFile, Event, PlanFile, RunRecord, States, canonical};
+use crate::model::{
+    AskedFile, Body, DatabaseState, EnvironmentFile, Event, PlanFile, RunRecord, States, ambiguity, canonical, is_name,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
@@ -31,7 +33,24 @@ impl Told {
         let environment = frozen::<EnvironmentFile>(sealed, "environment.json", |file| file.format, strict, complaints);
         let asked = frozen::<AskedFile>(sealed, "scenarios.json", |file| file.format, strict, complaints);
         let record = RunRecord::from_events(&events);
+        complaints.extend(begun(&events, plan.as_ref()));
+        complaints.extend(misnamed(&record));
         Told { record, asked, states: states(sealed, complaints), events, plan, environment, is_whole }
+    }
+}
+
+/// A journal begins with `run.started` of a format that we read and of the tier that was asked for, and says so once.
+fn begun(events: &[Event], plan: Option<&PlanFile>) -> Option<Complaint> {
+    let complaint = |expected: String, found: String| Some(Complaint::new(Code::Schema, EVENTS, expected, found));
+    let begins = events.iter().filter(|event| matches!(event.body, Body::RunStarted { .. })).count();
+    match events.first().map(|event| &event.body) {
+        None => None,
+        Some(Body::RunStarted { format, tier, .. }) if begins == 1 => match plan {
+            _ if *format != FORMAT => complaint(format!("run.started of format {FORMAT}"), format!("format {format}")),
+            Some(plan) if plan.tier != *tier => complaint(format!("tier {}, as in plan.json", plan.tier), tier.clone()),
+            _ => None,
+        },
+        Some(_) => complaint("run.started once, and first".to_owned(), format!("{begins} of it, or later")),
     }
 }
 
@@ -42,6 +61,11 @@ fn journal(sealed: &Sealed, strict: bool, complaints: &mut Vec<Complaint>) -> (V
     };
     let (events, flaw) = chained(bytes);
     complaints.extend(flaw.iter().map(of_flaw));
+    let doubled = bytes
+        .split(|byte| *byte == b'\n')
+        .zip(1..)
+        .find_map(|(line, number)| Some(ambiguous(EVENTS, format!("line {number}: {}", ambiguity(line)?))));
+    complaints.extend(doubled);
     if strict {
         let lines = bytes.split(|byte| *byte == b'\n').zip(&events);
         let other = lines.zip(1..).find(|((line, event), _)| serde_json::to_vec(event).ok().as_deref() != Some(line));
@@ -60,6 +84,20 @@ fn of_flaw(flaw: &Flaw) -> Complaint {
         FlawKind::NotAnEvent => (Code::Schema, "an event of format 1"),
     };
     Complaint::new(code, EVENTS, expected, flaw.to_string())
+}
+
+/// Letters of other alphabets look like ours. No scenario and no case has them.
+fn misnamed(record: &RunRecord) -> Option<Complaint> {
+    let scenarios = record.scenarios.iter().map(|scenario| &scenario.scenario);
+    let mut names = scenarios.chain(record.cases().map(|(_, case)| &case.case));
+    let other = names.find(|name| !name.split('/').all(is_name))?;
+    let expected = "names of letters, digits, `.`, `_` and `-`";
+    Some(Complaint::new(Code::Schema, EVENTS, expected, format!("`{}`", other.escape_unicode())))
+}
+
+/// Of two values under one key one reader takes the first, another the last.
+fn ambiguous(path: &str, found: String) -> Complaint {
+    Complaint::new(Code::Schema, path, "JSON that means one thing to everybody", found)
 }
 
 /// A file that was written before the run; none is a complaint.
@@ -82,7 +120,9 @@ fn frozen<T: DeserializeOwned + Serialize>(
             return None;
         }
     };
-    if format(&value) != FORMAT {
+    if let Some(why) = ambiguity(bytes) {
+        complaints.push(ambiguous(path, why));
+    } else if format(&value) != FORMAT {
         complaints.push(schema(format!("format {}", format(&value))));
     } else if strict && canonical::to_file(&value).ok().as_deref() != Some(bytes) {
         complaints.push(schema("fields of another version, or it is spelled otherwise".to_owned()));
@@ -99,6 +139,7 @@ fn states(sealed: &Sealed, complaints: &mut Vec<Complaint>) -> States {
             complaints.push(Complaint::new(Code::DerivedMismatch, path, "a name that is its own SHA-256", sha256));
             continue;
         }
+        complaints.extend(sealed.bytes(path).and_then(ambiguity).map(|why| ambiguous(path, why)));
         match sealed.bytes(path).map(serde_json::from_slice::<DatabaseState>) {
             Some(Ok(state)) => drop(states.insert(name.to_owned(), Arc::new(state))),
             Some(Err(error)) => {

@@ -147,7 +147,7 @@ impl DatabaseState {
 
     /// Rows of all tables together.
     pub fn rows(&self) -> u64 {
-        self.tables.values().map(|table| table.rows).sum()
+        self.tables.values().map(|table| table.rows).fold(0, u64::saturating_add)
     }
 }
 

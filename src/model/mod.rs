@@ -1,6 +1,7 @@
 //! The words of a rehearsal as plain data. No IO, no clock, no async.
 
 mod address;
+mod ambiguity;
 mod asked;
 mod baseline;
 pub mod canonical;
@@ -36,6 +37,7 @@ mod verdict;
 mod way_back;
 
 pub use address::{Address, Axis, BadAddress, FaultPoint, Fingerprint, Place, is_name, is_shell_safe, parse_kind};
+pub use ambiguity::ambiguity;
 pub use asked::{Asked, AskedFile};
 pub use baseline::{Baseline, Change};
 pub use checklist::{Half, Ruled, SECRET_FOUND, checklist};

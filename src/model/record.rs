@@ -175,7 +175,7 @@ impl RunRecord {
             }
             Body::BudgetOver(Unvisited { scenario, kind, during, unvisited }) => {
                 if let Some(record) = self.scenario(scenario) {
-                    record.unvisited += unvisited;
+                    record.unvisited = record.unvisited.saturating_add(*unvisited);
                     let own = record.faults.iter_mut().rfind(|(of, step, _)| of == kind && step == during);
                     own.into_iter().for_each(|(_, _, coverage)| {
                         coverage.visited = coverage.visited.saturating_sub(*unvisited);
@@ -327,7 +327,8 @@ impl CaseRecord {
 
     /// The step from which it went back, if it is a run that did nothing else.
     pub fn went_back_from(&self) -> Option<&str> {
-        self.case.rsplit_once('/')?.1.strip_prefix("return-")
+        let name = self.case.rsplit_once('/').filter(|_| self.address.is_none())?.1;
+        name.strip_prefix("return-")
     }
 
     /// The checks that are not green.

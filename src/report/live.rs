@@ -109,7 +109,7 @@ impl Progress {
     fn of_all(several: &[&Progress]) -> Progress {
         Progress {
             canary: false,
-            planned: several.iter().map(|progress| progress.planned).sum(),
+            planned: several.iter().map(|progress| progress.planned).fold(0, u64::saturating_add),
             done: several.iter().map(|progress| progress.done).sum(),
             began_us: several.iter().filter_map(|progress| progress.began_us).min(),
             last_done_us: several.iter().map(|progress| progress.last_done_us).max().unwrap_or(0),

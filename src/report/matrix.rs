@@ -58,14 +58,15 @@ impl Matrix {
     /// Cases that passed, and cases that there are, over all.
     pub(super) fn total(&self) -> (u64, u64) {
         let cells = self.rows.iter().flat_map(|row| row.cells.values());
-        cells.fold((0, 0), |(passed, planned), cell| (passed + cell.passed, planned + cell.planned))
+        cells.fold((0, 0), |(passed, planned), cell| (passed + cell.passed, cell.planned.saturating_add(planned)))
     }
 }
 
 fn rows(scenario: &ScenarioRecord) -> Vec<MatrixRow> {
     let mut rows: Vec<MatrixRow> = Vec::new();
     for (kind, during, coverage) in &scenario.faults {
-        cell(&mut rows, scenario, during, &bare(kind)).planned += coverage.visited;
+        let cell = cell(&mut rows, scenario, during, &bare(kind));
+        cell.planned = cell.planned.saturating_add(coverage.visited);
     }
     let mut cases: BTreeMap<(String, String), u64> = BTreeMap::new();
     for case in scenario.injured() {

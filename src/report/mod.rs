@@ -37,6 +37,7 @@ pub use plan::plan;
 pub use release::{Approval, release_page};
 pub use tally::{CheckTally, KindTally, ParityTally, Tally};
 pub use terminal::summary;
+pub(crate) use words::plain;
 
 use crate::model::{RunRecord, States};
 

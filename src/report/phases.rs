@@ -13,7 +13,9 @@ pub(super) fn phases(record: &RunRecord) -> String {
     let mut timed: Vec<(&ScenarioRecord, Vec<StepTimes>)> =
         plain.map(|scenario| (scenario, step_times(scenario))).filter(|(_, steps)| !steps.is_empty()).collect();
     let left_out = timed.len().saturating_sub(MAX_SCENARIOS) as u64;
-    timed.sort_by_key(|(_, steps)| std::cmp::Reverse(steps.iter().map(StepTimes::slowest_us).sum::<u64>()));
+    timed.sort_by_key(|(_, steps)| {
+        std::cmp::Reverse(steps.iter().map(StepTimes::slowest_us).fold(0, u64::saturating_add))
+    });
     timed.truncate(MAX_SCENARIOS);
     if timed.is_empty() {
         return String::new();
@@ -34,7 +36,7 @@ fn of_scenario(record: &RunRecord, scenario: &ScenarioRecord, steps: &[StepTimes
     };
     let all = |part: fn(&StepTimes) -> u64| {
         let downtime = steps.iter().filter(|times| brings_down(times.role));
-        downtime.map(part).sum::<u64>()
+        downtime.map(part).fold(0, u64::saturating_add)
     };
     let window = [all(StepTimes::median_us), all(StepTimes::slowest_us)];
     let total =

@@ -132,8 +132,7 @@ fn compared(scenarios: &[&ScenarioRecord], states: &States) -> (u64, u64) {
         };
         if seen.insert((&scenario.flow, &scenario.dataset, scenario.seed)) {
             let (more_tables, more_rows) = fullest(scenario, golden, states);
-            tables += more_tables;
-            rows += more_rows;
+            (tables, rows) = (more_tables.saturating_add(tables), more_rows.saturating_add(rows));
         }
     }
     (tables, rows)
@@ -148,5 +147,6 @@ fn fullest(scenario: &ScenarioRecord, golden: &CaseRecord, states: &States) -> (
         let entry = most.entry(endpoint).or_default();
         *entry = (*entry).max((state.rows(), state.tables.len() as u64));
     }
-    most.values().fold((0, 0), |(tables, rows), (more_rows, more_tables)| (tables + more_tables, rows + more_rows))
+    most.values()
+        .fold((0, 0), |(tables, rows), (more_rows, more_tables)| (tables + more_tables, more_rows.saturating_add(rows)))
 }

@@ -29,8 +29,16 @@ pub(super) fn duration(us: u64) -> String {
     }
 }
 
+/// `2026-11-29 13:50 UTC` of a time with microseconds, which nobody reads and no column has room for.
+pub(super) fn minute(time: &str) -> String {
+    match (time.get(..16), time.ends_with('Z')) {
+        (Some(minute), true) => format!("{} UTC", minute.replace('T', " ")),
+        _ => time.to_owned(),
+    }
+}
+
 /// One line of ASCII: white space becomes single spaces, all else that a terminal could obey or not show is escaped.
-pub(super) fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let show = |c: char| if c == ' ' || c.is_ascii_graphic() { c.to_string() } else { c.escape_unicode().to_string() };
     line.chars().map(show).collect()

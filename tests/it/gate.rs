@@ -13,6 +13,7 @@ mod schemas;
 mod shards;
 mod signed;
 mod signoffs;
+mod sly;
 mod stored;
 
 use forged::Forged;

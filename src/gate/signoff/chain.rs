@@ -4,6 +4,7 @@ use crate::evidence::OF_RELEASE;
 use crate::evidence::attest::{GateShown, SHOWN, STATEMENT, Signoff};
 use crate::gate::sealed::Sealed;
 use crate::gate::{Code, Complaint};
+use crate::model::ambiguity;
 use crate::model::canonical::sha256_hex;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -51,7 +52,12 @@ pub(super) fn read(sealed: &Sealed, complaints: &mut Vec<Complaint>) -> (Vec<Sig
 
 /// The root that it speaks of, and what it says.
 fn statement(path: &str, sealed: &Sealed, complaints: &mut Vec<Complaint>) -> Option<(String, Signoff)> {
-    let value = serde_json::from_slice(sealed.bytes(path)?);
+    let bytes = sealed.bytes(path)?;
+    if let Some(why) = ambiguity(bytes) {
+        complaints.push(Complaint::new(Code::Schema, path, "JSON that means one thing to everybody", why));
+        return None;
+    }
+    let value = serde_json::from_slice(bytes);
     let types = value.as_ref().map(Signoff::types).unwrap_or_default();
     let expected = [STATEMENT.to_owned(), Signoff::predicate_type()];
     if value.is_ok() && types != expected {

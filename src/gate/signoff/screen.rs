@@ -4,6 +4,7 @@ use crate::evidence::attest::Signoff;
 use crate::gate::decide::SIGNOFFS;
 use crate::gate::{Decision, Ruling};
 use crate::model::{Checkout, Verdict};
+use crate::report::plain;
 use std::fmt::Write as _;
 
 /// The screen for a signoff that is about to be signed. Rules that are green have one line together.
@@ -32,7 +33,7 @@ pub fn screen(decision: &Decision, signoff: &Signoff) -> String {
     lines.push(("root", verification.root_sha256.clone().unwrap_or_default()));
     let mut text = String::new();
     for (name, line) in lines {
-        let _ = writeln!(text, "{name:<8}  {line}"); // to a string
+        let _ = writeln!(text, "{name:<8}  {}", plain(&line)); // to a string
     }
     text
 }

@@ -128,6 +128,19 @@ impl Forged {
         self.write("events.jsonl", &text)
     }
 
+    /// Chains lines anew that were changed, whatever they hold.
+    pub(super) fn relink(&self) -> &Forged {
+        let mut prev = "0".repeat(64);
+        self.lines(|lines| {
+            for (line, seq) in lines.iter_mut().zip(1..) {
+                let mut event: serde_json::Value = serde_json::from_str(line).unwrap();
+                (event["seq"], event["prev"]) = (seq.into(), std::mem::take(&mut prev).into());
+                *line = event.to_string();
+                prev = sha256_hex(line.as_bytes());
+            }
+        })
+    }
+
     /// Derives everything anew that follows from the events, as an attacker would who knows our code.
     pub(super) fn derive(&self) -> &Forged {
         let states = self.states();

@@ -33,7 +33,7 @@ fn a_red_run_judged_anew_is_the_same_red_run() {
 }
 
 /// Writes every answer green, and derives all that follows.
-fn whitewash(forged: &Forged) {
+pub(super) fn whitewash(forged: &Forged) {
     forged.events(|events| {
         for event in &mut *events {
             match &mut event.body {

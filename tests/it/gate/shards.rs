@@ -166,6 +166,32 @@ fn a_part_that_is_taken_out_of_a_merged_run_or_put_in_again_is_missed() {
 }
 
 #[test]
+fn whoever_says_something_else_of_all_parts_than_they_do_is_caught() {
+    let found = |file: &str, from: &str, to: &str| {
+        let forged = Forged::of(&RUNS.merged);
+        let text = fs::read_to_string(forged.path(file)).unwrap();
+        assert!(text.contains(from), "{file} has no {from}: {text}");
+        forged.edit(file, |text| text.replace(from, to)).sum();
+        forged.codes(&Expected::default())
+    };
+    assert_eq!(found("plan.json", "\"budget_ms\":null", "\"budget_ms\":9"), ["SHARD_CONFLICT"]);
+    assert_eq!(found("scenarios.json", "\"may_change\":[]", "\"may_change\":[\"*\"]"), ["SHARD_CONFLICT"]);
+    assert_eq!(found("environment.json", "\"os\":\"linux\"", "\"os\":\"plan9\""), ["SHARD_CONFLICT"]);
+}
+
+#[test]
+fn a_part_does_not_pass_for_the_whole() {
+    let forged = Forged::of(&RUNS.parts[0]);
+    let mut plan: serde_json::Value = serde_json::from_slice(&fs::read(forged.path("plan.json")).unwrap()).unwrap();
+    let own = Forged::of(&RUNS.parts[0]).verify(&Expected::default()).plan.unwrap();
+    plan["scenarios"] = serde_json::json!(own.own_scenarios());
+    plan["shard"] = serde_json::Value::Null;
+    forged.write("plan.json", &format!("{plan}\n")).sum();
+    assert_eq!(forged.codes(&Expected::default()), ["PLAN_INCOMPLETE"]);
+    assert!(forged.verify(&Expected::default()).text().contains("its journal plans for several machines"));
+}
+
+#[test]
 fn what_was_red_in_a_merged_run_is_run_again() {
     let said = RUNS.scratch.rehearse(&["run", &format!("--failed={}", RUNS.merged.display())]);
     said.has(0, "nothing to do");
