@@ -35,6 +35,6 @@ pub(super) fn run(args: &ReleaseArgs) -> Result<ExitCode> {
     say(&decision.text());
     let seal = release(&bundle, &decision)?;
     say(&format!("page     {}\nseal     {seal}", bundle.root().join(RELEASE_PAGE).display()));
-    say(&format!("next     rehearse gate BUNDLE --policy {} --seal {seal}", policy.name));
+    say(&format!("next     rehearse gate BUNDLE --policy {} --seal {seal}", args.policy));
     Ok(ExitCode::SUCCESS)
 }

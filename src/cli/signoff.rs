@@ -72,7 +72,7 @@ pub(super) fn run(args: &SignoffArgs) -> Result<ExitCode> {
     let file = Signoff::path(decision.verification.signoffs.count() + 1, &signoff.role);
     bundle.attach(&format!("{file}.sig"), &signature)?;
     bundle.attach(&file, &statement)?;
-    say(&told(&decision, &signoff, &file));
+    say(&told(&decision, &args.policy, &file));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -151,7 +151,7 @@ fn believed(statement: &[u8], signature: &[u8], signoff: &Signoff, people: Optio
     }
 }
 
-fn told(decision: &Decision, signoff: &Signoff, file: &str) -> String {
+fn told(decision: &Decision, policy: &str, file: &str) -> String {
     let root = decision.verification.root_sha256.as_deref().unwrap_or_default();
-    format!("signed    {file}\nnext      rehearse gate BUNDLE --policy {} --root {root}", signoff.policy.name)
+    format!("signed    {file}\nnext      rehearse gate BUNDLE --policy {policy} --root {root}")
 }

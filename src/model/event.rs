@@ -181,6 +181,15 @@ pub enum Body {
         /// How long backends of the dead tool went on.
         waited_us: u64,
     },
+    /// Somebody who writes comes to a source while the tool is parked (`src.write`). Where `source.written` does not
+    /// follow, the tool has kept them out.
+    #[serde(rename = "writer.came")]
+    WriterCame {
+        /// The case.
+        case: String,
+        /// The endpoint.
+        endpoint: String,
+    },
     /// The harness wrote to a source, as an application would (`src.write`).
     #[serde(rename = "source.written")]
     SourceWritten {

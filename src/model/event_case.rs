@@ -28,6 +28,7 @@ impl Body {
             | Body::FaultArmed { case, .. }
             | Body::FaultFired { case, .. }
             | Body::FaultCleared { case, .. }
+            | Body::WriterCame { case, .. }
             | Body::SourceWritten { case, .. }
             | Body::Probe { case, .. }
             | Body::Mapped { case, .. }

@@ -35,6 +35,7 @@ mod step_time;
 mod token;
 mod verdict;
 mod way_back;
+mod writers;
 
 pub use address::{Address, Axis, BadAddress, FaultPoint, Fingerprint, Place, is_name, is_shell_safe, parse_kind};
 pub use ambiguity::ambiguity;
@@ -73,3 +74,4 @@ pub use step_time::{StepTimes, step_times};
 pub use token::{Token, TokenDigests};
 pub use verdict::{Outcome, Verdict};
 pub use way_back::{Return, WayBack, not_shown, ways_back};
+pub use writers::{Met, WriteWindow, Writer, write_windows, writer};

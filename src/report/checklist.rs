@@ -25,11 +25,19 @@ pub(super) fn demands(record: &RunRecord) -> String {
             escape(&found)
         )
     };
+    let is_failed = open.iter().any(|ruled| ruled.verdict() == Verdict::Fail);
+    let aside = match record.verdict {
+        Some(Verdict::Pass) if !is_failed => {
+            "<p class=\"dim\">The run is GO all the same: no scenario of it has asked for these. Whether they have to be \
+             shown is said by the policy of the gate (<code>GEN-18</code>).</p>\n"
+        }
+        _ => "",
+    };
     let lines: String = open.iter().take(MAX_OPEN).map(line).collect();
     let more = open.len().saturating_sub(MAX_OPEN) as u64;
     let rest = if more > 0 { format!("<li>and {} more</li>\n", count(more)) } else { String::new() };
     format!(
-        "<h2 id=\"demands\">Criteria that are not green</h2>\n<ul>\n{lines}{rest}</ul>\n\
+        "<h2 id=\"demands\">Criteria that are not green</h2>\n{aside}<ul>\n{lines}{rest}</ul>\n\
          <p><a href=\"#criteria\">All criteria</a></p>\n"
     )
 }

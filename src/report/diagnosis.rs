@@ -86,7 +86,8 @@ fn finding(finding: &Finding) -> String {
     let Finding { place, difference } = finding;
     let under =
         |heading: &str, text: &str| wrap(&format!("{:MARGIN$}  {heading:<9}", ""), &plain(text), MARGIN + 11, WIDTH);
-    line("", &format!("{place}: {}", difference.object))
+    let place = if place.is_empty() { String::new() } else { format!("{place}: ") };
+    line("", &format!("{place}{}", difference.object))
         + &under("expected", &difference.expected)
         + &under("found", &difference.found)
 }

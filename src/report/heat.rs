@@ -3,13 +3,14 @@
 use super::markup::{anchor, badge, escape, table};
 use super::matrix::{Cell, Matrix, MatrixRow};
 use super::words::count;
+use std::collections::BTreeSet;
 
 /// How many columns of kinds fit.
 const MAX_KINDS: usize = 9;
 
-/// Nothing where nothing was planned.
-pub(super) fn heat(matrix: &Matrix) -> String {
-    let tables: String = groups(&matrix.kinds).into_iter().map(|kinds| of_kinds(matrix, kinds)).collect();
+/// Nothing where nothing was planned. `told`: the cases that the page tells of, to which one can be led.
+pub(super) fn heat(matrix: &Matrix, told: &BTreeSet<&str>) -> String {
+    let tables: String = groups(&matrix.kinds).into_iter().map(|kinds| of_kinds(matrix, kinds, told)).collect();
     match tables.is_empty() {
         true => tables,
         false => format!("<h2 id=\"faults\">Faults</h2>\n<div class=\"matrix\">\n{tables}</div>\n"),
@@ -31,22 +32,23 @@ fn groups(kinds: &[String]) -> Vec<&[String]> {
 }
 
 /// The steps that were injured with one of these kinds.
-fn of_kinds(matrix: &Matrix, kinds: &[String]) -> String {
+fn of_kinds(matrix: &Matrix, kinds: &[String], told: &BTreeSet<&str>) -> String {
     let is_injured = |row: &&MatrixRow| kinds.iter().any(|kind| row.cells.contains_key(kind));
     let rows = matrix.rows.iter().filter(is_injured).map(|row| {
         let link = format!("<a href=\"#{}\">{}</a>", anchor(&row.scenario), escape(&row.scenario));
-        let cells = kinds.iter().map(|kind| row.cells.get(kind).map_or(String::new(), |c| cell(&row.scenario, c)));
+        let cells =
+            kinds.iter().map(|kind| row.cells.get(kind).map_or(String::new(), |c| cell(&row.scenario, c, told)));
         [link, escape(&row.during)].into_iter().chain(cells).collect()
     });
     let heads: Vec<&str> = ["scenario", "step"].into_iter().chain(kinds.iter().map(String::as_str)).collect();
     table("Cases survived, by step and fault", &heads, rows)
 }
 
-fn cell(scenario: &str, cell: &Cell) -> String {
+fn cell(scenario: &str, cell: &Cell, told: &BTreeSet<&str>) -> String {
     let badge = badge(cell.verdict(), &format!("{}/{}", count(cell.passed), count(cell.planned)));
-    match &cell.red {
-        Some(case) => format!("<a href=\"#{}\">{badge}</a>", anchor(&format!("{scenario}/{case}"))),
-        None => badge,
+    match cell.red.as_ref().map(|case| format!("{scenario}/{case}")) {
+        Some(case) if told.contains(case.as_str()) => format!("<a href=\"#{}\">{badge}</a>", anchor(&case)),
+        _ => badge,
     }
 }
 

@@ -15,10 +15,11 @@ use super::origin::origin;
 use super::phases::phases;
 use super::tally::{CheckTally, ParityTally};
 use super::timeline::timeline;
-use super::words::{count, duration, plural};
+use super::words::{count, duration, minute, plural};
+use super::writers::writers;
 use super::{Report, Tally, red, way_back};
 use crate::model::{CaseRecord, RunRecord, ScenarioRecord, States, Verdict};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const MAX_BLOCKING: usize = 6;
 const MAX_RED_CASES: usize = 100;
@@ -40,22 +41,24 @@ impl Report for Html {
 
     fn render(&self, record: &RunRecord, states: &States) -> Vec<u8> {
         let tally = Tally::of(record, states);
-        let matrix = Matrix::of(record);
+        let (matrix, red) = (Matrix::of(record), red::of_run(record));
+        let told: BTreeSet<&str> = red.iter().take(MAX_RED_CASES).map(|(_, case)| case.case.as_str()).collect();
         let title = format!("{} \u{2014} rehearsal {}", tally.verdict.headline(), record.run);
         let body = [
             head(record, &tally),
-            blocking(record),
+            blocking(record, &told),
             facts(record, &tally, &matrix),
             demands(record),
             changes(record),
-            heat(&matrix),
+            heat(&matrix, &told),
             way_back::page(record),
             checks(record),
             scenarios(record),
             criteria(record),
-            red_cases(record, states),
+            red_cases(&red, states),
             phases(record),
-            format!("<h2 id=\"time\">Time</h2>\n{}{}", timeline(record), golden_lanes(record)),
+            writers(record, states),
+            format!("<h2 id=\"time\">Time</h2>\n{}{}", timeline(record), golden_lanes(record, states)),
             all_cases(record),
             by_hand(record),
         ];
@@ -82,7 +85,7 @@ fn head(record: &RunRecord, tally: &Tally) -> String {
          version {}</span></div></div>\n{}{cut_off}{notes}",
         badge(tally.verdict, tally.verdict.headline()),
         escape(&record.run),
-        escape(record.started.get(..19).unwrap_or_default()),
+        escape(&minute(&record.started)),
         duration(record.duration_us),
         escape(&record.tier),
         escape(&record.version),
@@ -91,7 +94,7 @@ fn head(record: &RunRecord, tally: &Tally) -> String {
 }
 
 /// Why it is not green, as links.
-fn blocking(record: &RunRecord) -> String {
+fn blocking(record: &RunRecord, told: &BTreeSet<&str>) -> String {
     let not_green: Vec<&ScenarioRecord> =
         record.scenarios.iter().filter(|scenario| scenario.verdict != Some(Verdict::Pass)).collect();
     if not_green.is_empty() {
@@ -99,11 +102,11 @@ fn blocking(record: &RunRecord) -> String {
     }
     let line = |scenario: &&ScenarioRecord| {
         let verdict = scenario.verdict.unwrap_or(Verdict::Unknown);
-        let cases = red::of_scenario(scenario).filter(|case| case.verdict() == verdict).count() as u64;
-        let why = match (scenario.why.lines().next(), cases) {
+        let cases: Vec<&CaseRecord> = red::of_scenario(scenario).filter(|case| case.verdict() == verdict).collect();
+        let why = match (scenario.why.lines().next(), cases.first()) {
             (Some(why), _) => escape(why),
-            (None, 0) => "it did not finish".to_owned(),
-            (None, cases) => plural(cases, "case"),
+            (None, None) => "it did not finish".to_owned(),
+            (None, Some(first)) => first_of(first, cases.len(), scenario.cases.len(), told),
         };
         let name = escape(&scenario.scenario);
         format!(
@@ -118,6 +121,17 @@ fn blocking(record: &RunRecord) -> String {
         more => format!("<li>and {} more</li>\n", count(more)),
     };
     format!("<h2 id=\"blocking\">What stands against it</h2>\n<ul>\n{lines}{rest}</ul>\n")
+}
+
+/// How many, and what the first of them is, with a link where the page tells of it.
+fn first_of(first: &CaseRecord, red: usize, all: usize, told: &BTreeSet<&str>) -> String {
+    let (number, all, meaning) = (count(red as u64), plural(all as u64, "case"), escape(word(first).1));
+    let place = escape(&place(first));
+    let place = match told.contains(first.case.as_str()) {
+        true => format!("<a href=\"#{}\">{place}</a>", anchor(&first.case)),
+        false => place,
+    };
+    format!("{number} of {all}; {place}: {meaning}")
 }
 
 fn facts(record: &RunRecord, tally: &Tally, matrix: &Matrix) -> String {
@@ -250,8 +264,7 @@ fn why(scenario: &ScenarioRecord) -> String {
     }
 }
 
-fn red_cases(record: &RunRecord, states: &States) -> String {
-    let red = red::of_run(record);
+fn red_cases(red: &[(&ScenarioRecord, &CaseRecord)], states: &States) -> String {
     if red.is_empty() {
         return String::new();
     }
@@ -277,7 +290,7 @@ fn red_case(scenario: &ScenarioRecord, case: &CaseRecord, states: &States) -> St
         escape(&scenario.scenario),
         escape(&place),
         escape(diagnosis(scenario, case, states, "").trim_end()),
-        lanes(scenario, case),
+        lanes(scenario, case, states),
         escape(&next_command(scenario, case)),
         escape(&lines.join("\n")),
         escape(&folder(case)),
@@ -285,10 +298,10 @@ fn red_case(scenario: &ScenarioRecord, case: &CaseRecord, states: &States) -> St
 }
 
 /// The first uninterrupted run of each scenario that is no canary.
-fn golden_lanes(record: &RunRecord) -> String {
+fn golden_lanes(record: &RunRecord, states: &States) -> String {
     let plain = record.scenarios.iter().filter(|scenario| scenario.expect.is_none());
     let of = |scenario: &ScenarioRecord| {
-        let svg = lanes(scenario, scenario.golden().next()?);
+        let svg = lanes(scenario, scenario.golden().next()?, states);
         let name = escape(&scenario.scenario);
         (!svg.is_empty()).then(|| format!("<details><summary>{name}, uninterrupted</summary>\n{svg}</details>\n"))
     };

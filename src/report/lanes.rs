@@ -1,15 +1,15 @@
-//! One case along its time, as SVG: a lane for the harness, the tool, the sources and the targets; what struck is shaded
-//! across all of them. Legible without any style sheet.
+//! One case along its time, as SVG: a lane for the harness, the tool, the sources, the targets and those who write; what
+//! struck is shaded across all of them. Legible without any style sheet.
 
 use super::markup::escape;
 use super::words::{cut, duration};
-use crate::model::{Body, CaseRecord, ScenarioRecord};
+use crate::model::{Body, CaseRecord, Met, Phase, ScenarioRecord, States, WriteWindow, write_windows, writer};
 use std::fmt::Write as _;
 
 const WIDTH: u64 = 1200;
 const NAMES: u64 = 80;
 const LANE: u64 = 22;
-const LANES: [&str; 4] = ["harness", "tool", "source", "target"];
+const LANES: [&str; 5] = ["harness", "tool", "source", "target", "workload"];
 const MAX_MARKS: usize = 200;
 
 /// Something in a lane, from one time to another, since the start of the run.
@@ -27,7 +27,7 @@ const GREY: &str = "#8b949e";
 const BLUE: &str = "#0969da";
 
 /// Nothing where nothing took any time.
-pub(super) fn lanes(scenario: &ScenarioRecord, case: &CaseRecord) -> String {
+pub(super) fn lanes(scenario: &ScenarioRecord, case: &CaseRecord, states: &States) -> String {
     let (Some(first), Some(last)) = (case.times_us.first(), case.times_us.last()) else { return String::new() };
     if first >= last {
         return String::new();
@@ -37,7 +37,7 @@ pub(super) fn lanes(scenario: &ScenarioRecord, case: &CaseRecord) -> String {
         NAMES + u64::try_from(share).unwrap_or(0)
     };
     let height = LANE * (LANES.len() as u64 + 1);
-    let what = format!("{} over {}: harness, tool, source, target", case.case, duration(last - first));
+    let what = format!("{} over {}: {}", case.case, duration(last - first), LANES.join(", "));
     let mut svg = format!(
         "<svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"{}\" font-family=\"sans-serif\" font-size=\"12\">\n",
         escape(&what)
@@ -60,7 +60,8 @@ pub(super) fn lanes(scenario: &ScenarioRecord, case: &CaseRecord) -> String {
              <line x1=\"0\" y1=\"{line}\" x2=\"{WIDTH}\" y2=\"{line}\" stroke=\"{GREY}\" stroke-width=\"0.5\"/>"
         );
     }
-    marks(scenario, case).iter().take(MAX_MARKS).for_each(|mark| draw(&mut svg, mark, &at));
+    let all = marks(scenario, case).into_iter().take(MAX_MARKS).chain(workload(scenario, case, states));
+    all.for_each(|mark| draw(&mut svg, &mark, &at));
     for fifth in 0..=5 {
         let us = first + (last - first) * fifth / 5;
         let anchor = if fifth == 5 { "end" } else { "start" };
@@ -108,6 +109,36 @@ fn struck(case: &CaseRecord) -> Vec<(u64, u64, String)> {
         }
     }
     struck
+}
+
+/// Those who write: in a case of theirs what they met; in an uninjured one for how long nobody may.
+fn workload(scenario: &ScenarioRecord, case: &CaseRecord, states: &States) -> Vec<Mark> {
+    if case.address.is_none() {
+        let windows = write_windows(scenario, states);
+        return windows.iter().filter_map(|window| closed(case, window)).collect();
+    }
+    let came = case.timed().find(|(event, _)| matches!(event, Body::WriterCame { .. }));
+    let met = came.zip(writer(scenario, case, states)).map(|((_, us), writer)| {
+        let (text, colour) = match writer.met {
+            Met::KeptOut => ("kept out", RED),
+            Met::Refused => ("let in; the step refused", GREY),
+            Met::Missed => ("let in; not in the target", GREY),
+            Met::Carried => ("let in; it arrived", GREEN),
+        };
+        Mark { lane: 4, from_us: us, to_us: us, text: format!("a writer: {text}"), colour }
+    });
+    met.into_iter().collect()
+}
+
+fn closed(case: &CaseRecord, window: &WriteWindow) -> Option<Mark> {
+    let of_step = |is_it: &dyn Fn(&Body) -> bool| case.timed().find(|(event, _)| is_it(event)).map(|(_, us)| us);
+    let begun =
+        of_step(&|event| matches!(event, Body::StepStarted { step, phase: Phase::Plan, .. } if *step == window.step))?;
+    let to_us =
+        of_step(&|event| matches!(event, Body::StepFinished { step, phase: Phase::Plan, .. } if *step == window.step))?;
+    let from_us = (begun + window.from_us?).min(to_us);
+    let text = format!("nobody may write for {}", duration(window.wait_us()));
+    Some(Mark { lane: 4, from_us, to_us, text, colour: RED })
 }
 
 fn marks(scenario: &ScenarioRecord, case: &CaseRecord) -> Vec<Mark> {

@@ -80,6 +80,6 @@ td{overflow-wrap:anywhere}#criteria+table td:nth-child(-n+2){white-space:nowrap}
 code,pre{font:12px/1.45 ui-monospace,'DejaVu Sans Mono',Menlo,monospace}
 pre{background:var(--soft);border:1px solid var(--line);padding:8px;white-space:pre-wrap;overflow-wrap:anywhere}
 svg{width:100%;height:auto}summary{cursor:pointer}
-@page{size:A4;margin:14mm}@media print{body{padding:0;font-size:11px}h2,caption{break-after:avoid}.matrix table{font-size:9px}.matrix td,.matrix th{padding:2px 3px}.matrix td:first-child{min-width:9em}tr,pre{break-inside:avoid}\
+@page{size:A4;margin:14mm}@media print{body{padding:0;font-size:11px}h2,h3,caption{break-after:avoid}.matrix table{font-size:9px}.matrix td,.matrix th{padding:2px 3px}.matrix td:first-child{min-width:9em}tr,pre{break-inside:avoid}\
 .facts{gap:6px}.fact b{font-size:17px}}
 ";

@@ -26,6 +26,7 @@ mod terminal;
 mod timeline;
 mod way_back;
 mod words;
+mod writers;
 
 pub use annotations::{annotation, annotations};
 pub use html::Html;

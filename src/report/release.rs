@@ -1,6 +1,7 @@
 //! `release.html`: the report with the approvals of people on its first screen. A pure function of both.
 
 use super::markup::{FACTS, escape, table};
+use super::words::minute;
 
 /// What somebody has decided, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +35,7 @@ pub fn release_page(report: &str, root_sha256: &str, approvals: &[Approval]) -> 
             who,
             escape(&approval.role),
             lines,
-            escape(&approval.time),
+            escape(&minute(&approval.time)),
             escape(&approval.policy),
             escape(&approval.file),
         ]

@@ -2,7 +2,9 @@
 
 use super::script::{Case, KILL, Script, address, golden, killed, runs};
 use super::{render, with_note};
-use rehearsal::model::{Body, Checkout, CriteriaSet, EnvironmentFile, Outcome, RunRecord, Verdict};
+use rehearsal::model::{
+    Body, Checkout, CriteriaSet, EnvironmentFile, Moment, Outcome, Phase, Role, RunRecord, Verdict,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 const HOSTILE: &str = "<script>alert(1)</script> <img src=x onerror=alert(1)> \u{202e}\u{0}";
@@ -21,14 +23,19 @@ fn the_page_has_no_script_and_asks_the_network_for_nothing() {
 
 #[test]
 fn every_element_that_is_opened_is_closed_and_every_link_leads_somewhere() {
-    for (name, record) in runs() {
+    for (_, record) in runs() {
         let page = render("html", &record);
         assert_balanced(&page);
-        let ids: Vec<&str> = values(&page, "id=\"");
-        assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "{name}: an id twice in {ids:?}");
-        for link in values(&page, "href=\"#") {
-            assert!(ids.contains(&link), "{name}: #{link} leads nowhere");
-        }
+        all_links_lead_somewhere(&page);
+    }
+}
+
+fn all_links_lead_somewhere(page: &str) {
+    let ids: Vec<&str> = values(page, "id=\"");
+    let known: BTreeSet<&str> = ids.iter().copied().collect();
+    assert_eq!(known.len(), ids.len(), "an id twice in {ids:?}");
+    for link in values(page, "href=\"#") {
+        assert!(known.contains(link), "#{link} leads nowhere");
     }
 }
 
@@ -63,8 +70,17 @@ fn two_thousand_cases_fit_into_five_megabytes_and_a_summary_into_the_limit_of_a_
         let (name, address) = (format!("{nth:04}-9c1e03"), address(nth));
         script.case(&Case { outcome: Outcome::Lied, ..killed(KILL, &name, &address) });
     }
-    let record = script.end(KILL, Verdict::Fail, "").finish(Verdict::Fail);
+    script.end(KILL, Verdict::Fail, "");
+    let name = "one-db/later";
+    let address = address(1);
+    script.scenario(name, None).planned(name, "proc.kill", 1, 1);
+    script.case(&Case { outcome: Outcome::Lied, ..killed(name, "0001-9c1e03", &address) });
+    let record = script.end(name, Verdict::Fail, "").finish(Verdict::Fail);
     let (page, summary) = (render("html", &record), render("markdown", &record));
+    all_links_lead_somewhere(&page);
+    let against = page.split("<h2 id=\"blocking\">").nth(1).unwrap().split("</ul>").next().unwrap();
+    let first = "1 of 1 case; <a href=\"#at-one-db-later-0001-9c1e03\">proc.kill@pg.target:stmt-9c1e03.1</a>: ";
+    assert!(against.contains(first), "the first red case of each scenario is told: {against}");
     assert!(page.len() < 5 << 20, "{} bytes", page.len());
     assert!(summary.len() <= 900 << 10, "{} bytes", summary.len());
     assert_balanced(&page);
@@ -185,14 +201,68 @@ fn a_red_case_has_a_lane_for_everybody_and_its_fault_is_shaded_across_all() {
     let page = render("html", &red);
     let of_case = page.split("<svg").find(|svg| svg.contains("0003-9c1e03 over")).expect("no lanes");
     let svg = of_case.split("</svg>").next().unwrap();
-    for lane in ["harness", "tool", "source", "target"] {
+    for lane in ["harness", "tool", "source", "target", "workload"] {
         assert!(svg.contains(&format!(">{lane}</text>")), "no lane of the {lane}");
     }
     let shade = svg.split("<rect").find(|rect| rect.contains("fill-opacity=\"0.18\"")).expect("nothing is shaded");
-    assert!(shade.contains("y=\"0\"") && shade.contains("height=\"88\""), "not across all lanes: {shade}");
+    assert!(shade.contains("y=\"0\"") && shade.contains("height=\"110\""), "not across all lanes: {shade}");
     assert!(shade.contains("proc.kill@pg.target:stmt-9c1e03.3: COMMIT"), "{shade}");
     for mark in ["run (injured)", "run (recovery)", "pg.target at the end", "looks, judges"] {
         assert!(svg.contains(&format!("<title>{mark}</title>")), "no {mark} in {svg}");
     }
     assert!(page.contains(", uninterrupted</summary>"), "no lanes of a golden run");
+}
+
+/// A writer comes `later` events after the step began; what was there, how the step ended, what the target holds.
+fn writes(script: &mut Script, nth: usize, later: usize, is_in: bool, (exit, state): (i32, &str)) {
+    let (case, endpoint) = (format!("{KILL}/{nth:04}-9c1e03"), "pg.source.general".to_owned());
+    let address: rehearsal::model::Address = format!("src.write=insert@pg.target:stmt-9c1e03.{nth}").parse().unwrap();
+    let (scenario, token) = (KILL.to_owned(), None);
+    let at = Some(address.clone());
+    script.add(Body::CaseStarted { case: case.clone(), scenario, address: at, label: None, token });
+    let (step, phase, argv) = ("run".to_owned(), Phase::Injured, Vec::new());
+    script.add(Body::StepStarted { case: case.clone(), step: step.clone(), role: Role::Apply, phase, argv });
+    for _ in 1..later {
+        script.add(Body::Note { case: Some(case.clone()), text: "goes on".to_owned() });
+    }
+    script.add(Body::WriterCame { case: case.clone(), endpoint: endpoint.clone() });
+    if is_in {
+        let (what, before, after) = ("insert".to_owned(), "empty".to_owned(), "full".to_owned());
+        script.add(Body::SourceWritten { case: case.clone(), endpoint, what, before, after });
+    }
+    script.add(Body::FaultFired { case: case.clone(), address, what: "COMMIT".to_owned() });
+    script.add(Body::StepFinished {
+        case: case.clone(),
+        step,
+        phase,
+        exit: Some(exit),
+        signal: None,
+        success: exit == 0,
+        timed_out: false,
+        duration_us: 1,
+    });
+    let (moment, endpoint) = (Moment::after(Phase::Injured, "run"), "pg.target".to_owned());
+    script.add(Body::Probe { case: case.clone(), moment, endpoint, state: state.to_owned() });
+    script.add(Body::CaseFinished { case, outcome: Outcome::Pass, checks: Vec::new(), error: None });
+}
+
+#[test]
+fn the_page_says_for_how_long_nobody_may_write() {
+    // An uninjured step takes 1,234 ms and leaves the target full; events are 250 ms apart.
+    let mut script = Script::run();
+    script.scenario(KILL, None).case(&golden(KILL));
+    writes(&mut script, 1, 1, true, (0, "empty"));
+    let page = |script: &Script| render("html", &script.record());
+    assert!(page(&script).contains("0 ms: every write arrived"), "{}", page(&script));
+    writes(&mut script, 2, 2, true, (1, "empty"));
+    writes(&mut script, 3, 3, false, (0, "full"));
+    writes(&mut script, 4, 4, false, (0, "full"));
+    writes(&mut script, 5, 3, true, (0, "full"));
+    let page = page(&script);
+    let row = page.split("<tr>").find(|row| row.contains("by locks")).expect("no row of the writers");
+    let cells =
+        "<td>2, by locks from 750 ms to 1.0 s</td><td>1</td><td>1</td><td>1</td><td><b>734 ms</b>, from 500 ms on</td>";
+    assert!(row.contains(cells), "{row}");
+    assert!(page.contains("<title>nobody may write for 734 ms</title>"), "no window in the lanes of the uninjured run");
+    assert_balanced(&page);
 }

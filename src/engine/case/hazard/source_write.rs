@@ -14,6 +14,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 /// Writes and records what the source held before and after; returns a sentence for the event of the fault.
 pub(super) async fn write(stage: &Stage<'_>, log: &mut CaseLog<'_>, place: &Place, write: Write) -> Result<String> {
     let source = choose(stage, place)?;
+    log.record(Body::WriterCame { case: log.case(), endpoint: source.endpoint.clone() })?;
     let before = stage.context.run.keep(observe::state(stage, source).await?)?;
     let written = match &source.place {
         Kept::Sqlite { path } => file_write::write(path, |table| is_copied(stage, source, table), write)?,
