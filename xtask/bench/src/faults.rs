@@ -83,7 +83,7 @@ pub(crate) struct Home {
 }
 
 /// The injured cases of a run.
-struct Cases {
+pub(crate) struct Cases {
     count: f64,
     /// From the beginning of the first to the end of the last.
     seconds: f64,
@@ -123,6 +123,12 @@ impl Home {
         );
         ground.sh(&script, &[("F", &self.folder.display().to_string())], &[0])?;
         events(&out)
+    }
+
+    /// The bundle of the last run.
+    pub(crate) fn bundle(&self) -> Result<PathBuf> {
+        let latest = self.folder.join("runs/latest");
+        latest.canonicalize().map_err(|error| Error::io("open", &latest, error))
     }
 }
 

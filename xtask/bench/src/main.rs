@@ -10,6 +10,7 @@ mod compare;
 mod consolidate;
 mod container;
 mod copy;
+mod evidence;
 mod faults;
 mod files;
 mod ground;
@@ -29,7 +30,7 @@ use std::process::ExitCode;
 
 type Group = (&'static str, fn(&Ground) -> Result<Vec<Line>>);
 
-const GROUPS: [Group; 11] = [
+const GROUPS: [Group; 12] = [
     ("cluster", cluster::lines),
     ("container", container::lines),
     ("runner", runner::lines),
@@ -41,6 +42,7 @@ const GROUPS: [Group; 11] = [
     ("proxy", proxy::lines),
     ("faults", faults::lines),
     ("files", files::lines),
+    ("evidence", evidence::lines),
 ];
 
 /// A goal that is missed by more is a failure.
