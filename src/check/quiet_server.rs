@@ -5,7 +5,7 @@
 //! `wal_level = minimal`.
 
 use crate::check::{Check, Judgement, finding};
-use crate::model::{Body, Finding, History, Moment};
+use crate::model::{Body, Finding, History, Moment, ServerBusy};
 
 /// See the module.
 pub(super) struct QuietServer;
@@ -26,7 +26,7 @@ impl Check for QuietServer {
 }
 
 fn busy(event: &Body) -> Option<Vec<Finding>> {
-    let Body::Server { step, phase, busy, .. } = event else { return None };
+    let Body::Server(ServerBusy { step, phase, busy, .. }) = event else { return None };
     let moment = Moment::after(*phase, step);
     Some(busy.iter().map(|what| finding(&moment, "server", "nothing to do", what.as_str())).collect())
 }

@@ -2,8 +2,8 @@
 
 use crate::model::{
     Address, Baseline, CheckResult, ClaimedValues, Coverage, CriteriaSet, Cutover, ExpectRecord, FileRecord,
-    GoldenShare, Moment, Obstacle, Omitted, Outcome, Phase, Proof, ReportAge, Role, SequenceUse, ShardMerged,
-    SharePlan, TableDifference, TableDigest, Unvisited, Verdict, WentBack,
+    GoldenShare, Moment, Obstacle, Omitted, Outcome, Phase, Proof, ReportAge, Role, SequenceUse, ServerBusy,
+    ShardMerged, SharePlan, TableDifference, TableDigest, Unvisited, Verdict, WentBack,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -288,16 +288,7 @@ pub enum Body {
     Files(FileRecord),
     /// What a server was still busy with for a step that had ended. Empty is good.
     #[serde(rename = "server")]
-    Server {
-        /// The case.
-        case: String,
-        /// The step.
-        step: String,
-        /// Why it ran.
-        phase: Phase,
-        /// One sentence each.
-        busy: Vec<String>,
-    },
+    Server(ServerBusy),
     /// Sequences that feed columns of a target.
     #[serde(rename = "sequences")]
     Sequences {

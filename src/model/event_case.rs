@@ -1,6 +1,6 @@
 //! To which case an event belongs.
 
-use crate::model::{Body, ClaimedValues, FileRecord, ReportAge, WentBack};
+use crate::model::{Body, ClaimedValues, FileRecord, ReportAge, ServerBusy, WentBack};
 
 impl Body {
     /// The case that it belongs to, if it belongs to one.
@@ -39,7 +39,7 @@ impl Body {
             | Body::Report(ReportAge { case, .. })
             | Body::Traffic { case, .. }
             | Body::Files(FileRecord { case, .. })
-            | Body::Server { case, .. }
+            | Body::Server(ServerBusy { case, .. })
             | Body::Sequences { case, .. }
             | Body::Guarded { case, .. }
             | Body::Asked { case, .. }

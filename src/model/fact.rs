@@ -100,6 +100,19 @@ pub struct Unvisited {
     pub unvisited: u64,
 }
 
+/// What a server was still busy with for a step that had ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerBusy {
+    /// The case.
+    pub case: String,
+    /// The step.
+    pub step: String,
+    /// Why it ran.
+    pub phase: Phase,
+    /// One sentence each; empty is good.
+    pub busy: Vec<String>,
+}
+
 /// A scenario that was left out, as the caller allowed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Omitted {

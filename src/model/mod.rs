@@ -50,7 +50,9 @@ pub use diagnosis::{Beside, Fate, Lost, Obstacle, Row, RowDifference, Standing, 
 pub use digest::{DatabaseState, Difference, RowSum, TableDigest, compare};
 pub use event::Body;
 pub use event_line::Event;
-pub use fact::{Coverage, ExpectRecord, FileRecord, Omitted, Proof, ReportAge, SequenceUse, Unvisited, WentBack};
+pub use fact::{
+    Coverage, ExpectRecord, FileRecord, Omitted, Proof, ReportAge, SequenceUse, ServerBusy, Unvisited, WentBack,
+};
 pub use finding::{CheckResult, Finding, MAX_FINDINGS};
 pub use frozen::{Checkout, EnvironmentFile, PlanFile, ServerFile};
 pub use golden_share::GoldenShare;

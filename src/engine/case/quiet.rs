@@ -4,7 +4,7 @@ use crate::Result;
 use crate::clock::Stopwatch;
 use crate::engine::case::stage::Stage;
 use crate::engine::run::context::CaseLog;
-use crate::model::{Body, Phase, Step};
+use crate::model::{Body, Phase, ServerBusy, Step};
 use crate::process;
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ pub(in crate::engine) async fn look(stage: &Stage<'_>, log: &mut CaseLog<'_>, st
         tokio::time::sleep(Duration::from_millis(5)).await;
     };
     let (case, step) = (log.case(), step.name.clone());
-    log.record(Body::Server { case, step, phase, busy })
+    log.record(Body::Server(ServerBusy { case, step, phase, busy }))
 }
 
 /// A dead client's transaction ends soon; a living one's only when it likes to.

@@ -5,7 +5,7 @@
 //! `sequence <next> <furthest> <direction>`.
 
 use super::*;
-use rehearsal::model::{ReportAge, SequenceUse};
+use rehearsal::model::{ReportAge, SequenceUse, ServerBusy};
 
 /// The events of one of these lines; nothing for other lines.
 pub(super) fn of_line(words: &[&str]) -> Option<Vec<Body>> {
@@ -34,7 +34,7 @@ pub(super) fn of_line(words: &[&str]) -> Option<Vec<Body>> {
         }
         ["busy", phase_name, step, ref what @ ..] => {
             let busy = what.iter().map(|&what| what.into()).collect();
-            vec![Body::Server { case: case(), step: step.into(), phase: phase(phase_name), busy }]
+            vec![Body::Server(ServerBusy { case: case(), step: step.into(), phase: phase(phase_name), busy })]
         }
         ["spoke", step, endpoint, statements] => {
             let statements = BTreeMap::from([(format!("pg.{endpoint}"), statements.parse().unwrap())]);
