@@ -86,6 +86,7 @@ fn each_part_of_an_open_set_has_one_name_and_one_file_and_is_registered() {
         "timeline",
         "way_back",
         "words",
+        "writers",
     ];
     named_as_their_files("report", REPORTS.iter().map(|report| report.name()), &rest);
 }
