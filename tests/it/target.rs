@@ -120,10 +120,13 @@ struct Runner {
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
+/// How long something may take that comes: a container on a busy machine takes a minute to be ready.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let watch = Stopwatch::start();
     while !is_so() {
-        assert!(watch.elapsed() < Duration::from_secs(30), "in vain: {what}");
+        assert!(watch.elapsed() < PATIENCE, "in vain: {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
