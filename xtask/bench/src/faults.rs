@@ -61,9 +61,9 @@ fn share(ground: &Ground, home: &Home, (ours, scenario, wanted): (&str, &str, f6
     Line::paired(("G13", &name, &goal, 1.0), ground.rounds.min(3), per_case, || Ok(1.0 / wanted))
 }
 
-/// Nobody is moved, so nothing can be wrong.
+/// Nothing is moved, so nothing can be wrong.
 const NOTHING: &str = r#"format = 1
-about = "looks, and touches nothing"
+about = "asks one question, and touches nothing"
 dataset = "ledger-small"
 [targets]
 source = { postgres = "old" }
@@ -71,7 +71,7 @@ target = { postgres = "new" }
 [[step]]
 name = "look"
 role = "apply"
-argv = ["true"]
+argv = ["psql", "-X", "-q", "{target}", "-c", "select 1"]
 [[map]]
 source = "select 1 from accounts join entries on true limit 1"
 target = "select 1 from pg_class left join accounts on true left join entries on true limit 1"
