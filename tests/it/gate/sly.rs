@@ -228,9 +228,10 @@ const STORIES: &[Attack] = &[
 
 /// The same, over a run that was red, all of whose answers were written green.
 const RED: &[Attack] = &[
-    attack("calls the red case one that only went back", &["DERIVED_MISMATCH"], |forged| {
-        let case = case_dir_of(forged, "half/0001-");
-        rename(forged, &case, "half/return-copy");
+    attack("calls all injured cases such that only went back", &["DERIVED_MISMATCH"], |forged| {
+        for case in injured(forged) {
+            rename(forged, &case, &case.replace("half/", "half/return-"));
+        }
         forged.derive();
     }),
     attack(
@@ -247,9 +248,10 @@ const RED: &[Attack] = &[
     }),
 ];
 
-fn case_dir_of(forged: &Forged, begins: &str) -> String {
+fn injured(forged: &Forged) -> BTreeSet<String> {
     let events = rehearsal::evidence::read(&forged.path("events.jsonl")).unwrap();
-    events.iter().filter_map(|event| event.body.case()).find(|case| case.starts_with(begins)).unwrap().to_owned()
+    let cases = events.iter().filter_map(|event| event.body.case()).filter(|case| case.starts_with("half/0"));
+    cases.map(str::to_owned).collect()
 }
 
 fn judge(attacks: &[Attack], bundle: impl Fn() -> Forged) {
