@@ -2,7 +2,6 @@
 
 use crate::postgres_server::Server;
 use proptest::prelude::*;
-use rehearsal::clock::Stopwatch;
 use rehearsal::db::{Dsn, Volatile, copy_text, postgres, postgres_state, query_digest, sqlite};
 use rehearsal::model::DatabaseState;
 use rstest::rstest;
@@ -414,29 +413,6 @@ fn volatile_columns_of_a_file_are_left_out() {
     let state = |sql: &str, name: &str| sqlite::sqlite_state(&sqlite_file(&folder, name, sql), &volatile).unwrap();
     assert_eq!(state("update visits set user = 2", "a"), state("", "b"));
     assert_ne!(state("delete from visits", "c"), state("", "d"));
-}
-
-#[tokio::test]
-async fn a_state_of_a_small_database_is_quick() {
-    let server = Server::shared();
-    let mut connection = connected(&server.create_database().await).await;
-    for number in 0..25 {
-        let sql = format!(
-            "create table t{number} (id bigserial primary key, a text not null default '', b jsonb, c timestamptz, \
-             d numeric, e text[], f int check (f > 0), g uuid unique); \
-             insert into t{number} (a, f) select 'row ' || n, n from generate_series(1, 40) n"
-        );
-        execute(&mut connection, &sql).await;
-    }
-    state(&mut connection).await;
-    let mut times_us = Vec::new();
-    for _ in 0..9 {
-        let stopwatch = Stopwatch::start();
-        state(&mut connection).await;
-        times_us.push(stopwatch.elapsed_us());
-    }
-    times_us.sort_unstable();
-    assert!(times_us[4] < 200_000, "the median is {} us", times_us[4]);
 }
 
 async fn connected(dsn: &Dsn) -> PgConnection {
