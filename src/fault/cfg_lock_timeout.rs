@@ -1,8 +1,8 @@
 //! `cfg.lock-timeout`: a database lets nobody wait for a lock for long (55P03).
 //!
 //! From before the step until it is over `lock_timeout` is MS of `cfg.lock-timeout=MS`, else 50. So that there is
-//! something to wait for, another session holds all tables (as in `lock.hold`) from the tool's first connection on, for
-//! ten times as long. A tool with a patience of its own may wait it out. What it finds out: whether a refused lock is
+//! something to wait for, another session holds all tables (as in `lock.hold`) from the tool's first connection on, until
+//! somebody has waited for ten times as long. A tool with a patience of its own may wait it out. What it finds out: whether a refused lock is
 //! taken for success.
 
 use super::{Concern, Fault, Hazard, Setting, milliseconds};

@@ -87,7 +87,7 @@ impl<'a> Stage<'a> {
         let whole = (own.as_slice(), from);
         let holdings = context.plan.targets.iter().map(|target| hold(context, target, whole, number, &dir));
         let holdings = try_join_all(holdings).await?;
-        let watch = Watch::over(&dir, &holdings, house.shim())?;
+        let watch = Watch::over(house, &dir, &holdings).await?;
         let (services, looks) = (Services::of(context.scenario)?, Looks::default());
         Ok(Stage { context, marker, dir, holdings, own, services, looks, standing: std::sync::Mutex::default(), watch })
     }

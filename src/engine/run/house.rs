@@ -2,7 +2,7 @@
 
 use crate::dataset::{self, Dataset};
 use crate::engine::case::stage::seeded_name;
-use crate::engine::files::{Library, Shim};
+use crate::engine::files::Library;
 use crate::model::{Engine, Plan, TargetSpec};
 use crate::process::Executable;
 use crate::target::{
@@ -24,7 +24,7 @@ pub struct House {
     /// By the version that [`Sites::version`] gives them; the run's own first.
     servers: std::sync::Mutex<BTreeMap<Option<u32>, Started>>,
     sqlite: SqliteTemplates,
-    shim: Option<Library>,
+    shim: OnceCell<Library>,
     seeds: Mutex<BTreeMap<String, Arc<Seed>>>,
     cases: AtomicU32,
 }
@@ -46,14 +46,13 @@ impl House {
     pub fn open(executable: Executable, sites: Sites) -> Result<House> {
         let session = Session::open(&executable, sites.base())?;
         let sqlite = SqliteTemplates::new(sites.base());
-        let shim = if Shim::is_there() { Some(Library::unpack(session.dir())?) } else { None };
         Ok(House {
             executable,
             session,
             sites,
             servers: std::sync::Mutex::default(),
             sqlite,
-            shim,
+            shim: OnceCell::new(),
             seeds: Mutex::default(),
             cases: AtomicU32::new(0),
         })
@@ -64,9 +63,12 @@ impl House {
         self.session.dir()
     }
 
-    /// What children preload; nothing on platforms without it.
-    pub(in crate::engine) fn shim(&self) -> Option<&Library> {
-        self.shim.as_ref()
+    /// What children preload, unpacked for the first case that is watched.
+    ///
+    /// # Errors
+    /// There is no shim on this platform; the disk is full.
+    pub(in crate::engine) async fn shim(&self) -> Result<&Library> {
+        self.shim.get_or_try_init(async || Library::unpack(self.session.dir())).await
     }
 
     /// The pool of the server that all endpoints share which ask for a version, started now if it is the first time.

@@ -8,7 +8,8 @@ use sqlx::{Connection, PgConnection};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
-/// Takes the locks, for `ms` milliseconds or until the step is over; says what stands then. Where the tool holds them all
+/// Takes the locks until the step is over, or for `ms` milliseconds from when somebody waits for them: a tool that comes
+/// late would not meet them. Says what stands then. Where the tool holds them all
 /// it queues for them: whoever wants one after that, stands behind it. Nothing: there is no table.
 pub(super) async fn hold(stage: &Stage<'_>, endpoint: &str, ms: Option<u32>) -> Result<Option<String>> {
     let (pool, database) = stage.database(endpoint)?;
@@ -16,55 +17,74 @@ pub(super) async fn hold(stage: &Stage<'_>, endpoint: &str, ms: Option<u32>) -> 
     let mut connection = pool.connect(&admin).await?;
     postgres::execute(&mut connection, &lock_all("nowait")).await?;
     let held = postgres::fetch_text(&mut connection, HELD).await?.unwrap_or_default();
+    let pid = postgres::fetch_text(&mut connection, "select pg_backend_pid()::text").await?.unwrap_or_default();
+    let mut beside = pool.connect(&admin).await?;
     if held != "0" {
-        stage.stands(Undo::after(ms, give_back(connection)));
+        let over = waited_for(beside, pid, ms);
+        stage.stands(Undo::when(over, give_back(connection)));
         return Ok(Some(format!("{held} tables of {endpoint} are locked")));
     }
-    let Some(queued) = Queued::behind_the_tool(connection, pool.connect(&admin).await?).await? else { return Ok(None) };
-    stage.stands(Undo::after(ms, queued.leave()));
+    let Some(queued) = Queued::behind_the_tool(connection, pid.clone(), &mut beside).await? else { return Ok(None) };
+    stage.stands(Undo::when(waited_for(pool.connect(&admin).await?, pid, ms), queued.leave(beside)));
     Ok(Some(format!("the tool holds all tables of {endpoint}, and the lock of one is waited for")))
 }
 
-/// A session that waits for the locks, or has them by now; and one that sees it.
+/// Ends `ms` milliseconds after somebody began to wait for what the session `pid` holds; never where there is no `ms`.
+async fn waited_for(mut beside: PgConnection, pid: String, ms: Option<u32>) {
+    let Some(ms) = ms else { return std::future::pending().await };
+    let sql = format!("select 'yes' from pg_stat_activity where {pid} = any(pg_blocking_pids(pid))");
+    while matches!(postgres::fetch_text(&mut beside, &sql).await, Ok(None)) {
+        tokio::time::sleep(POLL).await;
+    }
+    tokio::time::sleep(Duration::from_millis(ms.into())).await;
+}
+
+/// A session that waits for the locks, or has them by now.
 struct Queued {
     pid: String,
     /// Ends with the wait, and keeps the locks that came of it.
     waiting: JoinHandle<(PgConnection, Result<()>)>,
-    beside: PgConnection,
 }
 
 impl Queued {
-    /// Comes back once it waits; nothing where there was nothing to wait for.
-    async fn behind_the_tool(mut connection: PgConnection, beside: PgConnection) -> Result<Option<Queued>> {
-        let pid = postgres::fetch_text(&mut connection, "select pg_backend_pid()::text").await?.unwrap_or_default();
+    /// Comes back once it waits, as seen from `beside`; nothing where there was nothing to wait for.
+    async fn behind_the_tool(
+        mut connection: PgConnection,
+        pid: String,
+        beside: &mut PgConnection,
+    ) -> Result<Option<Queued>> {
         let waiting = tokio::spawn(async move {
             let got = postgres::execute(&mut connection, &lock_all("")).await;
             (connection, got)
         });
-        let mut queued = Queued { pid, waiting, beside };
+        let queued = Queued { pid, waiting };
         loop {
             let is_over = queued.waiting.is_finished(); // asked first: what it has got by then is seen
-            if queued.stands().await? {
+            if queued.stands(beside).await? {
                 return Ok(Some(queued));
             }
             if is_over {
-                return queued.leave().await.map(|()| None);
+                return queued.end(beside).await.map(|()| None);
             }
             tokio::time::sleep(POLL).await;
         }
     }
 
-    async fn stands(&mut self) -> Result<bool> {
+    async fn stands(&self, beside: &mut PgConnection) -> Result<bool> {
         let sql = "select count(*)::text from pg_locks where mode = 'AccessExclusiveLock' and locktype = 'relation' and pid = ";
-        let found = postgres::fetch_text(&mut self.beside, &format!("{sql}{}", self.pid)).await?;
+        let found = postgres::fetch_text(beside, &format!("{sql}{}", self.pid)).await?;
         Ok(found.is_some_and(|count| count != "0"))
     }
 
-    async fn leave(mut self) -> Result<()> {
-        let end = format!("select pg_terminate_backend({}, 5000)", self.pid);
-        let ended = postgres::execute(&mut self.beside, &end).await;
+    async fn end(self, beside: &mut PgConnection) -> Result<()> {
+        let ended = postgres::execute(beside, &format!("select pg_terminate_backend({}, 5000)", self.pid)).await;
         self.waiting.abort();
-        let _ = self.beside.close().await; // it has said what it had to
+        ended
+    }
+
+    async fn leave(self, mut beside: PgConnection) -> Result<()> {
+        let ended = self.end(&mut beside).await;
+        let _ = beside.close().await; // it has said what it had to
         ended
     }
 }

@@ -22,14 +22,23 @@ impl Undo {
     where
         F: Future<Output = Result<()>> + Send + 'static,
     {
+        let over = async move {
+            match ms {
+                Some(ms) => tokio::time::sleep(Duration::from_millis(ms.into())).await,
+                None => std::future::pending().await,
+            }
+        };
+        Undo::when(over, last)
+    }
+
+    /// Waits for `over`, or until it is told, and then does `last`.
+    pub(super) fn when<O, F>(over: O, last: F) -> Undo
+    where
+        O: Future<Output = ()> + Send + 'static,
+        F: Future<Output = Result<()>> + Send + 'static,
+    {
         let (end, told) = oneshot::channel();
         let task = tokio::spawn(async move {
-            let over = async {
-                match ms {
-                    Some(ms) => tokio::time::sleep(Duration::from_millis(ms.into())).await,
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
                 () = over => {}
                 _ = told => {}

@@ -1,12 +1,12 @@
 //! The servers of a case that does not share those of all.
 
 use super::holding::database_name;
+use crate::Result;
 use crate::engine::files::Shim;
 use crate::engine::points::pairs;
 use crate::engine::{House, Rehearsed};
 use crate::model::TargetSpec;
 use crate::target::{Pool, Server};
-use crate::{Error, Result};
 use futures_util::future::try_join_all;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -48,8 +48,7 @@ impl Own {
 
 /// It starts anew with the shim in it.
 async fn preloaded(server: &Server, house: &House) -> Result<Shim> {
-    let library = house.shim().ok_or_else(|| Error::environment("faults of a server's files need Linux"))?;
-    let shim = Shim::install(&server.data()?, library)?;
+    let shim = Shim::install(&server.data()?, house.shim().await?)?;
     shim.lend()?;
     server.set_environment(shim.environment())?;
     server.shut_down().await?;

@@ -2,10 +2,10 @@
 
 use super::own::DATABASES;
 use super::{Holding, PARTS, Place, Stage};
-use crate::engine::Traces;
 use crate::engine::case::power::Story;
 use crate::engine::case::relocate;
-use crate::engine::files::{self, Detail, FileOp, Library, Shim, replay};
+use crate::engine::files::{self, Detail, FileOp, Shim, replay};
+use crate::engine::{House, Traces};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -24,7 +24,7 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Nothing where all databases are on servers, or where there is no shim.
-    pub(super) fn over(dir: &Path, holdings: &[Holding], library: Option<&Library>) -> Result<Option<Watch>> {
+    pub(super) async fn over(house: &House, dir: &Path, holdings: &[Holding]) -> Result<Option<Watch>> {
         let path = |holding: &Holding| match &holding.place {
             Place::Sqlite { path } => {
                 Some((holding.endpoint.clone(), path.strip_prefix(dir).ok()?.to_string_lossy().into_owned()))
@@ -32,8 +32,11 @@ impl Watch {
             Place::Postgres { .. } => None,
         };
         let files: BTreeMap<String, String> = holdings.iter().filter_map(path).collect();
-        let Some(library) = library.filter(|_| !files.is_empty()) else { return Ok(None) };
-        Ok(Some(Watch { shim: Shim::install(dir, library)?, files, before: Mutex::default() }))
+        if files.is_empty() || !Shim::is_there() {
+            return Ok(None);
+        }
+        let shim = Shim::install(dir, house.shim().await?)?;
+        Ok(Some(Watch { shim, files, before: Mutex::default() }))
     }
 }
 
