@@ -227,7 +227,7 @@ fn occurrences(visits: Visits, axis: Axis, times: u32, tier: Tier) -> Vec<u32> {
 }
 
 /// How many points of all its faults together the quick tier visits in a scenario, but at least one of each.
-const SAMPLE: usize = 8;
+const SAMPLE: usize = 12;
 
 /// How many points of one of so many faults the quick tier visits.
 pub(in crate::engine) fn sample(faults: usize) -> usize {
