@@ -65,7 +65,7 @@ fn is_a_part(plan: &PlanFile, told: &Told) -> Option<Complaint> {
 
 /// A green scenario has a case for each planned point.
 fn all_visited(scenario: &ScenarioRecord, complaints: &mut Vec<Complaint>) {
-    let planned: u64 = scenario.faults.iter().map(|(_, _, coverage)| coverage.visited).fold(0, u64::saturating_add);
+    let planned = scenario.planned();
     let found = scenario.injured().count() as u64;
     if scenario.verdict == Some(Verdict::Pass) && planned != found {
         let expected = format!("{planned} injured cases of {}", scenario.scenario);

@@ -68,13 +68,7 @@ fn of(holds: bool) -> Verdict {
 
 /// All that verifying asks: each complaint belongs to one rule, and what belongs to none is about the evidence as such.
 fn evidence(policy: &Policy, verification: &Verification) -> Vec<Ruling> {
-    let planned: u64 = verification
-        .record
-        .scenarios
-        .iter()
-        .flat_map(|s| &s.faults)
-        .map(|(_, _, coverage)| coverage.visited)
-        .fold(0, u64::saturating_add);
+    let planned = verification.record.planned();
     let of_cases = format!("each of {planned} planned cases has one result, and each green one its proof");
     let mut asked = vec![
         ("GEN-00", "the evidence is what was sealed".to_owned()),

@@ -181,8 +181,7 @@ fn of_run(record: &RunRecord, what: &str) -> Option<Vec<Vec<String>>> {
     let ended = |case: &CaseRecord| if case.outcome.is_some() { "ended" } else { "open" }.to_owned();
     let group = match what {
         "cases" => {
-            let planned: u64 =
-                record.scenarios.iter().flat_map(|s| &s.faults).map(|(_, _, c)| c.visited).fold(0, u64::saturating_add);
+            let planned = record.planned();
             let run: u64 = record.scenarios.iter().map(|scenario| scenario.injured().count() as u64).sum();
             let missing = (run < planned).then(|| "missing".to_owned());
             record.cases().map(|(_, case)| ended(case)).chain(missing).collect()

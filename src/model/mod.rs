@@ -24,6 +24,7 @@ mod plan;
 mod problem;
 mod question;
 mod record;
+mod record_case;
 mod scenario;
 mod scenario_file;
 mod scenario_lower;
@@ -62,7 +63,8 @@ pub use picture::{Picture, SourceWrite};
 pub use plan::{Parity, Plan, TableCopy};
 pub use problem::{Problem, render};
 pub use question::{Ask, Guard, OwnCheck, matches};
-pub use record::{CaseRecord, RunRecord, ScenarioRecord};
+pub use record::{RunRecord, ScenarioRecord};
+pub use record_case::CaseRecord;
 pub use scenario::{
     At, Claims, Condition, Engine, Expect, FaultSpec, Landmark, Map, Recovery, Rerun, Role, Scenario, Service, Step,
     TargetSpec, Then, Tool, Volatile,

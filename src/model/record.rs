@@ -1,8 +1,8 @@
 //! A run as reports see it: the events, folded by scenario and case. A pure function of the events.
 
 use crate::model::{
-    Address, Baseline, Body, CaseEvents, CheckResult, Coverage, CriteriaSet, Criterion, Cutover, EnvironmentFile,
-    Event, ExpectRecord, Omitted, Outcome, SharePlan, Unvisited, Verdict, WayBack, ways_back,
+    Baseline, Body, CaseEvents, CaseRecord, Coverage, CriteriaSet, Criterion, Cutover, EnvironmentFile, Event,
+    ExpectRecord, Omitted, SharePlan, Unvisited, Verdict, WayBack, ways_back,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,7 +44,7 @@ pub struct RunRecord {
 }
 
 /// A scenario of a run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct ScenarioRecord {
     /// Its name.
     pub scenario: String,
@@ -79,35 +79,6 @@ pub struct ScenarioRecord {
     pub verdict: Option<Verdict>,
     /// Why, for people.
     pub why: String,
-    /// How long it took; 0 while it is not finished.
-    pub duration_us: u64,
-    /// When it started, since the start of the run.
-    pub started_us: u64,
-}
-
-/// A case of a scenario.
-#[derive(Debug, Clone, Default)]
-pub struct CaseRecord {
-    /// Its name.
-    pub case: String,
-    /// Where it is injured.
-    pub address: Option<Address>,
-    /// The statement there, for people.
-    pub label: Option<String>,
-    /// The word that replays it.
-    pub token: Option<String>,
-    /// What became of it; nothing while it is not finished.
-    pub outcome: Option<Outcome>,
-    /// What the checks answered.
-    pub checks: Vec<CheckResult>,
-    /// Why the harness could not finish it.
-    pub error: Option<String>,
-    /// The folder of the bundle in the bundle that it is in, such as `shards/1-of-2/`; empty: there is none.
-    pub within: String,
-    /// What happened, in order.
-    pub events: Vec<Body>,
-    /// When each of it happened, in microseconds since the start of the run.
-    pub times_us: Vec<u64>,
     /// How long it took; 0 while it is not finished.
     pub duration_us: u64,
     /// When it started, since the start of the run.
@@ -208,6 +179,11 @@ impl RunRecord {
         self.scenarios.iter_mut().rfind(|record| record.scenario == name)
     }
 
+    /// How many injured cases are planned, over all scenarios.
+    pub fn planned(&self) -> u64 {
+        self.scenarios.iter().map(ScenarioRecord::planned).fold(0, u64::saturating_add)
+    }
+
     /// All cases, in the order of scenarios and names.
     pub fn cases(&self) -> impl Iterator<Item = (&ScenarioRecord, &CaseRecord)> {
         self.scenarios.iter().flat_map(|scenario| scenario.cases.values().map(move |case| (scenario, case)))
@@ -240,40 +216,19 @@ impl ScenarioRecord {
             tool_sha256: tool_sha256.clone(),
             sources: sources.clone(),
             expect: expect.clone(),
-            faults: Vec::new(),
-            criteria: Vec::new(),
-            shares: Vec::new(),
-            unvisited: 0,
-            cases: BTreeMap::new(),
-            verdict: None,
-            why: String::new(),
-            duration_us: 0,
             started_us: mono_us,
+            ..ScenarioRecord::default()
         })
     }
 
     /// A scenario that ended before it began.
     fn unable(scenario: &str, mono_us: u64) -> ScenarioRecord {
-        ScenarioRecord {
-            scenario: scenario.to_owned(),
-            about: String::new(),
-            flow: None,
-            dataset: String::new(),
-            seed: 0,
-            dataset_sha256: String::new(),
-            tool_sha256: String::new(),
-            sources: Vec::new(),
-            expect: None,
-            faults: Vec::new(),
-            criteria: Vec::new(),
-            shares: Vec::new(),
-            unvisited: 0,
-            cases: BTreeMap::new(),
-            verdict: None,
-            why: String::new(),
-            duration_us: 0,
-            started_us: mono_us,
-        }
+        ScenarioRecord { scenario: scenario.to_owned(), started_us: mono_us, ..ScenarioRecord::default() }
+    }
+
+    /// How many injured cases are planned.
+    pub fn planned(&self) -> u64 {
+        self.faults.iter().map(|(_, _, coverage)| coverage.visited).fold(0, u64::saturating_add)
     }
 
     /// The injured cases, in order.
@@ -298,51 +253,5 @@ impl ScenarioRecord {
         let returns: Vec<(String, CaseEvents)> =
             returns.filter_map(|case| Some((case.went_back_from()?.to_owned(), case.as_events()))).collect();
         ways_back(&golden.as_events(), &returns, &targets)
-    }
-}
-
-impl CaseRecord {
-    fn add(&mut self, body: &Body, mono_us: u64) {
-        match body {
-            Body::CaseStarted { case, address, label, token, .. } => {
-                self.case = case.clone();
-                (self.address, self.label, self.token) = (address.clone(), label.clone(), token.clone());
-                self.started_us = mono_us;
-            }
-            Body::CaseFinished { outcome, checks, error, .. } => {
-                (self.outcome, self.checks, self.error) = (Some(*outcome), checks.clone(), error.clone());
-                self.duration_us = mono_us - self.started_us;
-            }
-            _ => {}
-        }
-        self.events.push(body.clone());
-        self.times_us.push(mono_us);
-    }
-
-    /// The verdict: the worst of its word and its checks; unknown while it is not finished.
-    pub fn verdict(&self) -> Verdict {
-        let word = self.outcome.map_or(Verdict::Unknown, Outcome::verdict);
-        Verdict::worst(self.checks.iter().map(|check| check.verdict).chain([word]))
-    }
-
-    /// The step from which it went back, if it is a run that did nothing else.
-    pub fn went_back_from(&self) -> Option<&str> {
-        let name = self.case.rsplit_once('/').filter(|_| self.address.is_none())?.1;
-        name.strip_prefix("return-")
-    }
-
-    /// The checks that are not green.
-    pub fn red(&self) -> impl Iterator<Item = &CheckResult> {
-        self.checks.iter().filter(|check| check.verdict != Verdict::Pass)
-    }
-
-    /// What happened, with its time in microseconds since the start of the run.
-    pub fn timed(&self) -> impl Iterator<Item = (&Body, u64)> {
-        self.events.iter().zip(self.times_us.iter().copied())
-    }
-
-    /// As checks read it.
-    pub fn as_events(&self) -> CaseEvents {
-        CaseEvents { case: self.case.clone(), address: self.address.clone(), events: self.events.clone() }
     }
 }

@@ -8,13 +8,8 @@ pub fn plan(record: &RunRecord, jobs: usize) -> String {
     let mut lines: Vec<String> = record.scenarios.iter().flat_map(lines).collect();
     let total_us: u64 =
         record.scenarios.iter().map(|scenario| estimate_us(scenario, jobs)).fold(0, u64::saturating_add);
-    let visited: u64 = record
-        .scenarios
-        .iter()
-        .flat_map(|s| &s.faults)
-        .map(|(_, _, coverage)| coverage.visited)
-        .fold(0, u64::saturating_add);
-    lines.push(format!("{} cases, about {} with {jobs} at a time", count(visited), duration(total_us)));
+    let planned = count(record.planned());
+    lines.push(format!("{planned} cases, about {} with {jobs} at a time", duration(total_us)));
     lines.join("\n")
 }
 
@@ -34,6 +29,5 @@ fn lines(scenario: &ScenarioRecord) -> Vec<String> {
 /// A case takes about as long as a golden run: it leaves out a dry run and looks less often, and recovers once.
 fn estimate_us(scenario: &ScenarioRecord, jobs: usize) -> u64 {
     let golden = scenario.golden().map(|case| case.duration_us).max().unwrap_or(0);
-    let cases: u64 = scenario.faults.iter().map(|(_, _, coverage)| coverage.visited).fold(0, u64::saturating_add);
-    golden.saturating_mul(cases) / jobs.max(1) as u64
+    golden.saturating_mul(scenario.planned()) / jobs.max(1) as u64
 }
