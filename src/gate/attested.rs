@@ -4,7 +4,6 @@ use crate::evidence::attest::{Envelope, PAYLOAD_TYPE, PublicKey, STATEMENT, Slot
 use crate::gate::sealed::Sealed;
 use crate::gate::told::Told;
 use crate::gate::{Code, Complaint};
-use crate::model::ambiguity;
 use crate::model::canonical::sha256_hex;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -33,13 +32,8 @@ pub(super) fn check(
     let mut signer = None;
     for slot in Slot::ALL {
         let Some(bytes) = sealed.bytes(slot.file()) else { continue };
-        if let Some(why) = ambiguity(bytes) {
-            complaints.push(Complaint::new(
-                Code::SigInvalid,
-                slot.file(),
-                "JSON that means one thing to everybody",
-                why,
-            ));
+        if let Some(complaint) = Complaint::ambiguous(Code::SigInvalid, slot.file(), bytes) {
+            complaints.push(complaint);
             continue;
         }
         match serde_json::from_slice::<Envelope>(bytes) {

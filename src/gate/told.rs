@@ -4,7 +4,7 @@ use crate::evidence::{EVENTS, Flaw, FlawKind, chained};
 use crate::gate::sealed::Sealed;
 use crate::gate::{Code, Complaint};
 use crate::model::{
-    AskedFile, Body, DatabaseState, EnvironmentFile, Event, PlanFile, RunRecord, States, ambiguity, canonical, is_name,
+    AskedFile, Body, DatabaseState, EnvironmentFile, Event, PlanFile, RunRecord, States, canonical, is_name,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -61,10 +61,10 @@ fn journal(sealed: &Sealed, strict: bool, complaints: &mut Vec<Complaint>) -> (V
     };
     let (events, flaw) = chained(bytes);
     complaints.extend(flaw.iter().map(of_flaw));
-    let doubled = bytes
-        .split(|byte| *byte == b'\n')
-        .zip(1..)
-        .find_map(|(line, number)| Some(ambiguous(EVENTS, format!("line {number}: {}", ambiguity(line)?))));
+    let doubled = bytes.split(|byte| *byte == b'\n').zip(1..).find_map(|(line, number)| {
+        let complaint = Complaint::ambiguous(Code::Schema, EVENTS, line)?;
+        Some(Complaint { found: format!("line {number}: {}", complaint.found), ..complaint })
+    });
     complaints.extend(doubled);
     if strict {
         let lines = bytes.split(|byte| *byte == b'\n').zip(&events);
@@ -95,11 +95,6 @@ fn misnamed(record: &RunRecord) -> Option<Complaint> {
     Some(Complaint::new(Code::Schema, EVENTS, expected, format!("`{}`", other.escape_unicode())))
 }
 
-/// Of two values under one key one reader takes the first, another the last.
-fn ambiguous(path: &str, found: String) -> Complaint {
-    Complaint::new(Code::Schema, path, "JSON that means one thing to everybody", found)
-}
-
 /// A file that was written before the run; none is a complaint.
 fn frozen<T: DeserializeOwned + Serialize>(
     sealed: &Sealed,
@@ -120,8 +115,8 @@ fn frozen<T: DeserializeOwned + Serialize>(
             return None;
         }
     };
-    if let Some(why) = ambiguity(bytes) {
-        complaints.push(ambiguous(path, why));
+    if let Some(complaint) = Complaint::ambiguous(Code::Schema, path, bytes) {
+        complaints.push(complaint);
     } else if format(&value) != FORMAT {
         complaints.push(schema(format!("format {}", format(&value))));
     } else if strict && canonical::to_file(&value).ok().as_deref() != Some(bytes) {
@@ -139,7 +134,7 @@ fn states(sealed: &Sealed, complaints: &mut Vec<Complaint>) -> States {
             complaints.push(Complaint::new(Code::DerivedMismatch, path, "a name that is its own SHA-256", sha256));
             continue;
         }
-        complaints.extend(sealed.bytes(path).and_then(ambiguity).map(|why| ambiguous(path, why)));
+        complaints.extend(sealed.bytes(path).and_then(|bytes| Complaint::ambiguous(Code::Schema, path, bytes)));
         match sealed.bytes(path).map(serde_json::from_slice::<DatabaseState>) {
             Some(Ok(state)) => drop(states.insert(name.to_owned(), Arc::new(state))),
             Some(Err(error)) => {

@@ -12,7 +12,7 @@ use crate::gate::{
     Code, Family, TrustedKey, age, attested, claims, complete, derived, origin, recorded, rejudged, shards, version,
 };
 use crate::model::canonical::sha256_hex;
-use crate::model::{AskedFile, EnvironmentFile, PlanFile, RunRecord, States, Verdict};
+use crate::model::{AskedFile, EnvironmentFile, PlanFile, RunRecord, States, Verdict, ambiguity};
 use crate::registry::Registry;
 use crate::report::plain;
 use crate::{Error, Result};
@@ -38,6 +38,12 @@ pub struct Complaint {
 impl Complaint {
     pub(super) fn new(code: Code, file: &str, expected: impl Into<String>, found: impl Into<String>) -> Complaint {
         Complaint { code, file: file.to_owned(), expected: expected.into(), found: found.into() }
+    }
+
+    /// JSON of which one reader takes the first value under a key, another the last; nothing where it means one thing.
+    pub(super) fn ambiguous(code: Code, file: &str, json: &[u8]) -> Option<Complaint> {
+        let why = ambiguity(json)?;
+        Some(Complaint::new(code, file, "JSON that means one thing to everybody", why))
     }
 
     /// For people: code, file, expected, found. Nothing in it speaks to a terminal, whoever wrote the bundle.

@@ -4,7 +4,6 @@ use crate::evidence::OF_RELEASE;
 use crate::evidence::attest::{GateShown, SHOWN, STATEMENT, Signoff};
 use crate::gate::sealed::Sealed;
 use crate::gate::{Code, Complaint};
-use crate::model::ambiguity;
 use crate::model::canonical::sha256_hex;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,8 +52,8 @@ pub(super) fn read(sealed: &Sealed, complaints: &mut Vec<Complaint>) -> (Vec<Sig
 /// The root that it speaks of, and what it says.
 fn statement(path: &str, sealed: &Sealed, complaints: &mut Vec<Complaint>) -> Option<(String, Signoff)> {
     let bytes = sealed.bytes(path)?;
-    if let Some(why) = ambiguity(bytes) {
-        complaints.push(Complaint::new(Code::Schema, path, "JSON that means one thing to everybody", why));
+    if let Some(complaint) = Complaint::ambiguous(Code::Schema, path, bytes) {
+        complaints.push(complaint);
         return None;
     }
     let value = serde_json::from_slice(bytes);
