@@ -1,8 +1,9 @@
 //! `rehearse check`: parses scenarios and makes their plans, and runs nothing.
 
 use crate::Result;
-use crate::cli::{parsed, say, select, session};
+use crate::cli::{parsed, say, select};
 use crate::registry::Registry;
+use crate::target::Session;
 use clap::Args;
 use std::process::ExitCode;
 
@@ -13,7 +14,7 @@ pub(super) struct CheckArgs {
 }
 
 pub(super) fn run(args: &CheckArgs) -> Result<ExitCode> {
-    let session = session()?;
+    let session = Session::here()?;
     let registry = Registry::builtin();
     let (library, entries) = select(&registry, session.dir(), &args.scenarios)?;
     let scenarios = parsed(entries)?;

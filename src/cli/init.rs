@@ -1,10 +1,11 @@
 //! `rehearse init`: a first scenario that runs, from flags, or from answers where a person sits at a terminal.
 
-use crate::cli::{say, say_aside, session};
+use crate::cli::{say, say_aside};
 use crate::dataset::Dataset;
 use crate::engine::{self, Draft, Library};
 use crate::model::{Engine, Scenario, is_name};
 use crate::registry::Registry;
+use crate::target::Session;
 use crate::{Error, Result};
 use clap::{Args, ValueEnum};
 use std::io::{IsTerminal, Write};
@@ -52,7 +53,7 @@ pub(super) fn run(mut args: InitArgs) -> Result<ExitCode> {
     if !args.name.split('/').all(|part| is_name(part) && !part.contains('.')) {
         return Err(Error::usage("the name of a scenario has letters, digits, `_` and `-`, and `/` for folders"));
     }
-    let session = session()?;
+    let session = Session::here()?;
     let library = own_library(session.dir())?;
     let path = library.scenarios.join(&args.name).with_extension("toml");
     if path.exists() {

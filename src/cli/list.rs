@@ -1,10 +1,10 @@
 //! `rehearse list`: the scenarios, and why some cannot run here.
 
 use crate::cli::server::ServerArgs;
-use crate::cli::{say, select, session};
+use crate::cli::{say, select};
 use crate::engine::{self, Entry, Library};
 use crate::registry::Registry;
-use crate::target::{Base, Sites};
+use crate::target::{Base, Session, Sites};
 use crate::{Error, Result};
 use clap::Args;
 use std::process::ExitCode;
@@ -18,7 +18,7 @@ pub(super) struct ListArgs {
 }
 
 pub(super) fn run(args: &ListArgs) -> Result<ExitCode> {
-    let session = session()?;
+    let session = Session::here()?;
     let registry = Registry::builtin();
     let sites = Sites::new(Base::find(), args.server.wanted()?);
     let (library, entries) = select(&registry, session.dir(), &args.scenarios)?;

@@ -28,9 +28,8 @@ mod tool;
 mod verify;
 
 use crate::engine::{Entry, Library};
-use crate::process::Executable;
 use crate::registry::Registry;
-use crate::target::{Base, Session, supervise};
+use crate::target::supervise;
 use crate::{Error, Result};
 use clap::{Parser, Subcommand};
 use std::io::Write;
@@ -152,11 +151,6 @@ fn say_aside(text: &str) {
 /// A line of the answer, on stdout.
 fn say(text: &str) {
     let _ = writeln!(anstream::stdout(), "{text}");
-}
-
-/// A folder for what is unpacked. It goes with us; where we are killed, the supervisor removes it.
-fn session() -> Result<Session> {
-    Session::open(&Executable::find()?, &Base::find())
 }
 
 /// The scenarios that `names` mean, in the repository around the working directory.

@@ -3,12 +3,13 @@
 use crate::cli::gate::working_directory;
 use crate::cli::key::machine_key;
 use crate::cli::run::interrupted;
-use crate::cli::{say, say_aside, session};
+use crate::cli::{say, say_aside};
 use crate::engine::record::{Asked, Live, Prepared, Said, Sealing, prepare, record};
 use crate::engine::{Finished, Library};
 use crate::gate::{Decision, Policy, Question, decide};
 use crate::model::{Cutover, Scenario, ScenarioRecord, Verdict};
 use crate::registry::Registry;
+use crate::target::Session;
 use crate::{Error, Result};
 use clap::Args;
 use std::collections::BTreeMap;
@@ -64,7 +65,7 @@ pub(super) async fn run(args: RecordArgs) -> Result<ExitCode> {
     let decision = decide(&registry, &args.bundle, &question)?;
     is_signed_and_green(&decision)?;
     let rehearsed = args.rehearsed(&decision)?;
-    let session = session()?;
+    let session = Session::here()?;
     let library = Library::find(&here, session.dir())?;
     let scenario = scenario(&registry, &library, &rehearsed.scenario)?;
     let (cutover, states) = (args.cutover(&decision, &policy, rehearsed), &decision.verification.states);

@@ -2,11 +2,12 @@
 
 use crate::cli::replay::scenario;
 use crate::cli::run::{interrupted, time};
-use crate::cli::{say, say_aside, session};
+use crate::cli::{say, say_aside};
 use crate::engine::{Shrink, Shrunk, Tried, shrink};
 use crate::model::Token;
 use crate::process::Executable;
 use crate::registry::Registry;
+use crate::target::Session;
 use crate::{Error, Result};
 use clap::Args;
 use std::path::PathBuf;
@@ -28,7 +29,7 @@ pub(super) struct ShrinkArgs {
 pub(super) async fn run(args: ShrinkArgs) -> Result<ExitCode> {
     let token: Token = args.token.parse().map_err(|error| Error::usage(format!("{error}")))?;
     let interrupted = interrupted();
-    let session = session()?;
+    let session = Session::here()?;
     let registry = Registry::builtin();
     let (library, scenario) = scenario(&registry, session.dir(), &token)?;
     if library.scenarios.starts_with(session.dir()) {

@@ -33,6 +33,15 @@ impl Session {
         }
     }
 
+    /// Opens a session of this very program, where the environment says: for what is unpacked, which then goes with us, or,
+    /// where we are killed, with the supervisor.
+    ///
+    /// # Errors
+    /// As in [`Session::open`].
+    pub fn here() -> Result<Session> {
+        Session::open(&Executable::find()?, &Base::find())
+    }
+
     fn open_deciding(executable: &Executable, base: &Base) -> Result<Session> {
         if !liveness::is_alive(base) {
             supervisor::reap(base)?;

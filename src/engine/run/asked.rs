@@ -4,9 +4,8 @@
 use crate::engine::Library;
 use crate::engine::run::planning;
 use crate::model::{Asked, AskedFile, Scenario};
-use crate::process::Executable;
 use crate::registry::Registry;
-use crate::target::{Base, Session};
+use crate::target::Session;
 use crate::{Error, Result};
 use std::path::Path;
 
@@ -24,7 +23,7 @@ pub(in crate::engine) fn asked(registry: &Registry, library: &Library, scenarios
 /// # Errors
 /// The environment: one of them is not there, or is wrong.
 pub fn asked_here(registry: &Registry, here: &Path, names: &[String]) -> Result<(Vec<Scenario>, AskedFile)> {
-    let session = Session::open(&Executable::find()?, &Base::find())?;
+    let session = Session::here()?;
     let library = Library::find(here, session.dir())?;
     let entries = library.select(&registry.known(), names)?;
     let scenarios = entries.into_iter().map(|entry| entry.scenario.map_err(Error::environment));
