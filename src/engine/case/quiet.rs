@@ -6,7 +6,6 @@ use crate::engine::case::stage::{Serving, Stage};
 use crate::engine::run::context::CaseLog;
 use crate::model::{Body, Phase, ServerBusy, Step};
 use crate::process;
-
 use std::time::Duration;
 
 /// How long a server may take to end what a tool that is gone had begun.
@@ -24,7 +23,7 @@ pub(in crate::engine) async fn look(stage: &Stage<'_>, log: &mut CaseLog<'_>, st
     let mut busy = busy_after(&servers, WORKING).await?;
     // Who looks for processes looks at all of ours, so only where something is left.
     if !busy.is_empty() && is_alone(stage) {
-        busy = busy_after(&servers, LEAVING).await?;
+        busy = busy_after(&servers, LEAVING - WORKING).await?;
     }
     let (case, step) = (log.case(), step.name.clone());
     log.record(Body::Server(ServerBusy { case, step, phase, busy }))

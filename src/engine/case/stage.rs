@@ -26,17 +26,15 @@ use crate::engine::proxy::{Epochs, Proxy};
 use crate::engine::{Rehearsed, Traces};
 use crate::evidence::{CAPTURE_LIMIT, Capture};
 use crate::model::{Claims, Step};
-use crate::target::{Cluster, Pool, Server};
 use crate::{Error, Result};
 use files::{is_set_aside, list};
 use futures_util::future::try_join_all;
 use holding::hold;
 use own::Own;
-use sqlx::Connection;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 use std::time::{Duration, SystemTime};
 use watch::Watch;
 
@@ -181,51 +179,6 @@ impl<'a> Stage<'a> {
         self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether its servers are the case's own.
-    pub(in crate::engine) fn is_alone(&self) -> bool {
-        !self.own.is_empty()
-    }
-
-    /// The server of an endpoint, where it is the case's own.
-    pub(in crate::engine) fn own_server(&self, endpoint: &str) -> Option<&Server> {
-        self.own(endpoint).map(|own| &own.server)
-    }
-
-    fn own(&self, endpoint: &str) -> Option<&Own> {
-        let (pool, _) = self.database(endpoint).ok()?;
-        self.own.iter().find(|own| Arc::ptr_eq(&own.pool, pool))
-    }
-
-    /// All connections of the tool to the server of an endpoint end, frozen or not.
-    pub(in crate::engine) async fn sever_server(&self, endpoint: &str) -> Result<()> {
-        let (pool, _) = self.database(endpoint)?;
-        for server in self.servers().iter().filter(|server| Arc::ptr_eq(server.pool, pool)) {
-            for proxy in &server.proxies {
-                proxy.sever().await;
-            }
-        }
-        Ok(())
-    }
-
-    /// Drops our own connections: a server that they led to is gone.
-    pub(in crate::engine) async fn forget_connections(&self) {
-        self.servers().iter().for_each(|server| server.pool.forget());
-        for holding in &self.holdings {
-            if let Place::Postgres { observer, .. } = &holding.place {
-                observer.lock().await.take();
-            }
-        }
-    }
-
-    /// The database of a Postgres endpoint, and the pool of its server.
-    pub(in crate::engine) fn database(&self, endpoint: &str) -> Result<(&Arc<Pool>, &str)> {
-        let found = self.holdings.iter().find(|holding| holding.endpoint == endpoint);
-        match found.map(|holding| &holding.place) {
-            Some(Place::Postgres { pool, database: Some(database), .. }) => Ok((pool, database.name())),
-            _ => Err(Error::bug(format!("`{endpoint}` is no Postgres database of this case"))),
-        }
-    }
-
     /// The files of a tool: path, length and time of change; the report of `step` itself does not count.
     pub(in crate::engine) fn files(&self, step: &Step) -> Result<BTreeMap<PathBuf, (u64, Option<SystemTime>)>> {
         let own = match &step.claims {
@@ -289,30 +242,6 @@ impl<'a> Stage<'a> {
         Ok(waited_us)
     }
 
-    /// The servers that its databases are on: one, or one for each version.
-    pub(in crate::engine) fn servers(&self) -> Vec<Serving<'_>> {
-        Serving::of(&self.holdings)
-    }
-
-    /// Our own connections end before their databases are dropped: the server waits for what is left in steps of 100 ms.
-    pub(in crate::engine) async fn close_observers(&self) {
-        for holding in &self.holdings {
-            if let Place::Postgres { observer, .. } = &holding.place
-                && let Some(connection) = observer.lock().await.take()
-            {
-                let _ = connection.close().await; // the drop ends it otherwise
-            }
-        }
-        for Serving { pool, databases, .. } in self.servers() {
-            let _ = pool.wait_empty(&databases, ZOMBIE_TIMEOUT).await;
-        }
-    }
-
-    /// The server and the name of a Postgres database.
-    pub(in crate::engine) fn reached(&self, holding: &Holding) -> Result<(&Cluster, &str)> {
-        self.database(&holding.endpoint).map(|(pool, name)| (pool.cluster(), name))
-    }
-
     /// Drops everything.
     pub(in crate::engine) async fn clear(mut self) -> Result<()> {
         self.sever().await;
@@ -323,18 +252,6 @@ impl<'a> Stage<'a> {
             own.server.end().await?; // and everything on it
         }
         fs::remove_dir_all(&self.dir).map_err(|error| Error::io("remove", &self.dir, error))
-    }
-
-    async fn drop_databases(&mut self) -> Result<()> {
-        self.close_observers().await;
-        for holding in &mut self.holdings {
-            if let Place::Postgres { pool, database, .. } = &mut holding.place
-                && let Some(database) = database.take()
-            {
-                Pool::drop(pool, database).await?;
-            }
-        }
-        Ok(())
     }
 }
 

@@ -167,9 +167,9 @@ pub(in crate::engine) async fn leftovers(stage: &Stage<'_>, log: &mut CaseLog<'_
     let session = stage.context.run.house.session.id();
     let mut found = Vec::new();
     let services = (!stage.context.scenario.services.is_empty()).then(|| service::marker(stage));
-    for case in [stage.marker.clone()].iter().chain(&services) {
-        found.extend(process::marked_descendants(session, Some(case)).into_iter().map(process_text));
-        process::kill_descendants(session, Some(case))?;
+    for case in std::iter::once(stage.marker.clone()).chain(services) {
+        found.extend(process::marked_descendants(session, Some(&case)).into_iter().map(process_text));
+        process::kill_descendants(session, Some(&case))?;
     }
     for Serving { pool, databases, .. } in stage.servers() {
         if pool.wait_gone(&databases, LEAVING).await.is_err() {

@@ -94,6 +94,11 @@ impl House {
         servers.iter().filter_map(|(version, server)| Some((*version, server.get()?.clone()))).collect()
     }
 
+    /// The versions by which the servers of a plan are known, each once.
+    pub(in crate::engine) fn versions(&self, plan: &Plan) -> BTreeSet<Option<u32>> {
+        plan.versions().into_iter().map(|version| self.sites.version(version)).collect()
+    }
+
     /// Whether the servers of a plan let us do something.
     pub(in crate::engine) fn can(&self, plan: &Plan, what: Capability) -> bool {
         let can =
@@ -179,8 +184,7 @@ impl House {
     /// newest where there are two, which knows the older; Debian's is a wrapper in Perl that costs more than the query.
     pub(in crate::engine) fn path(&self, plan: &Plan) -> OsString {
         let own = std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
-        let wanted: BTreeSet<Option<u32>> =
-            plan.versions().into_iter().map(|version| self.sites.version(version)).collect();
+        let wanted = self.versions(plan);
         let mut pools: Vec<Arc<Pool>> =
             self.started().into_iter().filter(|(version, _)| wanted.contains(version)).map(|(_, pool)| pool).collect();
         pools.sort_by_key(|pool| std::cmp::Reverse(pool.major()));

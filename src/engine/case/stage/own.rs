@@ -8,7 +8,6 @@ use crate::engine::{House, Rehearsed};
 use crate::model::TargetSpec;
 use crate::target::{Pool, Server};
 use futures_util::future::try_join_all;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// See the module.
@@ -27,9 +26,7 @@ pub(super) const DATABASES: &str = "base/";
 impl Own {
     /// One for each version that the scenario's databases are on.
     pub(super) async fn start(context: &Rehearsed<'_>, name: &str) -> Result<Vec<Own>> {
-        let sites = &context.run.house.sites;
-        let versions: BTreeSet<Option<u32>> =
-            context.plan.versions().into_iter().map(|version| sites.version(version)).collect();
+        let versions = context.run.house.versions(context.plan);
         try_join_all(versions.into_iter().map(|version| Own::of(context, version, name))).await
     }
 
