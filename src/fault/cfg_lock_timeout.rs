@@ -2,8 +2,8 @@
 //!
 //! From before the step until it is over `lock_timeout` is MS of `cfg.lock-timeout=MS`, else 50. So that there is
 //! something to wait for, another session holds all tables (as in `lock.hold`) from the tool's first connection on, until
-//! somebody has waited for ten times as long. A tool with a patience of its own may wait it out. What it finds out: whether a refused lock is
-//! taken for success.
+//! somebody has waited for ten times as long. A tool with a patience of its own may wait it out. What it finds out:
+//! whether a refused lock is taken for success.
 
 use super::{Concern, Fault, Hazard, Setting, milliseconds};
 use crate::model::Axis;

@@ -3,8 +3,8 @@
 //! Right before the frame of the point it takes ACCESS EXCLUSIVE on every table there that the tool has not locked
 //! itself, as a `VACUUM FULL` or an `ALTER TABLE` would; the tool goes on, and waits where it meets one. Where the tool has
 //! locked them all, it queues for the first, and the tool's other sessions wait behind it. With `lock.hold=MS` the locks
-//! are given back so many milliseconds after somebody began to wait for them, otherwise when the step is over. What it finds out: whether the tool waits
-//! with a bound. One that does not goes over the bound of its step and is HANG.
+//! are given back so many milliseconds after somebody began to wait for them, otherwise when the step is over. What it
+//! finds out: whether the tool waits with a bound. One that does not goes over the bound of its step and is HANG.
 
 use super::{Fault, Hazard, milliseconds};
 use crate::model::Axis;

@@ -23,6 +23,21 @@ insert into notebooks select * from old.notebooks; insert into sqlite_sequence s
 insert into notes select * from old.notes; commit
 """]
 "#;
+/// Nothing is moved, so nothing can be wrong.
+const NOTHING: &str = r#"format = 1
+about = "asks one question, and touches nothing"
+dataset = "ledger-small"
+[targets]
+source = { postgres = "old" }
+target = { postgres = "new" }
+[[step]]
+name = "look"
+role = "apply"
+argv = ["psql", "-X", "-q", "{target}", "-c", "select 1"]
+[[map]]
+source = "select 1 from accounts join entries on true limit 1"
+target = "select 1 from pg_class left join accounts on true left join entries on true limit 1"
+"#;
 const HARMS: [&str; 3] = ["proc.kill", "disk.full", "disk.eio"];
 
 pub(crate) fn lines(ground: &Ground) -> Result<Vec<Line>> {
@@ -60,22 +75,6 @@ fn share(ground: &Ground, home: &Home, (ours, scenario, wanted): (&str, &str, f6
     };
     Line::paired(("G13", &name, &goal, 1.0), ground.rounds.min(3), per_case, || Ok(1.0 / wanted))
 }
-
-/// Nothing is moved, so nothing can be wrong.
-const NOTHING: &str = r#"format = 1
-about = "asks one question, and touches nothing"
-dataset = "ledger-small"
-[targets]
-source = { postgres = "old" }
-target = { postgres = "new" }
-[[step]]
-name = "look"
-role = "apply"
-argv = ["psql", "-X", "-q", "{target}", "-c", "select 1"]
-[[map]]
-source = "select 1 from accounts join entries on true limit 1"
-target = "select 1 from pg_class left join accounts on true left join entries on true limit 1"
-"#;
 
 /// A library of scenarios of our own.
 pub(crate) struct Home {
