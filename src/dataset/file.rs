@@ -3,6 +3,7 @@
 use super::generator::{Column, Generator, Key};
 use super::{Database, Dataset, Journal, Side, Table, rows};
 use crate::error::{Error, Result};
+use crate::model::Classification;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -27,18 +28,6 @@ impl Engine {
             Engine::Sqlite => crate::model::Engine::Sqlite,
         }
     }
-}
-
-/// Where the rows come from, and so whether they may be shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Classification {
-    /// Generated, nobody's: may appear in evidence.
-    Synthetic,
-    /// Real once, anonymised: only counts and digests appear.
-    Anonymized,
-    /// Real: only counts and digests appear.
-    Confidential,
 }
 
 #[derive(Debug, Deserialize)]

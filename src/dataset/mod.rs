@@ -14,13 +14,13 @@ mod words;
 
 pub use cell::Cell;
 pub use cut::{Cut, Generated, apply_cut, generated};
-pub use file::{Classification, Engine};
+pub use file::Engine;
 pub use load::{load_postgres, load_sqlite};
 pub use rows::CopyBlocks;
 pub use side::{Journal, Side};
 
 use crate::error::{Error, Result};
-use crate::model::canonical;
+use crate::model::{Classification, canonical};
 use generator::Column;
 use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};

@@ -32,7 +32,7 @@ pub(super) fn check(
     expected.push(("README.txt", README.as_bytes().to_vec()));
     for (path, bytes) in &expected {
         match sealed.sha256.get(*path) {
-            None => complaints.push(Complaint::new(Code::FileMissing, path, "a file of every bundle", "nothing")),
+            None => follows.push(Complaint::new(Code::FileMissing, path, "a file of every bundle", "nothing")),
             Some(found) if *found != sha256_hex(bytes) => follows.push(other(path, sealed, bytes)),
             Some(_) => {}
         }

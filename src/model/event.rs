@@ -1,9 +1,9 @@
 //! What happened, one line each: the only record that reports and checks read.
 
 use crate::model::{
-    Address, Baseline, CheckResult, ClaimedValues, Coverage, CriteriaSet, Cutover, ExpectRecord, FileRecord,
-    GoldenShare, Moment, Obstacle, Omitted, Outcome, Phase, Proof, ReportAge, Role, SequenceUse, ServerBusy,
-    ShardMerged, SharePlan, TableDifference, TableDigest, Unvisited, Verdict, WentBack,
+    Address, Baseline, CheckResult, ClaimedValues, Coverage, CriteriaSet, Cutover, FileRecord, GoldenShare, Moment,
+    Obstacle, Omitted, Outcome, Phase, Proof, ReportAge, Role, ScenarioStart, SequenceUse, ServerBusy, ShardMerged,
+    SharePlan, TableDifference, TableDigest, Unvisited, Verdict, WentBack,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -29,26 +29,7 @@ pub enum Body {
     CutoverStarted(Cutover),
     /// A scenario begins.
     #[serde(rename = "scenario.started")]
-    ScenarioStarted {
-        /// Its name.
-        scenario: String,
-        /// What it shows.
-        about: String,
-        /// The procedure, if it is one of the built-in ones.
-        flow: Option<String>,
-        /// Dataset and size.
-        dataset: String,
-        /// Seed.
-        seed: u64,
-        /// Of the dataset and its seed, 64 hexadecimal digits.
-        dataset_sha256: String,
-        /// Of the tool, 64 hexadecimal digits.
-        tool_sha256: String,
-        /// The endpoints that must not be changed.
-        sources: Vec<String>,
-        /// What a canary must turn red; nothing for scenarios that must be green.
-        expect: Option<ExpectRecord>,
-    },
+    ScenarioStarted(ScenarioStart),
     /// The comparison was tried on changed copies of a dataset, or it is known that it was.
     #[serde(rename = "checks.proved")]
     ChecksProved {

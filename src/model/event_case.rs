@@ -8,7 +8,7 @@ impl Body {
         match self {
             Body::RunStarted { .. }
             | Body::CutoverStarted(_)
-            | Body::ScenarioStarted { .. }
+            | Body::ScenarioStarted(_)
             | Body::ChecksProved { .. }
             | Body::GoldenShared { .. }
             | Body::ScenarioPlanned { .. }

@@ -35,22 +35,18 @@ fn of(record: &ScenarioRecord) -> (String, String, u64, Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Body;
+    use crate::model::{Body, ScenarioStart};
 
     fn started(scenario: &str, seed: u64) -> Vec<Body> {
         let case = format!("{scenario}/golden-1");
         vec![
-            Body::ScenarioStarted {
+            Body::ScenarioStarted(ScenarioStart {
                 scenario: scenario.into(),
-                about: String::new(),
-                flow: None,
-                dataset: "d".into(),
                 seed,
                 dataset_sha256: "1".into(),
                 tool_sha256: "2".into(),
-                sources: Vec::new(),
-                expect: None,
-            },
+                ..ScenarioStart::default()
+            }),
             Body::CaseStarted { case, scenario: scenario.into(), address: None, label: None, token: None },
         ]
     }

@@ -1,8 +1,8 @@
 //! A run as reports see it: the events, folded by scenario and case. A pure function of the events.
 
 use crate::model::{
-    Baseline, Body, CaseEvents, CaseRecord, Coverage, CriteriaSet, Criterion, Cutover, EnvironmentFile, Event,
-    ExpectRecord, Omitted, SharePlan, Unvisited, Verdict, WayBack, ways_back,
+    Baseline, Body, CaseEvents, CaseRecord, Classification, Coverage, CriteriaSet, Criterion, Cutover, EnvironmentFile,
+    Event, ExpectRecord, Omitted, ScenarioStart, SharePlan, Unvisited, Verdict, WayBack, ways_back,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -54,6 +54,8 @@ pub struct ScenarioRecord {
     pub flow: Option<String>,
     /// Dataset and size.
     pub dataset: String,
+    /// Where its rows come from; nothing where none was loaded.
+    pub classification: Option<Classification>,
     /// Seed.
     pub seed: u64,
     /// Of the dataset and its seed.
@@ -125,7 +127,7 @@ impl RunRecord {
 
     pub(super) fn add_body(&mut self, body: &Body, mono_us: u64) {
         match body {
-            Body::ScenarioStarted { .. } => self.scenarios.extend(ScenarioRecord::started(body, mono_us)),
+            Body::ScenarioStarted(start) => self.scenarios.push(ScenarioRecord::started(start, mono_us)),
             Body::GoldenShared(share) => share.add_to(self),
             Body::ScenarioPlanned { scenario, kind, during, coverage } => {
                 if let Some(record) = self.scenario(scenario) {
@@ -191,34 +193,33 @@ impl RunRecord {
 }
 
 impl ScenarioRecord {
-    fn started(body: &Body, mono_us: u64) -> Option<ScenarioRecord> {
-        let Body::ScenarioStarted {
+    fn started(start: &ScenarioStart, mono_us: u64) -> ScenarioRecord {
+        let ScenarioStart {
             scenario,
             about,
             flow,
             dataset,
+            classification,
             seed,
             dataset_sha256,
             tool_sha256,
             sources,
             expect,
-        } = body
-        else {
-            return None;
-        };
-        Some(ScenarioRecord {
-            scenario: scenario.clone(),
-            about: about.clone(),
-            flow: flow.clone(),
-            dataset: dataset.clone(),
-            seed: *seed,
-            dataset_sha256: dataset_sha256.clone(),
-            tool_sha256: tool_sha256.clone(),
-            sources: sources.clone(),
-            expect: expect.clone(),
+        } = start.clone();
+        ScenarioRecord {
+            scenario,
+            about,
+            flow,
+            dataset,
+            classification,
+            seed,
+            dataset_sha256,
+            tool_sha256,
+            sources,
+            expect,
             started_us: mono_us,
             ..ScenarioRecord::default()
-        })
+        }
     }
 
     /// A scenario that ended before it began.

@@ -333,8 +333,7 @@ fn by_hand(record: &RunRecord) -> String {
         "<h2 id=\"verify\">Verify it</h2>\n<p>Without our code, in the directory of this file: \
          <code>sha256sum -c --strict SHA256SUMS</code>; more in <code>README.txt</code>. With it: \
          <code>rehearse verify .</code> derives this page again from <code>events.jsonl</code>, byte for byte.</p>\n\
-         <p class=\"dim\">Outcome, on which two people with the same files and seed must agree: <code>{}</code>. Data is \
-         made from a seed; it is no evidence about the content of production.</p>\n",
+         <p class=\"dim\">Outcome, on which two people with the same files and seed must agree: <code>{}</code>.</p>\n",
         escape(&record.outcome_sha256)
     )
 }

@@ -3,8 +3,8 @@
 use super::explanation::Explanation;
 use super::{CheckTally, Report, Tally, case};
 use crate::model::{
-    CaseRecord, Half, Ruled, RunRecord, ScenarioRecord, Severity, States, StepTimes, Verdict, canonical, checklist,
-    step_times, words,
+    CaseRecord, Half, Met, Ruled, RunRecord, ScenarioRecord, Severity, States, StepTimes, Verdict, WriteWindow,
+    canonical, checklist, step_times, words, write_windows,
 };
 use serde_json::{Value, json};
 
@@ -118,6 +118,7 @@ fn scenario(scenario: &ScenarioRecord, states: &States) -> Value {
         "about": scenario.about,
         "flow": scenario.flow,
         "dataset": scenario.dataset,
+        "classification": scenario.classification,
         "seed": scenario.seed,
         "dataset_sha256": scenario.dataset_sha256,
         "tool_sha256": scenario.tool_sha256,
@@ -127,6 +128,7 @@ fn scenario(scenario: &ScenarioRecord, states: &States) -> Value {
         "duration_us": scenario.verdict.map(|_| scenario.duration_us),
         "faults": faults.collect::<Vec<_>>(),
         "ways_back": scenario.ways_back(),
+        "write_windows": write_windows(scenario, states).iter().map(window).collect::<Vec<_>>(),
         "steps": step_times(scenario).iter().map(step).collect::<Vec<_>>(),
         "cases": scenario.cases.values().map(|one| of_case(scenario, one, states)).collect::<Vec<_>>(),
     })
@@ -140,6 +142,22 @@ fn step(times: &StepTimes) -> Value {
         "runs": times.times_us.len(),
         "median_us": times.median_us(),
         "slowest_us": times.slowest_us(),
+    })
+}
+
+/// For how long nobody may write to the sources during a step, and what became of those who tried.
+fn window(window: &WriteWindow) -> Value {
+    let met = |met: Met| window.met.get(&met).copied().unwrap_or(0);
+    json!({
+        "step": window.step,
+        "from_us": window.from_us,
+        "wait_us": window.wait_us(),
+        "step_us": window.step_us,
+        "locked_us": window.locked_us.map(|(first, last)| [first, last]),
+        "kept_out": met(Met::KeptOut),
+        "refused": met(Met::Refused),
+        "missed": met(Met::Missed),
+        "carried": met(Met::Carried),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use super::diagnosis::WIDTH;
 use super::words::{count, cut, duration, plain};
-use crate::model::{Body, Event, Outcome, Verdict};
+use crate::model::{Body, Event, Outcome, ScenarioStart, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The state of a run, folded event by event.
@@ -38,7 +38,7 @@ impl Live {
     pub fn add(&mut self, event: &Event) {
         self.now_us = event.mono_us;
         match &event.body {
-            Body::ScenarioStarted { scenario, expect, .. } => {
+            Body::ScenarioStarted(ScenarioStart { scenario, expect, .. }) => {
                 self.current = scenario.clone();
                 let progress = Progress { canary: expect.is_some(), ..Progress::default() };
                 self.scenarios.insert(scenario.clone(), progress);

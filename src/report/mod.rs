@@ -14,6 +14,7 @@ mod junit;
 mod lanes;
 mod live;
 mod markdown;
+mod marks;
 mod markup;
 mod matrix;
 mod origin;
@@ -24,6 +25,7 @@ mod release;
 mod tally;
 mod terminal;
 mod timeline;
+mod trace;
 mod way_back;
 mod words;
 mod writers;
@@ -38,6 +40,7 @@ pub use plan::plan;
 pub use release::{Approval, release_page};
 pub use tally::{CheckTally, KindTally, ParityTally, Tally};
 pub use terminal::summary;
+pub use trace::Trace;
 pub(crate) use words::plain;
 
 use crate::model::{RunRecord, States};
@@ -53,4 +56,4 @@ pub trait Report: Sync {
 }
 
 /// Every format, in the order in which they are written.
-pub static REPORTS: &[&dyn Report] = &[&Json, &Junit, &Markdown, &Html];
+pub static REPORTS: &[&dyn Report] = &[&Json, &Junit, &Markdown, &Html, &Trace];

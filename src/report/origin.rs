@@ -1,7 +1,7 @@
 //! What a run is about and what it ran on: flows, commit, server, and where its data comes from.
 
 use super::markup::escape;
-use crate::model::{Checkout, RunRecord};
+use crate::model::{Checkout, Classification, RunRecord, ScenarioRecord};
 use std::collections::BTreeSet;
 
 const MAX_NAMES: usize = 6;
@@ -12,9 +12,29 @@ pub(super) fn origin(record: &RunRecord) -> String {
     let flows = names(plain().filter_map(|scenario| scenario.flow.as_deref()));
     let flows =
         if flows.is_empty() { "no flow of ours, tools of one's own".to_owned() } else { format!("flow {flows}") };
-    let data = names(plain().map(|scenario| scenario.dataset.as_str()));
-    let data = format!("data {data}: made from a seed, and no evidence about the content of production");
-    format!("<p>{}<br>{}</p>\n", [flows].into_iter().chain(ran_on(record)).collect::<Vec<_>>().join(" \u{b7} "), data)
+    let ran_on = [flows].into_iter().chain(ran_on(record)).collect::<Vec<_>>().join(" \u{b7} ");
+    let plain: Vec<&ScenarioRecord> = plain().collect();
+    format!("<p>{}</p>\n", [ran_on].into_iter().chain(data(&plain)).collect::<Vec<_>>().join("<br>"))
+}
+
+/// Where the rows come from, one line for each kind of origin.
+fn data(scenarios: &[&ScenarioRecord]) -> Vec<String> {
+    let origins: BTreeSet<Option<Classification>> = scenarios.iter().map(|scenario| scenario.classification).collect();
+    let line = |origin: Option<Classification>| {
+        let of = scenarios.iter().filter(|scenario| scenario.classification == origin);
+        format!("data {}: {}", names(of.map(|scenario| scenario.dataset.as_str())), provenance(origin))
+    };
+    origins.into_iter().map(line).collect()
+}
+
+/// What rows of this origin show of production.
+fn provenance(origin: Option<Classification>) -> &'static str {
+    match origin {
+        Some(Classification::Synthetic) => "made from a seed, and no evidence about the content of production",
+        Some(Classification::Anonymized) => "real once, anonymised; only counts and digests are shown",
+        Some(Classification::Confidential) => "real; only counts and digests are shown",
+        None => "of an origin that nobody has stated",
+    }
 }
 
 /// Commit, who started it, server.

@@ -2,7 +2,8 @@
 
 use rehearsal::check::scenario_verdict;
 use rehearsal::model::{
-    Body, CheckResult, Coverage, Event, ExpectRecord, Outcome, RunRecord, ScenarioRecord, Unvisited, Verdict,
+    Body, CheckResult, Coverage, Event, ExpectRecord, Outcome, RunRecord, ScenarioRecord, ScenarioStart, Unvisited,
+    Verdict,
 };
 use rstest::rstest;
 
@@ -22,17 +23,11 @@ fn scenario(words: &[&str], unvisited: u64, expect: Option<&str>) -> ScenarioRec
 }
 
 fn started(expect: Option<&str>) -> Body {
-    Body::ScenarioStarted {
+    Body::ScenarioStarted(ScenarioStart {
         scenario: "x".into(),
-        about: String::new(),
-        flow: None,
-        dataset: "d".into(),
-        seed: 1,
-        dataset_sha256: String::new(),
-        tool_sha256: String::new(),
-        sources: Vec::new(),
         expect: expect.map(|check| ExpectRecord { red: vec![check.to_owned()], outcome: None }),
-    }
+        ..ScenarioStart::default()
+    })
 }
 
 fn planned() -> Body {

@@ -685,26 +685,8 @@ fn record(expect: Option<ExpectRecord>, cases: &[&str]) -> ScenarioRecord {
         let case = format!("x/{number}");
         (case.clone(), CaseRecord { case, outcome: Outcome::parse(outcome), checks, ..CaseRecord::default() })
     };
-    ScenarioRecord {
-        scenario: "x".into(),
-        about: String::new(),
-        flow: None,
-        dataset: "d".into(),
-        seed: 1,
-        dataset_sha256: String::new(),
-        tool_sha256: String::new(),
-        expect,
-        sources: Vec::new(),
-        criteria: Vec::new(),
-        shares: Vec::new(),
-        faults: Vec::new(),
-        unvisited: 0,
-        cases: cases.iter().enumerate().map(case).collect(),
-        verdict: None,
-        why: String::new(),
-        duration_us: 0,
-        started_us: 0,
-    }
+    let cases = cases.iter().enumerate().map(case).collect();
+    ScenarioRecord { scenario: "x".into(), expect, cases, ..ScenarioRecord::default() }
 }
 
 /// A copy that was injured, and whose way out was injured too: what comes after the first fault.

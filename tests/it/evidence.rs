@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use rehearsal::ErrorKind;
 use rehearsal::evidence::{self, Bundle, Capture, Journal};
 use rehearsal::model::{
-    Body, CheckResult, DatabaseState, Event, Moment, Outcome, RunRecord, States, TableDigest, Verdict, canonical,
+    Body, CheckResult, DatabaseState, Event, Moment, Outcome, RunRecord, ScenarioStart, States, TableDigest, Verdict,
+    canonical,
 };
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -217,17 +218,15 @@ proptest! {
 fn run(order: [(&str, &str); 2], run: &str, target: &str, source: &str) -> RunRecord {
     let mut bodies = vec![
         Body::RunStarted { run: run.to_owned(), format: 1, version: "0.1.0".to_owned(), tier: "quick".to_owned() },
-        Body::ScenarioStarted {
+        Body::ScenarioStarted(ScenarioStart {
             scenario: "one-db/kill".to_owned(),
-            about: String::new(),
-            flow: None,
             dataset: "d".to_owned(),
             seed: 7,
             dataset_sha256: "d".repeat(64),
             tool_sha256: "e".repeat(64),
             sources: vec!["pg.source.general".to_owned()],
-            expect: None,
-        },
+            ..ScenarioStart::default()
+        }),
     ];
     for (case, address) in order {
         let case = format!("one-db/kill/{case}");

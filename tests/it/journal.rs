@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use rehearsal::ErrorKind;
 use rehearsal::evidence::{self, Journal, Redactor};
 use rehearsal::model::{
-    Address, Body, CheckResult, Coverage, Difference, Event, ExpectRecord, Finding, GoldenShare, Moment, Outcome,
-    Phase, Role, RowSum, RunRecord, TableDigest, Verdict,
+    Address, Body, CheckResult, Classification, Coverage, Difference, Event, ExpectRecord, Finding, GoldenShare,
+    Moment, Outcome, Phase, Role, RowSum, RunRecord, ScenarioStart, TableDigest, Verdict,
 };
 use rstest::rstest;
 use std::fs;
@@ -62,8 +62,33 @@ fn check_result() -> impl Strategy<Value = CheckResult> {
         .prop_map(|(check, verdict, findings, findings_total)| CheckResult { check, verdict, findings, findings_total })
 }
 
-fn body() -> impl Strategy<Value = Body> {
+fn scenario_start() -> impl Strategy<Value = ScenarioStart> {
     let expect = (vec(text(), 0..3), option::of(outcome())).prop_map(|(red, outcome)| ExpectRecord { red, outcome });
+    let classification = proptest::sample::select(vec![
+        Classification::Synthetic,
+        Classification::Anonymized,
+        Classification::Confidential,
+    ]);
+    let data = (text(), option::of(classification), any::<u64>(), text());
+    (text(), text(), option::of(text()), data, text(), vec(text(), 0..3), option::of(expect)).prop_map(
+        |(scenario, about, flow, (dataset, classification, seed, dataset_sha256), tool_sha256, sources, expect)| {
+            ScenarioStart {
+                scenario,
+                about,
+                flow,
+                dataset,
+                classification,
+                seed,
+                dataset_sha256,
+                tool_sha256,
+                sources,
+                expect,
+            }
+        },
+    )
+}
+
+fn body() -> impl Strategy<Value = Body> {
     let coverage = any::<(u64, u64, u64, u64)>().prop_map(|(points, classes, visited, lost)| Coverage {
         points,
         classes,
@@ -77,32 +102,7 @@ fn body() -> impl Strategy<Value = Body> {
             version,
             tier
         }),
-        (
-            text(),
-            text(),
-            option::of(text()),
-            text(),
-            any::<u64>(),
-            text(),
-            text(),
-            vec(text(), 0..3),
-            option::of(expect)
-        )
-            .prop_map(
-                |(scenario, about, flow, dataset, seed, dataset_sha256, tool_sha256, sources, expect)| {
-                    Body::ScenarioStarted {
-                        scenario,
-                        about,
-                        flow,
-                        dataset,
-                        seed,
-                        dataset_sha256,
-                        tool_sha256,
-                        sources,
-                        expect,
-                    }
-                }
-            ),
+        scenario_start().prop_map(Body::ScenarioStarted),
         (text(), text()).prop_map(|(scenario, with)| Body::GoldenShared(GoldenShare { scenario, with })),
         (text(), text(), text(), coverage).prop_map(|(scenario, kind, during, coverage)| Body::ScenarioPlanned {
             scenario,

@@ -299,11 +299,47 @@ fn several_scenarios_under_way_are_one_line_with_their_cases_together() {
     assert!(line(&script).starts_with("one-db/kill-anywhere  case 1 of 10  1 fired  0 red"), "{}", line(&script));
 }
 
+/// A viewer draws what lies within something else below it, and drops what does not.
+#[test]
+fn the_trace_has_every_case_once_and_within_it_what_it_did() {
+    for (name, record) in runs() {
+        let trace: serde_json::Value = serde_json::from_str(&render("trace", &record)).unwrap();
+        let events = trace["traceEvents"].as_array().unwrap();
+        let of = |category: &str| events.iter().filter(|event| event["cat"] == category).collect::<Vec<_>>();
+        let (cases, steps) = (of("case"), of("tool"));
+        assert_eq!(cases.len(), record.cases().count(), "{name}");
+        let ended = |event: &Body| matches!(event, Body::StepFinished { .. });
+        let ends: usize = record.cases().map(|(_, case)| case.events.iter().filter(|event| ended(event)).count()).sum();
+        assert_eq!(steps.len(), ends, "{name}");
+        let fired = |event: &Body| matches!(event, Body::FaultFired { .. });
+        let struck: usize =
+            record.cases().map(|(_, case)| case.events.iter().filter(|event| fired(event)).count()).sum();
+        assert_eq!(of("fault").len(), struck, "{name}");
+        let span = |event: &serde_json::Value| {
+            let from = event["ts"].as_u64().unwrap();
+            (from, from + event["dur"].as_u64().unwrap_or(0))
+        };
+        for event in steps.into_iter().chain(of("fault")) {
+            let place = |event: &serde_json::Value| (event["pid"].clone(), event["tid"].clone());
+            let case = cases.iter().find(|case| place(case) == place(event)).unwrap();
+            let ((from, to), (begun, end)) = (span(event), span(case));
+            let is_open = case["dur"] == 0;
+            assert!(begun <= from && (to <= end || is_open), "{name}: {event} is not within {case}");
+        }
+    }
+}
+
 #[test]
 fn every_format_has_its_own_name_and_file() {
     let names: Vec<(&str, &str)> = REPORTS.iter().map(|report| (report.name(), report.file())).collect();
     assert_eq!(
         names,
-        [("json", "report.json"), ("junit", "junit.xml"), ("markdown", "summary.md"), ("html", "report.html")]
+        [
+            ("json", "report.json"),
+            ("junit", "junit.xml"),
+            ("markdown", "summary.md"),
+            ("html", "report.html"),
+            ("trace", "trace.json")
+        ]
     );
 }

@@ -74,6 +74,7 @@ fn each_part_of_an_open_set_has_one_name_and_one_file_and_is_registered() {
         "heat",
         "lanes",
         "live",
+        "marks",
         "markup",
         "matrix",
         "origin",

@@ -3,7 +3,6 @@
 use crate::Error;
 use crate::Result;
 use crate::compare::{DifferingRows, Place as Compared, differing_rows};
-use crate::dataset::Classification;
 use crate::db::Dsn;
 use crate::engine::case::stage::{Holding, Place, Stage};
 use crate::engine::run::house::Origin;
@@ -161,7 +160,7 @@ impl Start {
 
 /// Clear values of synthetic data; of all other data digests with the key of the run, which is thrown away.
 fn shown(stage: &Stage<'_>, row: RowDifference) -> RowDifference {
-    let is_clear = stage.context.dataset.classification == Classification::Synthetic;
+    let is_clear = stage.context.may_show_rows();
     let key = stage.context.run.diff_key;
     let value = |text: String| match is_clear {
         true => shortened(&text),

@@ -8,7 +8,9 @@ use crate::engine::run::sealing::{self, Ending};
 use crate::engine::{Finished, Library};
 use crate::evidence::attest::MachineKey;
 use crate::evidence::{Bundle, CAPTURE_LIMIT, Capture, Journal, Open};
-use crate::model::{Body, Claims, DatabaseState, Moment, Phase, RECORD_TIER, SECRET_FOUND, States, Verdict, canonical};
+use crate::model::{
+    Body, Claims, DatabaseState, Moment, Phase, RECORD_TIER, SECRET_FOUND, ScenarioStart, States, Verdict, canonical,
+};
 use crate::registry::Registry;
 use crate::{Error, Result, clock};
 use std::collections::BTreeMap;
@@ -72,7 +74,7 @@ impl<'a> Record<'a> {
         record.keep(real.after.values())?;
         record.journal.append(Body::CutoverStarted(real.cutover.clone()))?;
         let (scenario, rehearsed) = (&real.scenario, &real.rehearsed);
-        record.journal.append(Body::ScenarioStarted {
+        record.journal.append(Body::ScenarioStarted(ScenarioStart {
             scenario: scenario.name.clone(),
             about: scenario.about.clone(),
             flow: scenario.flow.clone(),
@@ -81,8 +83,8 @@ impl<'a> Record<'a> {
             dataset_sha256: rehearsed.dataset_sha256.clone(),
             tool_sha256: real.tool_sha256.clone(),
             sources: rehearsed.sources.clone(),
-            expect: None,
-        })?;
+            ..ScenarioStart::default()
+        }))?;
         let scenario = scenario.name.clone();
         record.journal.append(Body::CaseStarted { case, scenario, address: None, label: None, token: None })?;
         Ok(record)

@@ -1,6 +1,6 @@
 //! What a run writes to, and what a scenario knows of itself.
 
-use crate::dataset::{Classification, Dataset};
+use crate::dataset::Dataset;
 use crate::engine::House;
 use crate::engine::case::pause::Pause;
 use crate::engine::observe::same::Same;
@@ -11,8 +11,8 @@ use crate::engine::run::turns::Turns;
 use crate::evidence::{Bundle, Journal, Open, Redactor};
 use crate::fault::{Fault, Hazard};
 use crate::model::{
-    Body, CaseEvents, CheckResult, Criterion, DatabaseState, FaultSpec, History, Outcome, Plan, SECRET_FOUND, Scenario,
-    States, Verdict, canonical,
+    Body, CaseEvents, CheckResult, Classification, Criterion, DatabaseState, FaultSpec, History, Outcome, Plan,
+    SECRET_FOUND, Scenario, States, Verdict, canonical,
 };
 use crate::registry::Registry;
 use crate::{Error, Result, check};

@@ -10,7 +10,7 @@ use crate::engine::run::golden;
 use crate::engine::run::planning::{self, Prepared};
 use crate::engine::run::tool_digest::tool_sha256;
 use crate::engine::{Library, Options, Tier};
-use crate::model::{Body, CaseRecord, CriteriaSet, ExpectRecord, GoldenShare, Scenario, Verdict};
+use crate::model::{Body, CaseRecord, CriteriaSet, ExpectRecord, GoldenShare, Scenario, ScenarioStart, Verdict};
 use crate::{Error, Result, check};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -77,11 +77,12 @@ pub(in crate::engine) async fn rehearse(
 
 fn started(context: &Rehearsed<'_>, tool_sha256: &str) -> Body {
     let scenario = context.scenario;
-    Body::ScenarioStarted {
+    Body::ScenarioStarted(ScenarioStart {
         scenario: scenario.name.clone(),
         about: scenario.about.clone(),
         flow: scenario.flow.clone(),
         dataset: scenario.dataset.clone(),
+        classification: Some(context.dataset.classification),
         seed: scenario.seed,
         dataset_sha256: context.dataset.digest(),
         tool_sha256: tool_sha256.to_owned(),
@@ -90,7 +91,7 @@ fn started(context: &Rehearsed<'_>, tool_sha256: &str) -> Body {
             .expect
             .as_ref()
             .map(|expect| ExpectRecord { red: expect.red.iter().cloned().collect(), outcome: expect.outcome }),
-    }
+    })
 }
 
 fn finish(run: &Run, scenario: &Scenario, options: &Options) -> Result<()> {

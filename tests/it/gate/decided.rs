@@ -147,7 +147,7 @@ fn demanded(forged: &Forged) {
 
 fn demands(forged: &Forged, rules: Vec<Criterion>) {
     forged.events(|events| {
-        let started = |event: &Event| matches!(event.body, Body::ScenarioStarted { .. });
+        let started = |event: &Event| matches!(event.body, Body::ScenarioStarted(_));
         let at = events.iter().position(started).unwrap();
         let body = Body::Criteria(CriteriaSet { scenario: Some("survives".to_owned()), rules });
         events.insert(at + 1, Event { body, ..events[at].clone() });
@@ -262,8 +262,8 @@ fn a_second_run_must_have_come_to_the_same() {
     let other = Forged::new();
     other.events(|events| {
         for event in events {
-            if let Body::ScenarioStarted { seed, .. } = &mut event.body {
-                *seed = 8;
+            if let Body::ScenarioStarted(start) = &mut event.body {
+                start.seed = 8;
             }
         }
     });

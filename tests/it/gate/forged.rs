@@ -38,9 +38,16 @@ argv = ["sh", "{fixtures}/tools/ledger-copy.sh"]
 env = { OLD_URL = "{source}", NEW_URL = "{target}" }
 "#;
 
+/// A repository with that loader, killed once, of which nobody knows on whose machine it was made.
+pub(super) fn survivor() -> Scratch {
+    let mut scratch = Scratch::with("survives", &copying(KILLED));
+    scratch.env.insert("REHEARSE_RUNNER".into(), "somebody@example.org".into());
+    scratch
+}
+
 /// The repository of the run stays until the tests end.
 static RUN: LazyLock<(Scratch, PathBuf)> = LazyLock::new(|| {
-    let scratch = Scratch::with("survives", &copying(KILLED));
+    let scratch = survivor();
     goes_with_us(scratch.dir.path());
     scratch.rehearse(&["run"]).has(0, "GO");
     let bundle = scratch.bundle();

@@ -42,6 +42,7 @@ fn files() -> (Forged, Vec<(&'static str, Vec<PathBuf>)>) {
         ("event", events),
         ("state", states),
         ("report", vec![forged.path("report.json")]),
+        ("trace", vec![forged.path("trace.json")]),
         ("envelope", vec![forged.path("attest/test-result.dsse.json")]),
         ("signoff", signoffs),
         ("verification", vec![good, bad]),

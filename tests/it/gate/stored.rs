@@ -5,10 +5,10 @@
 //! `UPDATE=1 cargo test --test it gate::stored`; needed where reports or answers of checks change.
 
 use super::decided::of_another_version;
-use super::forged::{Forged, KILLED, copy, copying};
+use super::forged::{Forged, copy, survivor};
 use super::signed::{self, key, trusted};
 use super::{ATTACKS, at_time};
-use crate::cli::{Scratch, run};
+use crate::cli::run;
 use rehearsal::engine::SOURCE_SHA256;
 use rehearsal::gate::{Code, Expected, Family, Merged, Status, TrustedKey, merge, verify};
 use rehearsal::model::{Body, PlanFile, Verdict};
@@ -43,8 +43,8 @@ pub(super) const BADS: &[Bad] = &[
         let part = Forged::of(&forged.path("shards/2-of-2"));
         part.events(|events| {
             for event in events {
-                if let Body::ScenarioStarted { seed, .. } = &mut event.body {
-                    *seed = 7;
+                if let Body::ScenarioStarted(start) = &mut event.body {
+                    start.seed = 7;
                 }
             }
         });
@@ -160,7 +160,7 @@ fn update() {
     let one = Forged::new();
     at_time(&one, THEN);
     copy(&one.root(), &folder().join("good/one"));
-    let scratch = Scratch::with("survives", &copying(KILLED));
+    let scratch = survivor();
     let parts: Vec<PathBuf> = ["1/2", "2/2"]
         .iter()
         .map(|shard| {

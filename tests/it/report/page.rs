@@ -3,7 +3,7 @@
 use super::script::{Case, KILL, Script, address, golden, killed, runs};
 use super::{render, with_note};
 use rehearsal::model::{
-    Body, Checkout, CriteriaSet, EnvironmentFile, Moment, Outcome, Phase, Role, RunRecord, Verdict,
+    Body, Checkout, Classification, CriteriaSet, EnvironmentFile, Moment, Outcome, Phase, Role, RunRecord, Verdict,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -102,6 +102,30 @@ fn the_first_screen_says_what_it_is_about_and_what_it_ran_on() {
         assert!(head(&record).contains(part), "{part}: {}", head(&record));
     }
     assert_balanced(&render("html", &record));
+}
+
+#[test]
+fn the_first_screen_does_not_call_real_rows_made_up() {
+    let (_, mut record) = runs().into_iter().find(|(name, _)| *name == "red").unwrap();
+    let said = |record: &RunRecord| {
+        let page = render("html", record);
+        let line = page.lines().find(|line| line.contains("data butlers-small")).unwrap().to_owned();
+        line.split("data butlers-small: ")
+            .skip(1)
+            .map(|said| said.trim_end_matches("</p>").to_owned())
+            .collect::<Vec<_>>()
+    };
+    record.scenarios.retain(|scenario| scenario.expect.is_none());
+    for (classification, words) in [
+        (Some(Classification::Confidential), "real; only counts and digests are shown"),
+        (Some(Classification::Anonymized), "real once, anonymised; only counts and digests are shown"),
+        (None, "of an origin that nobody has stated"),
+    ] {
+        record.scenarios.iter_mut().for_each(|scenario| scenario.classification = classification);
+        assert_eq!(said(&record), [words]);
+    }
+    record.scenarios[0].classification = Some(Classification::Synthetic);
+    assert_eq!(said(&record).len(), if record.scenarios.len() > 1 { 2 } else { 1 });
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Runs made by hand: a green one, a red one, a canary, one that broke off.
 
 use rehearsal::model::{
-    Body, CheckResult, Coverage, DatabaseState, Difference, Event, ExpectRecord, Finding, Moment, Outcome, Phase, Role,
-    RunRecord, States, TableDigest, Verdict,
+    Body, CheckResult, Classification, Coverage, DatabaseState, Difference, Event, ExpectRecord, Finding, Moment,
+    Outcome, Phase, Role, RunRecord, ScenarioStart, States, TableDigest, Verdict,
 };
 use std::sync::Arc;
 
@@ -33,11 +33,12 @@ impl Script {
     }
 
     pub(super) fn scenario(&mut self, name: &str, red: Option<&[&str]>) -> &mut Script {
-        self.add(Body::ScenarioStarted {
+        self.add(Body::ScenarioStarted(ScenarioStart {
             scenario: name.to_owned(),
             about: "a kill at any statement is survived by a rerun".to_owned(),
             flow: Some("one-db".to_owned()),
             dataset: "butlers-small".to_owned(),
+            classification: Some(Classification::Synthetic),
             seed: 7,
             dataset_sha256: "d".repeat(64),
             tool_sha256: "e".repeat(64),
@@ -46,7 +47,7 @@ impl Script {
                 red: red.iter().map(|check| (*check).to_owned()).collect(),
                 outcome: Some(Outcome::Lied),
             }),
-        })
+        }))
     }
 
     pub(super) fn planned(&mut self, scenario: &str, kind: &str, classes: u64, visited: u64) -> &mut Script {
