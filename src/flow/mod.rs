@@ -59,8 +59,8 @@ pub fn plan(flows: &[&dyn Flow], scenario: &Scenario, profile: Option<&str>) -> 
     if !scenario.steps.is_empty() {
         plan.steps = scenario.steps.clone();
     }
-    // A flow's own guards belong to its own steps, and are tried where the procedure is shown as it is: once is enough.
-    if !scenario.steps.is_empty() || !scenario.faults.is_empty() {
+    // A flow's own guards belong to its own steps. What strikes takes nothing from a plan: golden runs are shared.
+    if !scenario.steps.is_empty() {
         plan.guards.clear();
     }
     plan.guards.extend(scenario.guards.iter().cloned());

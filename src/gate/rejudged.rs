@@ -43,10 +43,9 @@ fn of_scenario(
     }
     let Some(golden) = golden(1) else { return };
     let (scenario, golden) = (asked.scenario(&record.scenario), golden.as_events());
-    // Golden runs that it has from another scenario are judged there.
-    let is_own = |case: &&CaseRecord| case.case.rsplit_once('/').is_some_and(|(of, _)| of == record.scenario);
+    // Golden runs that it has from another scenario are judged there, and here by what this one asks.
     let is_judged = |case: &&CaseRecord| case.outcome.is_some() && case.went_back_from().is_none();
-    for case in record.cases.values().filter(is_own).filter(is_judged) {
+    for case in record.cases.values().filter(is_judged) {
         let events: CaseEvents = case.as_events();
         let history = History { scenario: &scenario, plan: &asked.plan, golden: &golden, case: &events, states };
         let checks = check::judge(&registry.checks, &history);

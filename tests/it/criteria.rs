@@ -2,7 +2,7 @@
 
 use crate::cli::Scratch;
 use rehearsal::engine::Library;
-use rehearsal::flow::FLOWS;
+use rehearsal::flow::{FLOWS, plan};
 use rehearsal::model::{CriteriaFile, Criterion, Scenario, Severity, Verdict, checklist, words};
 use rehearsal::registry::Registry;
 use std::fs;
@@ -69,7 +69,7 @@ fn answered_by(rule: &Criterion, flow: &str, scenarios: &[Scenario]) -> Vec<Stri
     let (kind, name) = observed.what.split_once(' ').unwrap_or((&observed.what, ""));
     let answers = |scenario: &&Scenario| match kind {
         "recovered" => scenario.faults.iter().any(|fault| fault.during == name),
-        _ => scenario.faults.is_empty() && scenario.steps.is_empty(),
+        _ => scenario.steps.is_empty(),
     };
     let of_flow = scenarios.iter().filter(|scenario| scenario.flow.as_deref() == Some(flow));
     of_flow.filter(answers).map(|scenario| scenario.name.clone()).collect()
@@ -100,6 +100,20 @@ fn every_rule_of_a_machine_has_a_scenario_that_answers_it() {
         for rule in rules.iter().filter(|rule| rule.severity != Severity::Manual) {
             assert!(!answered_by(rule, flow, &scenarios).is_empty(), "{}: {:?}", rule.id, rule.observed);
         }
+    }
+}
+
+/// Scenarios that differ in what strikes share their golden runs: whatever one of them plans, the others must plan too.
+#[test]
+fn what_strikes_changes_no_plan() {
+    let registry = Registry::builtin();
+    for scenario in scenarios().into_iter().filter(|scenario| scenario.flow.is_some()) {
+        let folder = scenario.dataset.rsplit_once('-').map_or(scenario.dataset.as_str(), |(folder, _)| folder);
+        let profile = read(&format!("fixtures/{folder}/profile.toml"));
+        let plan = |scenario: &Scenario| plan(&registry.flows, scenario, Some(&profile)).unwrap();
+        let unharmed = Scenario { faults: Vec::new(), recovery: Vec::new(), ..scenario.clone() };
+        assert_eq!(plan(&scenario), plan(&unharmed), "{}", scenario.name);
+        assert_eq!(plan(&scenario).guards.is_empty(), !scenario.steps.is_empty(), "{}", scenario.name);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Checks are asked again of what is on record: whoever writes other answers must write another history.
 
-use super::forged::Forged;
+use super::forged::{Forged, KILLED, copying};
 use crate::cli::Scratch;
 use crate::shared::goes_with_us;
 use rehearsal::check;
@@ -75,6 +75,27 @@ fn who_asks_less_of_a_scenario_is_caught_by_the_answers() {
     let forged = Forged::of(&RED.1);
     forged.edit("scenarios.json", |text| text.replace("\"half\"", "\"whole\"")).sum();
     assert_eq!(forged.codes(&Expected::default()), ["PLAN_INCOMPLETE"]);
+}
+
+/// Two scenarios that differ in what strikes: the golden runs of one stand for both.
+#[test]
+fn golden_runs_of_a_scenario_that_asks_less_prove_nothing_for_one_that_asks_more() {
+    let scratch = Scratch::with("calm", &copying("")).and("survives", &copying(KILLED));
+    scratch.rehearse(&["run"]).has(0, "GO");
+    let forged = Forged::of(&scratch.bundle());
+    let events = std::fs::read_to_string(forged.path("events.jsonl")).unwrap();
+    assert_eq!(events.matches("\"type\":\"golden.shared\"").count(), 1);
+    assert_eq!(forged.codes(&Expected::default()), [""; 0]);
+    let guard =
+        "{\"before\":\"copy\",\"command\":{\"claims\":\"none\",\"exit\":[1],\"name\":\"no\",\"role\":\"verify\"}}";
+    forged.edit("scenarios.json", |text| {
+        let (calm, survives) = text.split_once("\"survives\"").unwrap();
+        format!("{calm}\"survives\"{}", survives.replacen("\"guards\":[]", &format!("\"guards\":[{guard}]"), 1))
+    });
+    forged.sum();
+    assert_eq!(forged.codes(&Expected::default()), ["DERIVED_MISMATCH"]);
+    let text = forged.verify(&Expected::default()).text();
+    assert!(text.contains("guard-refuses of calm/golden-1, asked again: unknown"), "{text}");
 }
 
 #[test]
