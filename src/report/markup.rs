@@ -76,7 +76,7 @@ a{color:var(--link)}h1{font-size:30px;margin:0}h2{font-size:17px;margin:20px 0 6
 .fact{border:1px solid var(--line);border-radius:6px;padding:8px 12px;background:var(--soft)}.fact b{font-size:24px;display:block}
 table{border-collapse:collapse;border:0;width:100%;margin:4px 0 12px}caption{font-weight:600;padding:2px 0;text-align:left}
 th,td{border:1px solid var(--line);padding:3px 8px;text-align:left;vertical-align:top}th{background:var(--soft)}
-td{overflow-wrap:anywhere}#criteria+table td:nth-child(-n+2){white-space:nowrap}#criteria+table td:last-child{min-width:11em}.pass,.fail,.unknown{white-space:nowrap}.matrix td,.matrix th{padding:3px 5px}.matrix td:first-child{min-width:14em}\
+td{overflow-wrap:anywhere}#criteria+table td:nth-child(-n+2){white-space:nowrap}#criteria+table td:last-child{min-width:11em}.pass,.fail,.unknown{white-space:nowrap}.matrix td,.matrix th{padding:3px 5px}.matrix td:first-child{min-width:14em}.matrix td:nth-child(2){overflow-wrap:break-word}\
 code,pre{font:12px/1.45 ui-monospace,'DejaVu Sans Mono',Menlo,monospace}
 pre{background:var(--soft);border:1px solid var(--line);padding:8px;white-space:pre-wrap;overflow-wrap:anywhere}
 svg{width:100%;height:auto}summary{cursor:pointer}
