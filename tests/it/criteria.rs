@@ -62,14 +62,14 @@ fn scenarios() -> Vec<Scenario> {
     all.filter(|scenario| scenario.expect.is_none()).collect()
 }
 
-/// The scenarios of a flow that answer a rule: guards and ends of steps belong to the procedure as it is, ways out to
-/// what strikes.
+/// The scenarios of a flow that are named for a rule: guards and ends of steps are shown by every one, and looked up where
+/// nothing strikes; ways out belong to what strikes.
 fn answered_by(rule: &Criterion, flow: &str, scenarios: &[Scenario]) -> Vec<String> {
     let Some(observed) = &rule.observed else { return Vec::new() };
     let (kind, name) = observed.what.split_once(' ').unwrap_or((&observed.what, ""));
     let answers = |scenario: &&Scenario| match kind {
         "recovered" => scenario.faults.iter().any(|fault| fault.during == name),
-        _ => scenario.steps.is_empty(),
+        _ => scenario.faults.is_empty() && scenario.steps.is_empty(),
     };
     let of_flow = scenarios.iter().filter(|scenario| scenario.flow.as_deref() == Some(flow));
     of_flow.filter(answers).map(|scenario| scenario.name.clone()).collect()
