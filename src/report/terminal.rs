@@ -29,7 +29,7 @@ pub fn summary(record: &RunRecord, states: &States, bundle: &str, colour: bool) 
     text.extend(record.notes.iter().map(|note| lines("note", note)));
     // The quick tier goes back from one place only, and says it in `report.json`.
     if record.tier != "quick" {
-        text.extend(record.scenarios.iter().filter(|scenario| scenario.expect.is_none()).map(way_back::table));
+        text += &way_back::tables(record.scenarios.iter().filter(|scenario| scenario.expect.is_none()));
     }
     text += &red_cases(record, states, bundle, &paint);
     text += &red_scenarios(record, &paint);

@@ -8,14 +8,35 @@ const WIDTH: usize = 100;
 const MAX_STEP: usize = 20;
 const MARGIN: usize = 36;
 
-/// A small table under the name of the scenario; nothing where no step needs a way back, or none was run.
-pub(super) fn table(scenario: &ScenarioRecord) -> String {
-    let ways = scenario.ways_back();
-    if ways.iter().all(|way| way.by.is_none() && way.kind == Return::Lossless) {
-        return String::new();
+/// Small tables, each under the name of the first scenario that it is of, and how many more; nothing where no step needs a
+/// way back, or none was run.
+pub(super) fn tables<'a>(scenarios: impl Iterator<Item = &'a ScenarioRecord>) -> String {
+    let mut tables: Vec<(String, Vec<&str>)> = Vec::new();
+    for scenario in scenarios {
+        let lines = lines(scenario);
+        match tables.iter_mut().find(|(known, _)| *known == lines) {
+            Some((_, names)) => names.push(&scenario.scenario),
+            None => tables.push((lines, vec![&scenario.scenario])),
+        }
     }
-    let lines = ways.iter().map(line).collect::<String>();
-    format!("\nway back  {}\n{lines}", plain(&scenario.scenario))
+    let shown = tables.iter().filter(|(lines, _)| !lines.is_empty());
+    shown.map(|(lines, names)| format!("\nway back  {}\n{lines}", plain(&first_of(names)))).collect()
+}
+
+fn lines(scenario: &ScenarioRecord) -> String {
+    let ways = scenario.ways_back();
+    match ways.iter().all(|way| way.by.is_none() && way.kind == Return::Lossless) {
+        true => String::new(),
+        false => ways.iter().map(line).collect(),
+    }
+}
+
+/// The first of several scenarios, and how many more.
+fn first_of(names: &[&str]) -> String {
+    match names.len() as u64 - 1 {
+        0 => names[0].to_owned(),
+        rest => format!("{} and {} more", names[0], count(rest)),
+    }
 }
 
 fn line(way: &WayBack) -> String {
@@ -40,10 +61,12 @@ pub(super) fn page(record: &RunRecord) -> String {
     }
     rows.sort_by_key(|(way, _)| weight(way.kind));
     let row = |(way, scenarios): &(WayBack, Vec<&str>)| {
-        let rest = scenarios.len() as u64 - 1;
-        let more = if rest > 0 { format!(" and {} more", count(rest)) } else { String::new() };
-        let first = markup::escape(scenarios[0]) + &more;
-        vec![first, markup::escape(&way.after), format!("<b>{}</b>", way.kind), markup::escape(&why(way))]
+        vec![
+            markup::escape(&first_of(scenarios)),
+            markup::escape(&way.after),
+            format!("<b>{}</b>", way.kind),
+            markup::escape(&why(way)),
+        ]
     };
     let heads = ["scenario", "after", "going back is", "why"];
     let table = markup::table("What going back costs after each step", &heads, rows.iter().map(row));

@@ -1,6 +1,7 @@
 //! Peak memory above the process's own floor, of the sixteen megabytes that are allowed at any size.
 
 use super::consolidate::{KINDS, env};
+use super::copy::{Copying, OURS};
 use super::ground::Ground;
 use super::line::Line;
 use rehearsal::{Error, Result};
@@ -10,15 +11,15 @@ const PROGRAM: &str = "/usr/bin/time";
 
 pub(crate) fn lines(ground: &Ground) -> Result<Vec<Line>> {
     let what = |ours: &str| format!("peak memory of {ours} above the floor, {} rows", ground.rows);
-    let names = ["compare", "consolidate migrate", "consolidate verify"].map(what);
+    let names = ["compare", "one-db migrate", "consolidate migrate", "consolidate verify"].map(what);
     if !ground.has(PROGRAM) {
         return Ok(names.iter().map(|name| Line::missing(goal(name), PROGRAM)).collect());
     }
-    let mut lines = vec![compared(ground, &names[0])?];
+    let mut lines = vec![compared(ground, &names[0])?, copied(ground, &names[1])?];
     let kind = &KINDS[1];
     let folder = kind.made(ground)?;
     kind.migrate(ground, &folder, "mapped")?;
-    for (name, command) in names[1..].iter().zip(["migrate --replace-target", "verify"]) {
+    for (name, command) in names[2..].iter().zip(["migrate --replace-target", "verify"]) {
         let command = format!("tool consolidate {command} --profile mapped.toml --data-dir data");
         let ours = || Ok(peak(ground, &env(&folder), &command)? - peak(ground, &env(&folder), "--version")?);
         lines.push(Line::paired(goal(name), 1, ours, || Ok(ALLOWED_KIB))?);
@@ -45,6 +46,14 @@ fn compared(ground: &Ground, name: &str) -> Result<Line> {
     for database in [source, target] {
         ground.runtime.block_on(ground.pool.drop(database))?;
     }
+    Ok(line)
+}
+
+fn copied(ground: &Ground, name: &str) -> Result<Line> {
+    let copying = Copying::set(ground)?;
+    let ours = || Ok(peak(ground, &copying.env(), OURS)? - peak(ground, &copying.env(), "--version")?);
+    let line = Line::paired(goal(name), 1, ours, || Ok(ALLOWED_KIB))?;
+    copying.drop(ground)?;
     Ok(line)
 }
 
