@@ -13,8 +13,11 @@ pub(super) fn origin(record: &RunRecord) -> String {
     let flows =
         if flows.is_empty() { "no flow of ours, tools of one's own".to_owned() } else { format!("flow {flows}") };
     let ran_on = [flows].into_iter().chain(ran_on(record)).collect::<Vec<_>>().join(" \u{b7} ");
-    let plain: Vec<&ScenarioRecord> = plain().collect();
-    format!("<p>{}</p>\n", [ran_on].into_iter().chain(data(&plain)).collect::<Vec<_>>().join("<br>"))
+    let data = match record.cutover {
+        Some(_) => vec!["data of the live databases".to_owned()],
+        None => data(&plain().collect::<Vec<_>>()),
+    };
+    format!("<p>{}</p>\n", [ran_on].into_iter().chain(data).collect::<Vec<_>>().join("<br>"))
 }
 
 /// Where the rows come from, one line for each kind of origin.

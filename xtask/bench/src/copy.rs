@@ -60,7 +60,9 @@ pub(crate) fn lines(ground: &Ground) -> Result<Vec<Line>> {
         ground.sh(script, &env, &[0])
     };
     let line = Line::paired(what, ground.rounds, || copied(&ours), || copied(theirs))?;
-    Ok(vec![line, clone(ground, &env, || copied(&ours))?])
+    let lines = vec![line, clone(ground, &env, || copied(&ours))?];
+    copying.drop(ground)?;
+    Ok(lines)
 }
 
 /// Of the whole database, into one that is new for theirs and empty for ours.
