@@ -193,6 +193,12 @@ pub(super) async fn counts(session: &mut Session, step: &str, tables: &[String])
     session.numbers(step, &tables.iter().map(count).collect::<Vec<_>>()).await
 }
 
+/// Bytes of the rows of each of `tables`, which are literals, without their indexes; partitions are not looked for.
+pub(super) async fn sizes(session: &mut Session, step: &str, tables: &[String]) -> Result<Vec<u64>> {
+    let size = |table: &String| format!("SELECT pg_catalog.pg_table_size({table})");
+    session.numbers(step, &tables.iter().map(size).collect::<Vec<_>>()).await
+}
+
 /// Foreign keys on `tables`, also from elsewhere; a table's reference to itself is left out.
 pub(super) async fn references(session: &mut Session, step: &str, tables: &[Qualified]) -> Result<Vec<Reference>> {
     let sql = format!(
@@ -245,15 +251,19 @@ pub(super) async fn heirs(
 }
 
 /// A row of a catalog query of ours.
-struct Fields(TextRow);
+pub(super) struct Fields(TextRow);
 
 impl Fields {
-    fn text(&self, index: usize) -> Result<String> {
+    pub(super) fn new(row: TextRow) -> Fields {
+        Fields(row)
+    }
+
+    pub(super) fn text(&self, index: usize) -> Result<String> {
         let value = self.0.get(index).cloned().flatten();
         value.ok_or_else(|| Error::bug(format!("a catalog query left field {index} empty")))
     }
 
-    fn truth(&self, index: usize) -> Result<bool> {
+    pub(super) fn truth(&self, index: usize) -> Result<bool> {
         Ok(self.text(index)? == "true")
     }
 

@@ -16,8 +16,8 @@ pub(super) struct Connections {
     /// To the target, beside those of the lanes: it holds the advisory lock, and no table that fails takes it along.
     pub(super) target: Session,
     lanes: Vec<Lane>,
-    /// The sources that are worth a connection of every lane.
-    large: BTreeSet<usize>,
+    /// Bytes of each source.
+    weights: BTreeMap<usize, u64>,
     snapshots: Arc<Snapshots>,
 }
 
@@ -36,8 +36,8 @@ struct Snapshots {
 impl Connections {
     pub(super) async fn open(run: &Run, target: Session) -> Result<Connections> {
         let lanes = (0..run.options.jobs.max(1)).map(|number| Lane { number, ..Lane::default() }).collect();
-        let (large, snapshots) = (BTreeSet::new(), Arc::default());
-        let mut connections = Connections { target, lanes, large, snapshots };
+        let (weights, snapshots) = (BTreeMap::new(), Arc::default());
+        let mut connections = Connections { target, lanes, weights, snapshots };
         for (index, endpoint) in run.layout.sources.iter().enumerate() {
             let session = Session::open(endpoint).await?;
             connections.home(index).sources.insert(index, session);
@@ -56,10 +56,14 @@ impl Connections {
     /// Asks how large source `index` is, which decides whether one lane reads it or all.
     pub(super) async fn weigh(&mut self, index: usize, step: &str) -> Result<()> {
         let size = "SELECT pg_catalog.pg_database_size(pg_catalog.current_database())::text";
-        if self.pair(index)?.0.number(step, size).await? >= LARGE {
-            self.large.insert(index);
-        }
+        let bytes = self.pair(index)?.0.number(step, size).await?;
+        self.weights.insert(index, bytes);
         Ok(())
+    }
+
+    /// The sources of at least so many bytes.
+    pub(super) fn of_weight(&self, bytes: u64) -> BTreeSet<usize> {
+        self.weights.iter().filter(|(_, weight)| **weight >= bytes).map(|(source, _)| *source).collect()
     }
 
     /// From here on all sides are read as they are now, on all connections.
@@ -91,7 +95,7 @@ impl Connections {
         let source = |table: usize| run.layout.jobs[table].source;
         let shares = shares(
             &tables.iter().map(|table| (*table, source(*table))).collect::<Vec<_>>(),
-            &self.large,
+            &self.of_weight(LARGE),
             self.lanes.len(),
         );
         for (mut lane, mine) in std::mem::take(&mut self.lanes).into_iter().zip(shares) {

@@ -3,6 +3,7 @@
 use super::Run;
 use super::clear;
 use super::copy::Pipe;
+use super::keys;
 use super::lane::{Connections, Lane};
 use super::plan::{Plan, plan};
 use super::report::{Report, TableResult, TableStatus};
@@ -19,7 +20,9 @@ const ATTEMPTS: usize = 3;
 
 /// Plans and copies; the plan is returned for the comparison.
 pub(super) async fn migrate(run: &Arc<Run>, connections: &mut Connections) -> Result<Arc<Plan>> {
-    let plan = Arc::new(plan(run, connections, false).await?);
+    let mut plan = plan(run, connections, false).await?;
+    keys::choose(run, &mut plan.tables, connections).await?;
+    let plan = Arc::new(plan);
     connections.write_target("copy").await?;
     if run.options.replace_target {
         clear_groups(run, &plan, &mut connections.target).await?;
@@ -121,7 +124,7 @@ fn report_progress(run: &Run, table: &Table, watch: &Stopwatch) {
 
 async fn copy_table(run: &Run, plan: &Plan, lane: &mut Lane, table: &Table) -> Result<Done> {
     let (source, target) = lane.sessions(run, table.job.source).await?;
-    let lock = clear::begin_and_lock(run, &[table], run.options.replace_target);
+    let lock = clear::begin_and_lock(run, &[table], run.options.replace_target || table.keys_after);
     match cleared_alone(plan, table).filter(|_| run.options.replace_target) {
         Some(group) => {
             target.execute(&table.step("lock"), &lock).await?;
@@ -130,7 +133,9 @@ async fn copy_table(run: &Run, plan: &Plan, lane: &mut Lane, table: &Table) -> R
         None if run.options.upsert => target.execute(&table.step("lock"), &lock).await?,
         None => lock_unchanged(target, table, &lock, 0).await?,
     }
+    let keys = if table.keys_after { keys::take_away(target, table).await? } else { Vec::new() };
     let done = fill(run, source, target, table).await?;
+    keys::bring_back(target, table, &keys).await?;
     finish(target, table).await?;
     Ok(done)
 }

@@ -9,6 +9,7 @@ mod clear;
 mod copy;
 mod differ;
 mod fit;
+mod keys;
 mod lane;
 mod layout;
 mod migrate;

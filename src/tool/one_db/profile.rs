@@ -35,6 +35,20 @@ pub struct Profile {
 pub struct Target {
     /// Default variable.
     pub env: String,
+    /// Mebibytes of a source's table from which on its keys and indexes are made after its rows.
+    #[serde(default = "Target::keys_after_mb")]
+    pub keys_after_mb: u64,
+}
+
+impl Target {
+    /// What is less is copied before a key that was dropped is made again.
+    fn keys_after_mb() -> u64 {
+        32
+    }
+
+    pub(super) fn keys_after_bytes(&self) -> u64 {
+        self.keys_after_mb.saturating_mul(1024 * 1024)
+    }
 }
 
 /// What each source gives, unless its own entry says otherwise.

@@ -24,6 +24,8 @@ pub(super) struct Table {
     pub(super) target_before: u64,
     /// The target holds exactly the source's rows: an earlier run got this far.
     pub(super) present: bool,
+    /// Large enough to be filled without keys and indexes.
+    pub(super) keys_after: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -93,6 +95,7 @@ impl Table {
             sequences,
             target_before: 0,
             present: false,
+            keys_after: false,
         }
     }
 
