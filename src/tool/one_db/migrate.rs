@@ -3,7 +3,7 @@
 use super::Run;
 use super::clear;
 use super::copy::Pipe;
-use super::keys;
+use super::keys::{self, Key};
 use super::lane::{Connections, Lane};
 use super::plan::{Plan, plan};
 use super::report::{Report, TableResult, TableStatus};
@@ -134,8 +134,10 @@ async fn copy_table(run: &Run, plan: &Plan, lane: &mut Lane, table: &Table) -> R
         None => lock_unchanged(target, table, &lock, 0).await?,
     }
     let keys = if table.keys_after { keys::take_away(target, table).await? } else { Vec::new() };
-    let done = fill(run, source, target, table).await?;
-    keys::bring_back(target, table, &keys).await?;
+    let done = match keys.is_empty() {
+        true => fill(run, source, target, table).await?,
+        false => fill_then_bring_back(source, target, table, &keys).await?,
+    };
     finish(target, table).await?;
     Ok(done)
 }
@@ -230,15 +232,26 @@ async fn fill(run: &Run, source: &mut Session, target: &mut Session, table: &Tab
     if stage.is_some() {
         target.execute(&table.step("stage"), &table.stage(STAGE_NAME)).await?;
     }
-    let (step, out, into) = (table.step("copy"), table.copy_out(), table.copy_in(stage));
-    let pipe = Pipe { step: &step, out: &out, into: &into, form: table.form };
-    let digest = pipe.pump(source, target).await?;
+    let digest = pump(source, target, table, stage).await?;
     if stage.is_some() {
         refuse_stuck(target, table).await?;
         target.execute(&table.step("upsert"), &table.upsert(STAGE)).await?;
     }
     let target_after = target.number(&table.step("count"), &table.count_target()).await?;
     Ok(Done { source: Some(digest), target_after })
+}
+
+/// The table was empty, and where keys may leave no trigger writes: it holds what COPY wrote, and nobody need count it.
+async fn fill_then_bring_back(source: &mut Session, target: &mut Session, table: &Table, keys: &[Key]) -> Result<Done> {
+    let digest = pump(source, target, table, None).await?;
+    keys::bring_back(target, table, keys).await?;
+    Ok(Done { source: Some(digest), target_after: digest.rows })
+}
+
+async fn pump(source: &mut Session, target: &mut Session, table: &Table, stage: Option<&str>) -> Result<TableDigest> {
+    let (step, out, into) = (table.step("copy"), table.copy_out(), table.copy_in(stage));
+    let pipe = Pipe { step: &step, out: &out, into: &into, form: table.form };
+    pipe.pump(source, target).await
 }
 
 async fn refuse_stuck(target: &mut Session, table: &Table) -> Result<()> {

@@ -8,6 +8,9 @@ use rehearsal::{Error, Result};
 const PROFILE: &str = "format = 1\nflow = \"one-db\"\nconfirm_rollback = \"ROLLBACK\"\n[target]\nenv = \"ONE\"\n\
     [per_source]\nfrom_schema = \"public\"\ntables = [\"narrow\"]\n[source.a]\nenv = \"SOURCE\"\nschema = \"a\"\n";
 
+/// The same, for tables of this size with the keys where they are.
+const IN_PLACE: &str = "[target]\nkeys_after_mb = 1000000";
+
 /// How ours moves it, in the directory of the ground.
 pub(crate) const OURS: &str = "tool one-db migrate --profile profile.toml --replace-target --report-path report.json";
 
@@ -26,8 +29,10 @@ impl Copying {
             target.name(),
             "create schema a; create table a.narrow (id int8 primary key, a int, b float8, c timestamptz, d bool)",
         )?;
-        let profile = ground.dir.path().join("profile.toml");
-        std::fs::write(&profile, PROFILE).map_err(|error| Error::io("write", &profile, error))?;
+        for (name, text) in [("profile.toml", PROFILE), ("in-place.toml", &PROFILE.replace("[target]", IN_PLACE))] {
+            let path = ground.dir.path().join(name);
+            std::fs::write(&path, text).map_err(|error| Error::io("write", &path, error))?;
+        }
         let urls = [&source, &target].map(|database| ground.url(database.name()));
         Ok(Copying { source, target, urls })
     }
@@ -53,14 +58,20 @@ pub(crate) fn lines(ground: &Ground) -> Result<Vec<Line>> {
     let ours = format!("$REHEARSE {OURS}");
     let theirs = "psql -q -d $S -c 'copy narrow to stdout (format binary)' | psql -q -d $T -c begin \
         -c 'truncate a.narrow' -c 'copy a.narrow from stdin (format binary)' -c commit";
-    let what = ("G3", "one-db migrate, digest included", "psql copy binary | psql truncate, copy, commit", 1.05);
+    let pipe = "psql copy binary | psql truncate, copy, commit";
+    let in_place = ("G3", "one-db migrate, digest included, keys in place", pipe, 1.05);
+    let after = ("G3", "one-db migrate, digest included, keys after the rows", pipe, 0.85);
     // Both begin with an empty table; theirs empties it once more, as it must.
     let copied = |script: &str| {
         copying.clear(ground)?;
         ground.sh(script, &env, &[0])
     };
-    let line = Line::paired(what, ground.rounds, || copied(&ours), || copied(theirs))?;
-    let lines = vec![line, clone(ground, &env, || copied(&ours))?];
+    let kept = ours.replace("profile.toml", "in-place.toml");
+    let lines = vec![
+        Line::paired(in_place, ground.rounds, || copied(&kept), || copied(theirs))?,
+        Line::paired(after, ground.rounds, || copied(&ours), || copied(theirs))?,
+        clone(ground, &env, || copied(&ours))?,
+    ];
     copying.drop(ground)?;
     Ok(lines)
 }
