@@ -11,19 +11,30 @@ fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
     fs::write(out.join("shipped.rs"), shipped(&root)).expect("OUT_DIR is writable");
     println!("cargo::rustc-env=REHEARSAL_SOURCE_SHA256={}", source_digest(&root));
-    compile_shim(&root.join("shim/shim.c"), &out.join("shim.so"));
+    println!("cargo::rerun-if-changed=shim");
+    let is_linux = is("OS", "linux");
+    let shim = compile(is_linux, &["-shared", "-fPIC", "-ldl"], &root.join("shim/shim.c"), &out.join("shim.so"));
+    assert!(shim || !is_linux, "the file shim does not compile; SQLite needs a C compiler, too");
+    // It names registers, and needs the headers of Linux 5.6: where it does not compile, there is none.
+    compile(is_linux && is("ARCH", "x86_64"), &[], &root.join("shim/tracer.c"), &out.join("tracer"));
 }
 
-/// The preloaded recorder and injector of file operations; an empty file where there is no such thing.
-fn compile_shim(source: &Path, library: &Path) {
-    println!("cargo::rerun-if-changed={}", source.display());
-    if env::var("CARGO_CFG_TARGET_OS").as_deref() != Ok("linux") {
-        return fs::write(library, b"").expect("OUT_DIR is writable");
+/// Of the target, not of the machine that builds.
+fn is(what: &str, wanted: &str) -> bool {
+    env::var(format!("CARGO_CFG_TARGET_{what}")).is_ok_and(|value| value == wanted)
+}
+
+/// An injector of file faults; an empty file, and `false`, where there is none.
+fn compile(is_wanted: bool, how: &[&str], source: &Path, product: &Path) -> bool {
+    let compiled = is_wanted && {
+        let mut command = cc::Build::new().get_compiler().to_command();
+        command.args(["-O2", "-Wall", "-Wextra", "-o"]).arg(product).arg(source).args(how);
+        command.status().is_ok_and(|status| status.success())
+    };
+    if !compiled {
+        fs::write(product, b"").expect("OUT_DIR is writable");
     }
-    let mut command = cc::Build::new().get_compiler().to_command();
-    command.args(["-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-o"]).arg(library).arg(source).arg("-ldl");
-    let status = command.status().expect("a C compiler is there: SQLite needs it, too");
-    assert!(status.success(), "{} does not compile: {command:?}", source.display());
+    compiled
 }
 
 /// A table of paths and contents.

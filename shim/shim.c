@@ -1,66 +1,28 @@
 /* The file shim: preloaded into a tool, it counts and records what the tool does to files below one folder, and injures
- * it at the n-th. One source, no dependency but libc.
+ * it at the n-th, as the control page says (page.h). No dependency but libc.
  *
- * It obeys a control page: a file that is mapped by every process of the tool and read and written by the harness
- * (src/engine/files/control.rs has the same layout). Operations go on as direct system calls, so that nothing of libc
- * comes in between. What it does not see: stdio writes of C programs (libc calls itself there), stores into a mapped
- * file, static executables, io_uring. The harness replays the record and compares it with the real files: what was
- * missed is found, and is an error.
+ * Operations go on as direct system calls, so that nothing of libc comes in between. What it does not see: stdio writes
+ * of C programs (libc calls itself there), stores into a mapped file, static executables (tracer.c is for them),
+ * io_uring. The harness replays the record and compares it with the real files: what was missed is found, and is an
+ * error.
  */
 #define _GNU_SOURCE
+#include "page.h"
 #include <dlfcn.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
-/* Kinds of operations, as in the record. */
-enum op {
-    OP_CREATE = 'c', OP_TRUNCATE_OPEN = 't', OP_WRITE = 'w', OP_SYNC = 'f', OP_RESIZE = 'T', OP_ALLOCATE = 'a',
-    OP_UNLINK = 'u', OP_RENAME = 'r', OP_LINK = 'l', OP_MKDIR = 'd', OP_RMDIR = 'x', OP_LOCK = 'k', OP_MAP = 'm',
-};
-/* What is counted. */
-enum axis { AXIS_NONE, AXIS_OP, AXIS_WRITE, AXIS_SYNC, AXIS_RENAME, AXIS_UNLINK, AXIS_LOCK };
-/* What is done at the point. */
-enum act { ACT_NONE, ACT_KILL, ACT_TORN, ACT_FULL, ACT_EIO, ACT_SHORT, ACT_BUSY, ACT_HOLD };
-enum { RECORD_OPS = 1, RECORD_DATA = 2 };
-
-struct control {
-    uint64_t magic;
-    uint32_t axis, act;
-    uint64_t nth;
-    uint32_t forever, recording;
-    uint64_t counted;  /* matching operations so far */
-    uint64_t log_bytes; /* of the record so far */
-    uint32_t fired;
-    uint32_t lock;     /* thread that records right now */
-    uint32_t attached; /* processes, also those that became another program */
-    uint32_t unused;
-    char prefix[192];  /* the file whose operations count, relative to the root */
-    char root[1024];
-    char log[1024];
-    char what[256];    /* what was struck */
-};
-#define MAGIC 0x314d494853484552ull /* "REHSHIM1" */
-
-static struct control unarmed;
-static struct control *page = &unarmed;
-static size_t root_bytes;
 static int log_fd = -1;
 static __thread uint32_t me __attribute__((tls_model("initial-exec"))); /* this thread; 0: nobody asked yet */
 
@@ -87,13 +49,6 @@ __attribute__((constructor)) static void attach(void) {
 }
 
 /* ---- which files are looked at ------------------------------------------------------------------------------------ */
-
-/* The part of `full` below the root, or NULL. What the harness itself keeps there is not the tool's. */
-static const char *below_root(const char *full) {
-    if (!root_bytes || strncmp(full, page->root, root_bytes) != 0 || full[root_bytes] != '/') return NULL;
-    const char *rest = full + root_bytes + 1;
-    return strncmp(rest, "logs/", 5) == 0 || strncmp(rest, "shim/", 5) == 0 ? NULL : rest;
-}
 
 /* Whether `path` is absolute already, as most are. */
 static int is_absolute(const char *path) {
@@ -127,21 +82,7 @@ static int absolute(int dir, const char *path, char *out) {
         }
         snprintf(joined, sizeof joined, "%s/%s", base, path);
     }
-    size_t end = 0;
-    for (char *save, *part = strtok_r(joined, "/", &save); part; part = strtok_r(NULL, "/", &save)) {
-        if (strcmp(part, ".") == 0) continue;
-        if (strcmp(part, "..") == 0) {
-            while (end > 0 && out[--end] != '/') {}
-            continue;
-        }
-        size_t length = strlen(part);
-        if (end + length + 2 > PATH_MAX) return 0;
-        out[end++] = '/';
-        memcpy(out + end, part, length);
-        end += length;
-    }
-    out[end] = 0;
-    return end > 0;
+    return normalise(joined, out);
 }
 
 static const char *watched(int dir, const char *path, char *buffer) {
@@ -212,52 +153,10 @@ static const char *name_of(int fd) {
 
 /* ---- counting, recording, striking -------------------------------------------------------------------------------- */
 
-static int on_axis(enum op op, uint32_t axis) {
-    switch (axis) {
-    case AXIS_OP: return op != OP_LOCK && op != OP_MAP;
-    case AXIS_WRITE: return op == OP_WRITE || op == OP_CREATE || op == OP_ALLOCATE || op == OP_RESIZE;
-    case AXIS_SYNC: return op == OP_SYNC;
-    case AXIS_RENAME: return op == OP_RENAME;
-    case AXIS_UNLINK: return op == OP_UNLINK;
-    case AXIS_LOCK: return op == OP_LOCK;
-    default: return 0;
-    }
-}
-
-/* Whether what is done to `path` counts: its name begins like that of the file, beside it or in a folder there. */
-static int belongs(const char *path) {
-    size_t length = strnlen(page->prefix, sizeof page->prefix);
-    const char *slash = memrchr(page->prefix, '/', length), *own = strrchr(path, '/');
-    size_t folder = slash ? (size_t)(slash - page->prefix) + 1 : 0;
-    return strncmp(path, page->prefix, folder) == 0
-        && strncmp(own ? own + 1 : path, page->prefix + folder, length - folder) == 0;
-}
-
 static void die(void) {
     /* The whole group of the tool, as the harness would. */
     syscall(SYS_kill, 0, SIGKILL);
     for (;;) pause();
-}
-
-/* Until the harness takes the act away; if it is gone, for a minute. */
-static void wait_for_harness(void) {
-    struct timespec pause = {0, 500 * 1000};
-    for (int i = 0; i < 120 * 1000 && __atomic_load_n(&page->act, __ATOMIC_SEQ_CST) == ACT_HOLD; i++) nanosleep(&pause, NULL);
-}
-
-/* Counts an operation, a write with its bytes, and says what is to be done with it. */
-static enum act reach_part(enum op op, const char *path, size_t bytes) {
-    if (!page->act || !on_axis(op, page->axis)) return ACT_NONE;
-    if (!belongs(path)) return ACT_NONE;
-    uint64_t n = __atomic_add_fetch(&page->counted, 1, __ATOMIC_SEQ_CST);
-    if (page->forever ? n < page->nth : n != page->nth) return ACT_NONE;
-    if (page->act == ACT_SHORT && bytes < 2) return ACT_NONE; /* it has no half: nothing is struck */
-    if (!__atomic_exchange_n(&page->fired, 1, __ATOMIC_SEQ_CST)) {
-        snprintf(page->what, sizeof page->what, "%c %s", (char)op, path);
-    }
-    if (page->act == ACT_HOLD) wait_for_harness();
-    if (page->act == ACT_KILL || (page->act == ACT_TORN && op != OP_WRITE)) die();
-    return (enum act)page->act;
 }
 
 static enum act reach(enum op op, const char *path) {
@@ -265,25 +164,10 @@ static enum act reach(enum op op, const char *path) {
 }
 
 static int refused(enum act act) {
-    switch (act) {
-    case ACT_FULL: errno = ENOSPC; return 1;
-    case ACT_EIO: errno = EIO; return 1;
-    case ACT_BUSY: errno = EAGAIN; return 1;
-    default: return 0;
-    }
+    int code = refusal(act);
+    if (code) errno = code;
+    return code != 0;
 }
-
-/* How an entry of the record is to be read. */
-enum { HAS_DATA = 1, HAS_FAILED = 2 };
-
-struct record {
-    uint8_t op;
-    uint8_t flags;
-    uint16_t path_bytes, path2_bytes;
-    uint16_t pad2;
-    uint64_t offset;
-    uint64_t bytes; /* of data, which follows the paths if it was recorded */
-};
 
 /* While it is held, what is done and what is recorded are in the same order, in all processes. */
 static void hold(void) {

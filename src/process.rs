@@ -7,10 +7,12 @@
 
 mod child;
 mod executable;
+mod linkage;
 mod marked;
 
 pub use child::{Child, Detached};
 pub use executable::Executable;
+pub use linkage::is_static;
 pub use marked::{Marker, kill_all, kill_descendants, kill_marked, marked, marked_descendants, processes_in, works_in};
 pub use rustix::process::Signal;
 
@@ -84,6 +86,16 @@ impl Spawn {
             ids: None,
             marker: None,
         }
+    }
+
+    /// The file that would be executed.
+    ///
+    /// # Errors
+    /// The command line is empty.
+    pub fn program(&self) -> Result<PathBuf> {
+        let program = self.argv.first().ok_or_else(without_program)?;
+        let path = resolved(program, &self.env);
+        Ok(if path.components().count() > 1 { self.cwd.join(path) } else { path })
     }
 
     /// Starts it; [`Child`] is awaited in the tokio runtime of the caller.
@@ -214,13 +226,17 @@ impl From<ExitStatus> for Exit {
 }
 
 fn command(argv: &[OsString], cwd: &Path, env: &BTreeMap<OsString, OsString>, ids: Option<Ids>) -> Result<Command> {
-    let (program, arguments) = argv.split_first().ok_or_else(|| Error::usage("a command line without a program"))?;
+    let (program, arguments) = argv.split_first().ok_or_else(without_program)?;
     let mut command = Command::new(resolved(program, env));
     command.arg0(program).args(arguments).current_dir(cwd).env_clear().envs(env);
     if let Some(ids) = ids.filter(|ids| ids.uid != own_uid()) {
         command.uid(ids.uid).gid(ids.gid);
     }
     Ok(command)
+}
+
+fn without_program() -> Error {
+    Error::usage("a command line without a program")
 }
 
 /// A bare name as the path that it stands for. A program that must be looked for is started with `fork`, which copies

@@ -11,6 +11,8 @@ pub enum Capability {
     Pause,
     /// Such a server, with little memory.
     Memory,
+    /// Such a server, whose disk is ours to fill and to break.
+    ServerFiles,
     /// Sessions enough for cases side by side.
     Sessions,
     /// A superuser, who plants every kind of change in the check of the check.
@@ -29,6 +31,7 @@ impl Capability {
             Capability::OwnServer => "own-server",
             Capability::Pause => "pause",
             Capability::Memory => "memory",
+            Capability::ServerFiles => "server-files",
             Capability::Sessions => "sessions",
             Capability::Superuser => "superuser",
         }

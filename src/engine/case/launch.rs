@@ -41,13 +41,15 @@ pub(in crate::engine) fn prepare_as(
     }
     let argv = step.argv.iter().map(|part| fill(part, &values)).collect::<Result<Vec<_>>>()?;
     let log = stage.folder("logs").join(log_name);
-    Ok(Spawn {
+    let mut child = Spawn {
         env: environment(stage, step, &values)?,
         stdout: Some(log.with_extension("stdout")),
         stderr: Some(log.with_extension("stderr")),
         marker: Some(stage.context.run.house.session.marker(Some(&stage.marker))),
         ..Spawn::new(argv, work)
-    })
+    };
+    stage.watch(&mut child)?;
+    Ok(child)
 }
 
 /// Nothing is inherited but `PATH`: a case must not depend on whose shell it runs in.
@@ -63,7 +65,6 @@ fn environment(
         ("LANG".into(), "C.UTF-8".into()),
         ("TZ".into(), "UTC".into()),
     ]);
-    env.extend(stage.watched_environment());
     for target in &stage.context.plan.targets {
         let name = target.name.to_uppercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_");
         env.insert(format!("REHEARSE_{name}_URL").into(), fill(&format!("{{{}}}", target.name), values)?.into());

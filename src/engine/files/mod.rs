@@ -1,6 +1,8 @@
 //! The file shim: what a tool does to files below one folder, counted, recorded, and injured at the n-th.
 //!
-//! `shim/shim.c` is compiled by the build script, embedded, and preloaded into the tool (`LD_PRELOAD`). It counts like
+//! `shim/shim.c` is compiled by the build script, embedded, and preloaded into the tool (`LD_PRELOAD`). Into a static
+//! executable nothing can be loaded: `shim/tracer.c` becomes that program, and follows it from outside (`ptrace`), on
+//! x86_64. Both obey one control page and write one form of record (`shim/page.h`). They count like
 //! the proxy does, under the name of an endpoint: its file, and what has a name that begins like it (`-wal`, `-journal`,
 //! `.tmp`), beside it or in a folder there, where tools build what they rename later.
 //!
@@ -14,8 +16,9 @@
 //! | `unlink` | an unlink |
 //! | `lock` | a lock that is asked for (fcntl, flock) |
 //!
-//! What is tried counts, whether it succeeds or not. Struck is right before the operation. Linux only; static executables and stdio writes of C programs are not seen,
-//! which [`replay`] finds out: the record, replayed, must give the very files that are there.
+//! What is tried counts, whether it succeeds or not. Struck is right before the operation. Linux only. The shim does not
+//! see stdio writes of C programs, nor a static executable that a program starts; [`replay`] finds out: the record,
+//! replayed, must give the very files that are there.
 
 mod content;
 mod control;
@@ -30,6 +33,7 @@ pub use record::{FileOp, OpKind, parse};
 pub use trace::{has_halves, traces};
 
 use crate::model::{Axis, Place};
+use crate::process::{Spawn, is_static};
 use crate::{Error, Result};
 use control::Control;
 use std::ffi::OsString;
@@ -41,10 +45,16 @@ use std::path::{Path, PathBuf};
 /// The shared object; empty where there is none.
 static LIBRARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/shim.so"));
 
-/// The shared object as a file that children can preload: one for all that share a folder, for each copy is read anew
-/// by the loader.
+/// The program that traces; empty where there is none.
+static TRACER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tracer"));
+
+/// Shim and tracer as files that children can load: one of each for all that share a folder, for each copy is read
+/// anew by the loader.
 #[derive(Debug)]
-pub struct Library(PathBuf);
+pub struct Library {
+    shim: PathBuf,
+    tracer: PathBuf,
+}
 
 impl Library {
     /// Unpacked into a folder, readable for every user who can open it.
@@ -55,12 +65,16 @@ impl Library {
         if LIBRARY.is_empty() {
             return Err(Error::environment("faults of files need Linux: the file shim is not there on this platform"));
         }
-        let path = folder.join("shim.so");
-        let written =
-            fs::write(&path, LIBRARY).and_then(|()| fs::set_permissions(&path, Permissions::from_mode(0o644)));
-        written.map_err(|error| Error::io("write", &path, error))?;
-        path.canonicalize().map(Library).map_err(|error| Error::io("open", &path, error))
+        let shim = unpacked(folder, "shim.so", LIBRARY, 0o644)?;
+        Ok(Library { shim, tracer: unpacked(folder, "tracer", TRACER, 0o755)? })
     }
+}
+
+fn unpacked(folder: &Path, name: &str, bytes: &[u8], mode: u32) -> Result<PathBuf> {
+    let path = folder.join(name);
+    let written = fs::write(&path, bytes).and_then(|()| fs::set_permissions(&path, Permissions::from_mode(mode)));
+    written.map_err(|error| Error::io("write", &path, error))?;
+    path.canonicalize().map_err(|error| Error::io("open", &path, error))
 }
 
 /// How much is recorded.
@@ -77,6 +91,7 @@ pub enum Detail {
 pub struct Shim {
     root: PathBuf,
     library: PathBuf,
+    tracer: PathBuf,
     control: Control,
     log: PathBuf,
 }
@@ -85,6 +100,11 @@ impl Shim {
     /// Whether there is one on this platform.
     pub fn is_there() -> bool {
         !LIBRARY.is_empty()
+    }
+
+    /// Whether static executables are watched on this platform, too.
+    pub fn traces() -> bool {
+        !TRACER.is_empty()
     }
 
     /// Watches what lies below `root`, an existing folder; its own files are in `shim/` there, and not watched.
@@ -98,7 +118,7 @@ impl Shim {
         let log = folder.join("record");
         fs::write(&log, b"").map_err(|error| Error::io("write", &log, error))?;
         let control = Control::create(&folder.join("control"), &root, &log)?;
-        Ok(Shim { root, library: library.0.clone(), control, log })
+        Ok(Shim { root, library: library.shim.clone(), tracer: library.tracer.clone(), control, log })
     }
 
     /// Whoever can open the root may be watched, also another user, as servers are.
@@ -119,7 +139,24 @@ impl Shim {
         &self.root
     }
 
-    /// What a child needs in its environment to be watched.
+    /// The child will be watched, by what its program allows.
+    ///
+    /// # Errors
+    /// It has no program.
+    pub fn watch(&self, child: &mut Spawn) -> Result<()> {
+        match Shim::traces() && is_static(&child.program()?) {
+            true => self.trace(child),
+            false => child.env.extend(self.environment()),
+        }
+        Ok(())
+    }
+
+    /// The child will be watched from outside.
+    pub fn trace(&self, child: &mut Spawn) {
+        child.argv.splice(0..0, [self.tracer.clone().into(), self.control.path().into()]);
+    }
+
+    /// What a child needs in its environment to be watched from inside.
     pub fn environment(&self) -> [(OsString, OsString); 2] {
         let control = self.control.path().into();
         [("LD_PRELOAD".into(), self.library.clone().into()), ("REHEARSE_SHIM".into(), control)]
@@ -172,7 +209,7 @@ impl Shim {
         self.control.reset()
     }
 
-    /// How many programs were watched since the last arming or recording. None: the tool is a static executable, or
+    /// How many programs were watched since the last arming or recording. None: the tool starts a static executable, or
     /// emptied its environment, and nothing is known of what it did.
     ///
     /// # Errors

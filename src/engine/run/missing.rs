@@ -59,13 +59,12 @@ fn variables(plan: &Plan) -> Vec<Missing> {
 fn needed(registry: &Registry, scenario: &Scenario) -> BTreeSet<Capability> {
     let hazard = |fault: &FaultSpec| registry.fault(&fault.kind)?.hazard(fault.arg.as_deref()).ok();
     let hazards: Vec<Hazard> = scenario.faults.iter().filter_map(hazard).collect();
-    let is_alone = scenario.own_server
-        || hazards.iter().any(|hazard| hazard.needs_own_server())
-        || scenario.faults.iter().any(pairs::strike_server_files);
-    let own = is_alone.then_some(Capability::OwnServer);
+    let files = scenario.faults.iter().any(pairs::strike_server_files);
+    let is_alone = scenario.own_server || hazards.iter().any(|hazard| hazard.needs_own_server());
     [Capability::Sessions, Capability::Superuser]
         .into_iter()
-        .chain(own)
+        .chain((is_alone || files).then_some(Capability::OwnServer))
+        .chain(files.then_some(Capability::ServerFiles))
         .chain(hazards.into_iter().filter_map(needs))
         .collect()
 }

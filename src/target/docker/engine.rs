@@ -57,7 +57,7 @@ pub(in crate::target) fn found(image: &Image) -> Result<Found> {
         let sha256 = id.map(|id| id.trim_start_matches("sha256:").to_owned());
         let sha256 = sha256.unwrap_or_else(|| sha256_hex(image.to_string().as_bytes()));
         let place = if is_here { "is here" } else { "is not here, and would be pulled" };
-        let lacks = engine.info().await.map(|info| lacks(&info)).unwrap_or_default();
+        let lacks = lacks(&engine.info().await.unwrap_or_default());
         Ok(Found { about: format!("engine {version}; image {image} {place}"), major, sha256, is_here, lacks })
     })
 }
@@ -77,7 +77,11 @@ fn lacks(info: &SystemInfo) -> Vec<(Capability, String)> {
     });
     let memory = (info.memory_limit == Some(false))
         .then(|| (Capability::Memory, "the engine limits no memory: see `docker info`".to_owned()));
-    pause.into_iter().chain(memory).collect()
+    let files = (
+        Capability::ServerFiles,
+        "the files of a server in a container are out of reach: use --pg local or --pg fetch".to_owned(),
+    );
+    pause.into_iter().chain(memory).chain([files]).collect()
 }
 
 /// What a container is for.

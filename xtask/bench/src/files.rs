@@ -1,11 +1,12 @@
 //! The file shim in front of a program that writes SQLite files, and what losses of power are made from its record.
 
 use super::ground::Ground;
-use super::line::Line;
+use super::line::{Line, What};
 use rehearsal::clock::Stopwatch;
 use rehearsal::engine::files::power::each_image;
 use rehearsal::engine::files::{Detail, FileAct, Library, Shim, replay};
 use rehearsal::model::Place;
+use rehearsal::process::Spawn;
 use rehearsal::{Error, Result};
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
@@ -19,16 +20,21 @@ const BATCHES: &str = "rm -f target.db && exec sqlite3 target.db < ../batches.sq
 const MERGE: &str = "rm -f target.db; sqlite3 target.db 'create table t (a, b); create table u (a, b); \
     begin; insert into t select value, hex(value) from generate_series(1, 2000); commit; \
     begin; insert into u select * from t; delete from t; commit' > /dev/null";
+/// As fast as it can: stopped at these calls only, and names of files looked up.
+const STRACE: &str = "strace -f -y --seccomp-bpf -o strace.log -e trace=openat,write,pwrite64,writev,ftruncate,fallocate,\
+    fsync,fdatasync,unlink,rename,fcntl,mmap sqlite3";
 const IMAGES_PER_MINUTE: f64 = 10_000.0;
 
 pub(crate) fn lines(ground: &Ground) -> Result<Vec<Line>> {
     let counting = ("", "a program under the file shim, counted, processor time", "the same program alone", 1.05);
     let placing = ("", "the same, each operation recorded", "the same program alone", 1.4);
     let recording = ("", "the same, recorded with content", "the same program alone", 1.4);
+    let tracing =
+        ("", "a program that is traced, each operation recorded, wall clock", "the same program under strace", 1.0);
     let images = ("", "minutes per state that a loss of power may leave", "1/10,000 of a minute", 1.0);
     let program = "sqlite3";
     if !ground.has(program) || !Shim::is_there() {
-        return Ok([counting, placing, recording, images].map(|what| Line::missing(what, program)).into());
+        return Ok([counting, placing, recording, tracing, images].map(|what| Line::missing(what, program)).into());
     }
     let watched = Watched::below(&folder(ground, "watched")?)?;
     let alone = folder(ground, "alone")?;
@@ -46,8 +52,24 @@ pub(crate) fn lines(ground: &Ground) -> Result<Vec<Line>> {
         Line::paired(counting, ground.rounds, || under(None), || run(&alone, &[]))?,
         Line::paired(placing, ground.rounds, || under(Some(Detail::Operations)), || run(&alone, &[]))?,
         Line::paired(recording, ground.rounds, || under(Some(Detail::Content)), || run(&alone, &[]))?,
+        traced(tracing, ground, &watched, &alone)?,
         Line::paired(images, ground.rounds, || made(ground, &watched), || Ok(1.0 / IMAGES_PER_MINUTE))?,
     ])
+}
+
+/// What traces belongs to nobody, so that its processor time is not to be had.
+fn traced(what: What<'_>, ground: &Ground, watched: &Watched, alone: &Path) -> Result<Line> {
+    if !Shim::traces() || !ground.has("strace") {
+        return Ok(Line::missing(what, "strace, and a tracer for this processor"));
+    }
+    let mut child = Spawn::new(["sqlite3"], "/");
+    watched.shim.trace(&mut child);
+    let program: Vec<String> = child.argv.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+    let under = BATCHES.replace("sqlite3", &program.join(" "));
+    let strace = BATCHES.replace("sqlite3", STRACE);
+    let run = |folder: &Path, script: &str| ground.sh(&format!("cd {} && {script}", folder.display()), &[], &[0]);
+    let ours = || watched.begin(Some(Detail::Operations)).and_then(|()| run(&watched.work, &under));
+    Line::paired(what, ground.rounds, ours, || run(alone, &strace))
 }
 
 /// Minutes per state.

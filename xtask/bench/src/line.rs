@@ -3,6 +3,9 @@
 use rehearsal::Result;
 use serde_json::{Value, json};
 
+/// A goal's number, what we do, what one would use instead, and the ratio that must not be exceeded.
+pub(crate) type What<'a> = (&'static str, &'a str, &'a str, f64);
+
 /// What is compared with what, and how it went.
 pub(crate) struct Line {
     /// Its number in the list of goals.
@@ -26,7 +29,7 @@ enum Measured {
 impl Line {
     /// Both sides take turns, `rounds` times after one that does not count; each returns what it cost.
     pub(crate) fn paired(
-        (number, ours, theirs, goal): (&'static str, &str, &str, f64),
+        (number, ours, theirs, goal): What<'_>,
         rounds: usize,
         mut our: impl FnMut() -> Result<f64>,
         mut their: impl FnMut() -> Result<f64>,
@@ -52,7 +55,7 @@ impl Line {
     }
 
     /// A peer that is not installed.
-    pub(crate) fn missing((number, ours, theirs, goal): (&'static str, &str, &str, f64), what: &str) -> Line {
+    pub(crate) fn missing((number, ours, theirs, goal): What<'_>, what: &str) -> Line {
         let measured = Measured::Missing(what.to_owned());
         Line { number, ours: ours.to_owned(), theirs: theirs.to_owned(), goal, measured }
     }

@@ -6,9 +6,9 @@ use crate::engine::case::power::Story;
 use crate::engine::case::relocate;
 use crate::engine::files::{self, Detail, FileOp, Shim, replay};
 use crate::engine::{House, Traces};
+use crate::process::Spawn;
 use crate::{Error, Result};
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -51,9 +51,9 @@ impl Stage<'_> {
         Some((&watch.shim, watch.files.get(endpoint)?))
     }
 
-    /// What a child needs in its environment to be watched.
-    pub(in crate::engine) fn watched_environment(&self) -> impl Iterator<Item = (OsString, OsString)> {
-        self.watch.iter().flat_map(|watch| watch.shim.environment())
+    /// What the child does to files will be seen.
+    pub(in crate::engine) fn watch(&self, child: &mut Spawn) -> Result<()> {
+        self.watch.iter().try_for_each(|watch| watch.shim.watch(child))
     }
 
     /// A record begins, and nothing is armed. With content what there is before is kept, so that the record can be
