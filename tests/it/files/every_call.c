@@ -35,6 +35,9 @@ int main(void) {
     rename("b", "d/../f");
     renameat2(AT_FDCWD, "f", AT_FDCWD, "g", RENAME_NOREPLACE);
     unlink("missing");
+    int only = open("a", O_RDONLY);
+    write(only, "not", 3);
+    pwrite(only, "taken", 5, 7);
     unlink("a");
     unlinkat(AT_FDCWD, "d/e", 0);
     rmdir("d");

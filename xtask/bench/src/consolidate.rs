@@ -51,7 +51,7 @@ for name in ['one', 'two']:
 pub(crate) fn lines(ground: &Ground) -> Result<Vec<Line>> {
     let mut lines = Vec::new();
     for kind in &KINDS {
-        let folder = kind.made(ground)?;
+        let folder = kind.made(ground, ground.rows)?;
         for (mapped, times) in [false, true].into_iter().zip(kind.times) {
             lines.extend(kind.beside(ground, &folder, mapped, times)?);
         }
@@ -63,12 +63,12 @@ pub(crate) fn lines(ground: &Ground) -> Result<Vec<Line>> {
 
 impl Kind {
     /// A folder with the sources in `data`, and a profile for each way.
-    pub(crate) fn made(&self, ground: &Ground) -> Result<PathBuf> {
-        let folder = ground.dir.path().join("consolidate");
+    pub(crate) fn made(&self, ground: &Ground, rows: u64) -> Result<PathBuf> {
+        let folder = ground.dir.path().join(format!("consolidate-{rows}"));
         let data = folder.join("data");
         std::fs::create_dir_all(&data).map_err(|error| Error::io("create", &data, error))?;
         for number in 0..self.files {
-            self.fill(&data.join(format!("s{number}.db")), number, (self.rows)(ground.rows))?;
+            self.fill(&data.join(format!("s{number}.db")), number, (self.rows)(rows))?;
         }
         for (name, mapped) in [("equal", false), ("mapped", true)] {
             write(&folder.join(format!("{name}.toml")), &self.profile(mapped))?;
