@@ -157,6 +157,7 @@ fn step(tool: &Tool, name: &str, role: Role, command: &[&str], flags: &[&str]) -
         env: BTreeMap::new(),
         env_from: Vec::new(),
         files: BTreeMap::new(),
+        traced: false,
         exit: vec![0],
         timeout: None,
         claims: Claims::Report { report, ok: Condition { pointer: "/success".into(), value: "true".into() } },

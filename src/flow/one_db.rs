@@ -182,6 +182,7 @@ fn step(
         env: sources.chain([(profile.target.env.clone(), format!("{{{TARGET}}}"))]).collect(),
         env_from: Vec::new(),
         files: BTreeMap::new(),
+        traced: false,
         exit: vec![0],
         timeout: None,
         claims: Claims::Report { report, ok: Condition { pointer: "/status".into(), value: "ok".into() } },

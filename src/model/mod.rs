@@ -33,6 +33,7 @@ mod span;
 mod sqlstate;
 mod stage;
 mod start;
+mod step;
 mod step_time;
 mod token;
 mod verdict;
@@ -67,8 +68,7 @@ pub use question::{Ask, Guard, OwnCheck, matches};
 pub use record::{RunRecord, ScenarioRecord};
 pub use record_case::CaseRecord;
 pub use scenario::{
-    At, Claims, Condition, Engine, Expect, FaultSpec, Landmark, Map, Recovery, Rerun, Role, Scenario, Service, Step,
-    TargetSpec, Then, Tool, Volatile,
+    At, Engine, Expect, FaultSpec, Landmark, Map, Recovery, Rerun, Scenario, Service, TargetSpec, Then, Tool, Volatile,
 };
 pub use scenario_file::{Known, KnownFlow};
 pub use shard::{Shard, ShardMerged, SharePlan};
@@ -76,6 +76,7 @@ pub use span::{SPAN_FORMS, parse_span};
 pub use sqlstate::SqlState;
 pub use stage::Stage;
 pub use start::{Classification, ScenarioStart};
+pub use step::{Claims, Condition, Role, Step};
 pub use step_time::{StepTimes, step_times};
 pub use token::{Token, TokenDigests};
 pub use verdict::{Outcome, Verdict};

@@ -52,6 +52,7 @@ impl Step {
             env,
             env_from: Vec::new(),
             files: BTreeMap::new(),
+            traced: false,
             exit,
             timeout: Some(Duration::from_secs(60)),
             claims: Claims::None,

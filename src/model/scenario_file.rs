@@ -99,6 +99,8 @@ pub(super) struct StepFile {
     pub(super) env_from: Vec<String>,
     #[serde(default)]
     pub(super) files: BTreeMap<Spanned<String>, String>,
+    #[serde(default)]
+    pub(super) traced: bool,
     pub(super) exit: Option<Vec<i32>>,
     pub(super) timeout: Option<Spanned<String>>,
     pub(super) claims: Option<Spanned<toml::Value>>,

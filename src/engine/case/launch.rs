@@ -48,7 +48,7 @@ pub(in crate::engine) fn prepare_as(
         marker: Some(stage.context.run.house.session.marker(Some(&stage.marker))),
         ..Spawn::new(argv, work)
     };
-    stage.watch(&mut child)?;
+    stage.watch(&mut child, step.traced)?;
     Ok(child)
 }
 

@@ -32,6 +32,20 @@ pub(super) fn known(registry: &Registry, library: &Library, fault: &FaultSpec, p
     }
 }
 
+/// Steps are traced where there is a tracer.
+///
+/// # Errors
+/// One is to be, and there is none.
+pub(super) fn traced(plan: &Plan) -> Result<()> {
+    match plan.steps.iter().find(|step| step.traced && !Shim::traces()) {
+        None => Ok(()),
+        Some(step) => Err(Error::environment(format!(
+            "step `{}`: nothing can be traced here (`traced`); that needs Linux on x86_64",
+            step.name
+        ))),
+    }
+}
+
 fn is_of_files(registry: &Registry, meant: &Meant<'_>) -> bool {
     match meant.place {
         Some(place) => place.axis.is_of_files() && !place.is_of_server_files(),

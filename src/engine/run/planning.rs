@@ -42,6 +42,7 @@ pub(in crate::engine) fn prepare(registry: &Registry, library: &Library, scenari
     known_databases(&dataset, &plan)?;
     brings_data(&plan)?;
     known_places(registry, scenario, &plan)?;
+    linkage::traced(&plan)?;
     scenario.faults.iter().try_for_each(|fault| linkage::known(registry, library, fault, &plan))?;
     known_sources(&plan)?;
     known_placeholders(scenario, &plan)?;

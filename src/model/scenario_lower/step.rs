@@ -38,6 +38,7 @@ impl Lowering<'_> {
             env: file.env,
             env_from: file.env_from,
             files: file.files.into_iter().map(|(path, text)| (path.into_inner(), text)).collect(),
+            traced: file.traced,
             exit: file.exit.unwrap_or_else(|| vec![0]),
         }
     }

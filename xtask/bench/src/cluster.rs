@@ -1,19 +1,19 @@
 //! Fresh clusters and fresh databases.
 
 use super::ground::Ground;
-use super::line::Line;
+use super::line::{Line, What};
 use rehearsal::Result;
 use rehearsal::clock::Stopwatch;
 use rehearsal::db::postgres;
 use rehearsal::target::{Binaries, Cluster, Pool, Provider, Wanted};
 use std::cell::Cell;
 
-type What = (&'static str, &'static str, &'static str, f64);
-
-const CLUSTER: What = ("G1", "fresh cluster to the first query", "initdb, pg_ctl -w start, create database", 0.125);
-const DATABASE: What = ("G2", "fresh database from a template", "create database ... strategy file_copy", 1.25);
-const FETCHED_CLUSTER: What = ("G1", "the same, of programs that pip fetched", "the same of them", 0.125);
-const FETCHED_DATABASE: What = ("G2", "the same, of programs that pip fetched", "the same of them", 1.25);
+const CLUSTER: What<'static> =
+    ("G1", "fresh cluster to the first query", "initdb, pg_ctl -w start, create database", 0.125);
+const DATABASE: What<'static> =
+    ("G2", "fresh database from a template", "create database ... strategy file_copy", 1.25);
+const FETCHED_CLUSTER: What<'static> = ("G1", "the same, of programs that pip fetched", "the same of them", 0.125);
+const FETCHED_DATABASE: What<'static> = ("G2", "the same, of programs that pip fetched", "the same of them", 1.25);
 
 pub(crate) fn lines(ground: &Ground) -> Result<Vec<Line>> {
     let mut lines = vec![cluster(ground, CLUSTER, &ground.binaries)?, database(ground, DATABASE, &ground.pool)?];
@@ -28,7 +28,7 @@ pub(crate) fn lines(ground: &Ground) -> Result<Vec<Line>> {
     Ok(lines)
 }
 
-fn cluster(ground: &Ground, what: What, binaries: &Binaries) -> Result<Line> {
+fn cluster(ground: &Ground, what: What<'_>, binaries: &Binaries) -> Result<Line> {
     let number = Cell::new(0);
     let ours = || {
         number.set(number.get() + 1);
@@ -70,7 +70,7 @@ pub(crate) async fn cloned(pool: &Pool) -> Result<f64> {
     Ok(seconds)
 }
 
-fn database(ground: &Ground, what: What, pool: &Pool) -> Result<Line> {
+fn database(ground: &Ground, what: What<'_>, pool: &Pool) -> Result<Line> {
     let (base, mut admin) = ground.runtime.block_on(async {
         let base = pool.empty("base").await?;
         let mut inside = postgres::connect(&pool.cluster().admin(base.name())).await?;

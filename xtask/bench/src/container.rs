@@ -1,13 +1,11 @@
 //! Containers: what we add to what testcontainers alone costs, and databases inside of one. Needs the feature `docker`.
 
 use super::ground::Ground;
-use super::line::Line;
+use super::line::{Line, What};
 use rehearsal::Result;
 
-type What = (&'static str, &'static str, &'static str, f64);
-
-const START: What = ("", "a container to the first query", "testcontainers alone", 1.05);
-const DATABASE: What = ("G2", "fresh database inside a container", "on a server of this machine", 1.25);
+const START: What<'static> = ("", "a container to the first query", "testcontainers alone", 1.05);
+const DATABASE: What<'static> = ("G2", "fresh database inside a container", "on a server of this machine", 1.25);
 
 pub(crate) fn lines(ground: &Ground) -> Result<Vec<Line>> {
     match measured::lines(ground) {

@@ -51,9 +51,14 @@ impl Stage<'_> {
         Some((&watch.shim, watch.files.get(endpoint)?))
     }
 
-    /// What the child does to files will be seen.
-    pub(in crate::engine) fn watch(&self, child: &mut Spawn) -> Result<()> {
-        self.watch.iter().try_for_each(|watch| watch.shim.watch(child))
+    /// What the child does to files will be seen; `traced`: from outside, whatever it is.
+    pub(in crate::engine) fn watch(&self, child: &mut Spawn, traced: bool) -> Result<()> {
+        match &self.watch {
+            Some(watch) if traced => watch.shim.trace(child),
+            Some(watch) => watch.shim.watch(child)?,
+            None => {}
+        }
+        Ok(())
     }
 
     /// A record begins, and nothing is armed. With content what there is before is kept, so that the record can be
