@@ -38,6 +38,21 @@ argv = ["psql", "-X", "-q", "{target}", "-c", "select 1"]
 source = "select 1 from accounts join entries on true limit 1"
 target = "select 1 from pg_class left join accounts on true left join entries on true limit 1"
 "#;
+/// The same over files.
+const NOTHING_TO_FILES: &str = r#"format = 1
+about = "does nothing, and touches nothing"
+dataset = "notes-small"
+[targets]
+source = { sqlite = "old" }
+target = { sqlite = "new" }
+[[step]]
+name = "look"
+role = "apply"
+argv = ["true"]
+[[map]]
+source = "select 1 from notes join notebooks limit 1"
+target = "select 1 from settings left join notes left join notebooks limit 1"
+"#;
 const HARMS: [&str; 3] = ["proc.kill", "disk.full", "disk.eio"];
 
 pub(crate) fn lines(ground: &Ground) -> Result<Vec<Line>> {
@@ -102,7 +117,13 @@ impl Home {
         let fault = |kind: &&str| format!("[[fault]]\nkind = \"{kind}\"\nduring = \"copy\"\nat = \"sweep\"\n");
         let native = format!("{NATIVE}{}", HARMS.iter().map(fault).collect::<String>());
         let alone = LEDGER.replacen("format = 1", "format = 1\nown_server = true", 1);
-        let texts = [("native", native.as_str()), ("ledger", LEDGER), ("ledger-alone", &alone), ("nothing", NOTHING)];
+        let texts = [
+            ("native", native.as_str()),
+            ("ledger", LEDGER),
+            ("ledger-alone", &alone),
+            ("nothing", NOTHING),
+            ("nothing-to-files", NOTHING_TO_FILES),
+        ];
         for (name, text) in texts {
             std::fs::write(scenarios.join(format!("{name}.toml")), text).map_err(trouble)?;
         }
