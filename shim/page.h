@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 /* Kinds of operations, as in the record. */
@@ -70,6 +71,9 @@ static int normalise(char *joined, char *out) {
     out[end] = 0;
     return end > 0;
 }
+
+/* What is passed through a pipe or a socket is in no file, and may wait for its reader. */
+static int holds_content(const struct stat *about) { return S_ISREG(about->st_mode) || S_ISDIR(about->st_mode); }
 
 /* ---- counting and striking ----------------------------------------------------------------------------------------- */
 

@@ -18,7 +18,6 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -146,6 +145,8 @@ static const char *name_of(int fd) {
     size_t tail = sizeof gone - 1;
     int is_gone = (size_t)n > tail && strcmp(target + n - tail, gone) == 0;
     const char *rest = is_gone ? NULL : below_root(target);
+    struct stat about;
+    if (rest && syscall(SYS_fstat, fd, &about) == 0 && !holds_content(&about)) rest = NULL;
     const char *name = rest ? intern(rest) : not_ours;
     know(fd, name);
     return rest ? name : NULL;
@@ -259,25 +260,29 @@ static void note(enum op op, int failed, const char *path, uint64_t offset, uint
 
 /* ---- open and close ------------------------------------------------------------------------------------------------ */
 
+static int open_plainly(int dir, const char *path, int flags, mode_t mode) {
+    int fd = (int)syscall(SYS_openat, dir, path, flags, mode);
+    forget(fd);
+    return fd;
+}
+
 static int open_at(int dir, const char *path, int flags, mode_t mode) {
     char full[PATH_MAX];
     const char *name = flags & (O_CREAT | O_TRUNC) ? watched(dir, path, full) : NULL;
-    if (!name) {
-        int fd = (int)syscall(SYS_openat, dir, path, flags, mode);
-        forget(fd);
-        return fd;
-    }
+    if (!name) return open_plainly(dir, path, flags, mode);
     struct stat about;
     int existed = syscall(SYS_newfstatat, AT_FDCWD, full, &about, 0) == 0;
     int empties = existed && (flags & O_TRUNC) && about.st_size > 0;
     int changes = empties || (!existed && (flags & O_CREAT));
+    /* What changes nothing needs no order, and that of a pipe waits for its other end. */
+    if (!changes) return open_plainly(dir, path, flags, mode);
     enum op op = existed ? OP_TRUNCATE_OPEN : OP_CREATE;
-    if (changes && refused(reach(op, name))) return -1;
+    if (refused(reach(op, name))) return -1;
     begin();
     int fd = (int)syscall(SYS_openat, dir, path, flags, mode);
-    if (changes) record(op, fd < 0, name, NULL, 0, NULL, 0);
+    record(op, fd < 0, name, NULL, 0, NULL, 0);
     end();
-    if (changes && !existed) know(fd, intern(name));
+    if (!existed) know(fd, intern(name));
     else forget(fd);
     return fd;
 }

@@ -21,7 +21,6 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <linux/ptrace.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/user.h>
@@ -99,8 +98,10 @@ static int name_fd(pid_t thread, int fd, char *name) {
     char full[PATH_MAX];
     if (fd < 0 || !link_of(thread, "fd", fd, full)) return 0;
     size_t length = strlen(full), tail = sizeof gone - 1;
+    struct stat about;
     const char *rest = below_root(full);
     if (!rest || (length > tail && strcmp(full + length - tail, gone) == 0)) return 0;
+    if (stat(full, &about) == 0 && !holds_content(&about)) return 0;
     strcpy(name, rest);
     return 1;
 }

@@ -88,6 +88,7 @@ fn shell(script: &str) -> [&str; 3] {
 #[case::a_process_that_outlives_its_parent("(sleep 0; echo late > late) & wait")]
 #[case::a_record_that_is_long("dd if=/dev/zero of=a bs=300000 count=40; dd if=/dev/zero of=b bs=5000000 count=1")]
 #[case::several_at_once("for f in a b c d e; do dd if=/dev/zero of=$f bs=700 count=300 & done; wait")]
+#[case::a_pipe_among_them("mkfifo p; cat p > a & echo hello > p; wait")]
 #[case::names_that_wind("mkdir x; cd x; echo 1 > ../work-2; echo 2 > ./../x//y; rm ../x/y")]
 #[tokio::test]
 async fn what_a_program_does_to_files_is_recorded_whole(#[values(By::Shim, By::Tracer)] by: By, #[case] script: &str) {

@@ -27,9 +27,10 @@ fn collect(root: &Path, folder: &Path, files: &mut Files) -> Result<()> {
     for entry in fs::read_dir(folder).map_err(|error| Error::io("read", folder, error))?.flatten() {
         let path = entry.path();
         let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned();
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+        let kind = entry.file_type().map_err(|error| Error::io("look at", &path, error))?;
+        if kind.is_dir() {
             collect(root, &path, files)?;
-        } else if !is_memory(&name) {
+        } else if (kind.is_file() || kind.is_symlink()) && !is_memory(&name) {
             let bytes = fs::read(&path).map_err(|error| Error::io("read", &path, error))?;
             files.insert(name, bytes.into());
         }
