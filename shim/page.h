@@ -72,6 +72,15 @@ static int normalise(char *joined, char *out) {
     return end > 0;
 }
 
+/* Where the link of a descriptor leads, below the root, or NULL. What has no name any more is lost with the process:
+ * nothing to record. */
+static const char *link_below_root(const char *target) {
+    static const char gone[] = " (deleted)";
+    size_t length = strlen(target), tail = sizeof gone - 1;
+    int is_gone = length > tail && strcmp(target + length - tail, gone) == 0;
+    return is_gone ? NULL : below_root(target);
+}
+
 /* What is passed through a pipe or a socket is in no file, and may wait for its reader. */
 static int holds_content(const struct stat *about) { return S_ISREG(about->st_mode) || S_ISDIR(about->st_mode); }
 
@@ -142,3 +151,16 @@ struct record {
     uint64_t offset;
     uint64_t bytes; /* of data, which follows the paths if it was recorded */
 };
+
+/* The head of an entry. An operation that failed changed nothing, but it was counted: it is in the record, too. */
+static struct record entry(enum op op, int failed, const char *path, const char *path2, uint64_t offset, const void *data, uint64_t bytes) {
+    int with_data = data && !failed && (page->recording & RECORD_DATA);
+    return (struct record){
+        .op = (uint8_t)op, .flags = (uint8_t)((with_data ? HAS_DATA : 0) | (failed ? HAS_FAILED : 0)),
+        .path_bytes = (uint16_t)strlen(path), .path2_bytes = (uint16_t)(path2 ? strlen(path2) : 0),
+        .offset = offset, .bytes = bytes,
+    };
+}
+
+/* How many bytes follow the paths. */
+static uint64_t data_bytes(const struct record *head) { return head->flags & HAS_DATA ? head->bytes : 0; }

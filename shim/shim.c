@@ -140,11 +140,7 @@ static const char *name_of(int fd) {
     ssize_t n = readlink(link, target, sizeof target - 1);
     if (n < 0) return NULL;
     target[n] = 0;
-    /* What has no name any more is lost with the process: nothing to record. */
-    static const char gone[] = " (deleted)";
-    size_t tail = sizeof gone - 1;
-    int is_gone = (size_t)n > tail && strcmp(target + n - tail, gone) == 0;
-    const char *rest = is_gone ? NULL : below_root(target);
+    const char *rest = link_below_root(target);
     struct stat about;
     if (rest && syscall(SYS_fstat, fd, &about) == 0 && !holds_content(&about)) rest = NULL;
     const char *name = rest ? intern(rest) : not_ours;
@@ -228,22 +224,17 @@ static char *room(uint64_t bytes) {
     return is_cut ? NULL : window.at + (next - window.from);
 }
 
-/* An operation that failed changed nothing, but it was counted: it is in the record, too. Only while it is held. */
+/* Only while it is held. */
 static void record(enum op op, int failed, const char *path, const char *path2, uint64_t offset, const void *data, uint64_t bytes) {
     if (log_fd < 0) return;
     int saved = errno;
-    int with_data = data && !failed && (page->recording & RECORD_DATA);
-    struct record head = {
-        .op = (uint8_t)op, .flags = (uint8_t)((with_data ? HAS_DATA : 0) | (failed ? HAS_FAILED : 0)),
-        .path_bytes = (uint16_t)strlen(path), .path2_bytes = (uint16_t)(path2 ? strlen(path2) : 0),
-        .offset = offset, .bytes = bytes,
-    };
-    uint64_t total = sizeof head + head.path_bytes + head.path2_bytes + (with_data ? bytes : 0);
+    struct record head = entry(op, failed, path, path2, offset, data, bytes);
+    uint64_t total = sizeof head + head.path_bytes + head.path2_bytes + data_bytes(&head);
     char *at = room(total);
     if (at) {
         at = mempcpy(mempcpy(at, &head, sizeof head), path, head.path_bytes);
         if (path2) at = mempcpy(at, path2, head.path2_bytes);
-        if (with_data) memcpy(at, data, bytes);
+        if (data_bytes(&head)) memcpy(at, data, bytes);
         __atomic_add_fetch(&page->log_bytes, total, __ATOMIC_SEQ_CST);
     }
     errno = saved;

@@ -49,7 +49,7 @@ fn why(record: &FileRecord) -> &'static str {
         }
         false => {
             "nobody was watched: the tool starts a static executable, or began without LD_PRELOAD; say `traced = true` \
-                  in the step"
+             in the step"
         }
     }
 }

@@ -14,6 +14,8 @@ mod remote;
 mod replaying;
 mod scratch;
 mod shrinking;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod static_executable;
 mod versions;
 
 pub(crate) use scratch::{GREEN, STUCK, Said, Scratch, run};
@@ -104,53 +106,6 @@ fn an_unknown_name_is_bad_configuration(#[case] scenario: &str, #[case] answer: 
     scratch.rehearse(&["list"]).has(2, answer);
     scratch.rehearse(&["run"]).has(2, answer);
 }
-
-/// Nothing can be preloaded into it; that it forgot to sync is found all the same, and each operation is a place to die.
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-#[rstest]
-#[case::that_syncs(ITSELF, ", \"sync\"]", 0, "crash 4/4 power.loss 6/6")]
-#[case::that_forgets_to(ITSELF, "]", 1, "SILENT")]
-#[case::started_by_a_script_unseen(BY_A_SCRIPT, ", \"sync\"]", 2, "(say `traced = true` in the step)")]
-#[case::started_by_a_script(BY_A_SCRIPT, ", \"sync\"]\ntraced = true", 0, "crash 4/4 power.loss 6/6")]
-#[case::started_by_a_script_that_forgets_to(BY_A_SCRIPT, "]\ntraced = true", 1, "SILENT")]
-fn a_static_executable_is_rehearsed_like_any_other(
-    #[case] start: &str,
-    #[case] rest: &str,
-    #[case] code: i32,
-    #[case] says: &str,
-) {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("tool.c"), include_str!("files/static_swap.c")).unwrap();
-    let compiler = ["cc", "-nostdlib", "-static", "-O1", "-fno-stack-protector", "-o", "tool", "tool.c"];
-    let built = run(folder.path(), &environment(), &compiler);
-    assert_eq!(built.code, Some(0), "{built:?}");
-    let tool = folder.path().join("tool").display().to_string();
-    let scenario = SWAP.replace("{start}", start).replace("{tool}", &tool).replace("{rest}", rest);
-    Scratch::with("swap", &scenario).rehearse(&["run"]).has(code, says);
-}
-
-const ITSELF: &str = r#""{tool}""#;
-const BY_A_SCRIPT: &str = r#""sh", "-c", "\"$@\" && true", "sh", "{tool}""#;
-
-const SWAP: &str = r#"format = 1
-about = "a static executable that copies a file and renames the copy"
-dataset = "notes-small"
-[targets]
-source = { sqlite = "old" }
-target = { sqlite = "empty" }
-[[step]]
-name = "copy"
-role = "apply"
-argv = [{start}, "{source}", "{target}"{rest}
-[[fault]]
-kind = "power.loss"
-during = "copy"
-at = "sweep"
-[[fault]]
-kind = "proc.kill"
-during = "copy"
-at = "sweep"
-"#;
 
 #[test]
 fn a_missing_program_is_inconclusive_unless_it_may_be_missing() {

@@ -41,9 +41,10 @@ impl Watched {
         let path = std::env::var_os("PATH").unwrap();
         let mut child = Spawn::new(argv.iter().copied(), self.work());
         child.env.insert("PATH".into(), path);
+        // Where there is no tracer, the shim is tried twice.
         match self.by {
-            By::Shim => child.env.extend(self.shim.environment()),
-            By::Tracer => self.shim.trace(&mut child),
+            By::Tracer if Shim::traces() => self.shim.trace(&mut child),
+            _ => child.env.extend(self.shim.environment()),
         }
         child.start().unwrap().wait().await.unwrap()
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 
 mod cutter;
+mod keys;
 mod odd;
 mod stage;
 mod survival;

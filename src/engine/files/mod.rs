@@ -2,9 +2,9 @@
 //!
 //! `shim/shim.c` is compiled by the build script, embedded, and preloaded into the tool (`LD_PRELOAD`). Into a static
 //! executable nothing can be loaded: `shim/tracer.c` becomes that program, and follows it from outside (`ptrace`), on
-//! x86_64. Both obey one control page and write one form of record (`shim/page.h`). They count like
-//! the proxy does, under the name of an endpoint: its file, and what has a name that begins like it (`-wal`, `-journal`,
-//! `.tmp`), beside it or in a folder there, where tools build what they rename later.
+//! x86_64. Both obey one control page and write one form of record (`shim/page.h`). They count like the proxy does, under
+//! the name of an endpoint: its file, and what has a name that begins like it (`-wal`, `-journal`, `.tmp`), beside it or
+//! in a folder there, where tools build what they rename later.
 //!
 //! # Points
 //! | axis | counted |
@@ -139,12 +139,12 @@ impl Shim {
         &self.root
     }
 
-    /// The child will be watched, by what its program allows.
+    /// The child will be watched: from outside where its program allows no other way, or where that is wanted.
     ///
     /// # Errors
     /// It has no program.
-    pub fn watch(&self, child: &mut Spawn) -> Result<()> {
-        match Shim::traces() && is_static(&child.program()?) {
+    pub fn watch(&self, child: &mut Spawn, traced: bool) -> Result<()> {
+        match traced || (Shim::traces() && is_static(&child.program()?)) {
             true => self.trace(child),
             false => child.env.extend(self.environment()),
         }

@@ -15,11 +15,11 @@ use std::path::PathBuf;
 /// # Errors
 /// One is to strike a static executable that nothing here can trace.
 pub(super) fn known(registry: &Registry, library: &Library, fault: &FaultSpec, plan: &Plan) -> Result<()> {
+    if Shim::traces() {
+        return Ok(());
+    }
     let writes_files = plan.targets.iter().any(|target| !target.is_source() && target.engine == Engine::Sqlite);
-    let found = plan
-        .step(&fault.during)
-        .and_then(|step| program(step, library))
-        .filter(|path| !Shim::traces() && is_static(path));
+    let found = plan.step(&fault.during).and_then(|step| program(step, library)).filter(|path| is_static(path));
     match found.filter(|_| writes_files && pairs::meant(fault).any(|meant| is_of_files(registry, &meant))) {
         None => Ok(()),
         Some(path) => Err(Error::environment(format!(

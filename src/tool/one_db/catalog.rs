@@ -251,13 +251,9 @@ pub(super) async fn heirs(
 }
 
 /// A row of a catalog query of ours.
-pub(super) struct Fields(TextRow);
+pub(super) struct Fields(pub(super) TextRow);
 
 impl Fields {
-    pub(super) fn new(row: TextRow) -> Fields {
-        Fields(row)
-    }
-
     pub(super) fn text(&self, index: usize) -> Result<String> {
         let value = self.0.get(index).cloned().flatten();
         value.ok_or_else(|| Error::bug(format!("a catalog query left field {index} empty")))

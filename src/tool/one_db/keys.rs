@@ -35,7 +35,7 @@ pub(super) async fn choose(run: &Run, tables: &mut [Table], connections: &mut Co
 /// needs meanwhile, or that would not be the same again.
 pub(super) async fn take_away(target: &mut Session, table: &Table) -> Result<Vec<Key>> {
     let rows = target.rows(&table.step("keys"), &removable(table)).await?;
-    let keys = rows.into_iter().map(Fields::new).map(|row| key(&row, table)).collect::<Result<Vec<Key>>>()?;
+    let keys = rows.into_iter().map(Fields).map(|row| key(&row, table)).collect::<Result<Vec<Key>>>()?;
     if !keys.is_empty() {
         let drops: Vec<&str> = keys.iter().map(|key| key.drop.as_str()).collect();
         target.execute(&table.step("keys away"), &drops.join("; ")).await?;
@@ -52,14 +52,16 @@ pub(super) async fn bring_back(target: &mut Session, table: &Table, keys: &[Key]
 }
 
 fn key(row: &Fields, table: &Table) -> Result<Key> {
-    let (name, definition, is_constraint) = (ident(&row.text(0)?), row.text(1)?, row.truth(2)?);
-    if is_constraint {
-        let table = format!("ALTER TABLE {}", table.target_rows());
-        let (drop, create) = (format!("DROP CONSTRAINT {name}"), format!("ADD CONSTRAINT {name} {definition}"));
-        return Ok(Key { drop: format!("{table} {drop}"), create: format!("{table} {create}") });
+    let (name, definition) = (row.text(0)?, row.text(1)?);
+    if !row.truth(2)? {
+        let index = qualified(&(table.target_name().0, name));
+        return Ok(Key { drop: format!("DROP INDEX {index}"), create: definition });
     }
-    let (schema, name) = (table.target_name().0, row.text(0)?);
-    Ok(Key { drop: format!("DROP INDEX {}", qualified(&(schema, name))), create: definition })
+    let (table, name) = (table.target(), ident(&name));
+    Ok(Key {
+        drop: format!("ALTER TABLE {table} DROP CONSTRAINT {name}"),
+        create: format!("ALTER TABLE {table} ADD CONSTRAINT {name} {definition}"),
+    })
 }
 
 /// Names, definitions and whether it is a constraint, in the order in which they were made. Nothing at all where

@@ -34,6 +34,17 @@ fn a_run_in_a_container_says_the_same_as_one_on_this_machine() {
     scratch.rehearse(&["run", "--pg", "docker", "--keep", "all"]).has(64, "--keep");
 }
 
+#[test]
+#[ignore = "needs Docker's engine and an image; .ci/run runs it"]
+fn what_strikes_the_files_of_a_server_is_listed_as_out_of_reach() {
+    let full = STUCK.replace("proc.kill", "disk.full").replace("pg.target:commit.1", "pg.target:write.3+");
+    let scratch = Scratch::with("full", &full).and("stuck", STUCK);
+    let listed = scratch.rehearse(&["list", "--pg", "docker"]);
+    listed.has(0, "ignored, no server-files: the files of a server in a container are out of reach");
+    assert_eq!(listed.stdout.matches("server-files").count(), 2, "once by its name and once to allow it: {listed:?}");
+    scratch.rehearse(&["run", "full", "--pg", "docker"]).has(2, "INCONCLUSIVE");
+}
+
 #[rstest]
 #[case::by_the_supervisor(false)]
 #[case::by_the_next_run(true)]

@@ -53,12 +53,7 @@ impl Stage<'_> {
 
     /// What the child does to files will be seen; `traced`: from outside, whatever it is.
     pub(in crate::engine) fn watch(&self, child: &mut Spawn, traced: bool) -> Result<()> {
-        match &self.watch {
-            Some(watch) if traced => watch.shim.trace(child),
-            Some(watch) => watch.shim.watch(child)?,
-            None => {}
-        }
-        Ok(())
+        self.watch.iter().try_for_each(|watch| watch.shim.watch(child, traced))
     }
 
     /// A record begins, and nothing is armed. With content what there is before is kept, so that the record can be
