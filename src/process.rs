@@ -9,6 +9,7 @@ mod child;
 mod executable;
 mod linkage;
 mod marked;
+mod written;
 
 pub use child::{Child, Detached};
 pub use executable::Executable;
@@ -25,6 +26,7 @@ use std::fs::OpenOptions;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use written::when_written;
 
 /// A child to be: everything it will know is said here, nothing is inherited.
 #[derive(Clone)]
@@ -158,7 +160,7 @@ pub fn run(
 ) -> Result<Output> {
     let mut command = command(argv, cwd, env, ids)?;
     command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(|error| cannot_start(argv, cwd, error))?;
+    let mut child = when_written(|| command.spawn()).map_err(|error| cannot_start(argv, cwd, error))?;
     if let Some(mut stdin) = child.stdin.take() {
         let _ = std::io::Write::write_all(&mut stdin, input.as_bytes()); // one that does not read has its own answer
     }
@@ -171,8 +173,8 @@ pub fn run(
 /// # Errors
 /// As in [`run`].
 pub fn run_in_front(argv: &[OsString], cwd: &Path, env: &BTreeMap<OsString, OsString>) -> Result<Exit> {
-    let status = command(argv, cwd, env, None)?.status();
-    status.map(Exit::from).map_err(|error| cannot_start(argv, cwd, error))
+    let mut command = command(argv, cwd, env, None)?;
+    when_written(|| command.status()).map(Exit::from).map_err(|error| cannot_start(argv, cwd, error))
 }
 
 /// Sends a signal to a process group; a group that is gone is fine.

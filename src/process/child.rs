@@ -1,6 +1,6 @@
 //! Running children: those that we wait for, and those that outlive us.
 
-use super::{Exit, Signal, kill_group, pid};
+use super::{Exit, Signal, kill_group, pid, when_written};
 use crate::{Error, Result};
 use rustix::process::{WaitOptions, waitpgid};
 use std::collections::BTreeSet;
@@ -19,7 +19,8 @@ impl Child {
     pub(super) fn spawn(command: Command) -> std::io::Result<Child> {
         adopt_orphans();
         let mut ours = ours(); // held, so that nobody reaps it before it is known as ours
-        let inner = tokio::process::Command::from(command).spawn()?;
+        let mut command = tokio::process::Command::from(command);
+        let inner = when_written(|| command.spawn())?;
         let pid = inner.id().expect("a child that nobody waited for has a pid");
         ours.insert(pid);
         Ok(Child { inner, pid, ended: None })
@@ -93,7 +94,7 @@ pub struct Detached {
 impl Detached {
     pub(super) fn spawn(mut command: Command) -> std::io::Result<Detached> {
         detached().retain_mut(|child| matches!(child.try_wait(), Ok(None))); // those that ended meanwhile
-        Ok(Detached { child: Some(command.spawn()?) })
+        Ok(Detached { child: Some(when_written(|| command.spawn())?) })
     }
 
     /// Process and process group.

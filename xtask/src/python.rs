@@ -94,7 +94,6 @@ fn before(folder: &Path, path: &OsStr) -> OsString {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
 
     /// A stand-in for Python in a folder of its own: `venv` copies it, and `pip` ends as `pip` says.
     fn stand_in(name: &str, pip: &str) -> (PathBuf, PathBuf) {
@@ -105,8 +104,10 @@ mod tests {
             "#!/bin/sh\ncase $2 in\nvenv) mkdir -p \"$3/bin\" && cp \"$0\" \"$3/bin/python3\" ;;\npip) {pip} ;;\nesac\n"
         );
         let python = folder.join("python3");
-        fs::write(&python, script).unwrap();
-        fs::set_permissions(&python, fs::Permissions::from_mode(0o755)).unwrap();
+        // Not by ourselves: a child of another test would have it open for writing, and nobody could execute it.
+        let write = r#"printf %s "$1" > "$0" && chmod 755 "$0""#;
+        let shell = ["-c".as_ref(), write.as_ref(), python.as_os_str(), script.as_ref()];
+        quietly("/bin/sh", &shell).unwrap();
         (folder, python)
     }
 
