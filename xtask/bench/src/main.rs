@@ -115,8 +115,15 @@ fn measure(wanted: &Wanted) -> Result<Vec<Line>> {
     Ok(lines)
 }
 
+/// The folder that cargo has built us into: `debug` is that of the profile `dev`.
+fn profile() -> String {
+    let program = std::env::current_exe().unwrap_or_default();
+    let folder = program.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+    if folder == "debug" { "dev".to_owned() } else { folder.into_owned() }
+}
+
 fn conclude(lines: &[Line], gate: bool) -> ExitCode {
-    let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
+    let profile = profile();
     say(&format!("{}\nbuild profile: {profile}", table(lines)));
     let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/bench.json"));
     let json = serde_json::json!({ "profile": profile, "lines": lines.iter().map(Line::json).collect::<Vec<_>>() });
