@@ -15,7 +15,7 @@ use std::time::Duration;
 const MAX_SAMPLE: usize = 5;
 const AT_THE_END: &str = "at the end";
 /// A server that does not answer is a finding of its own, and not this one.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Explains a red case at its end: trouble with that is a note, and changes no verdict.
 pub(in crate::engine) async fn red_case(stage: &Stage<'_>, log: &mut CaseLog<'_>, golden: &Golden) -> Result<()> {
@@ -90,19 +90,21 @@ fn files(stage: &Stage<'_>, log: &mut CaseLog<'_>, golden: &BTreeSet<String>) ->
 
 async fn obstacles_in(stage: &Stage<'_>, holding: &Holding) -> Result<Vec<Obstacle>> {
     let Place::Postgres { database: Some(_), .. } = &holding.place else { return Ok(Vec::new()) };
-    let mut connection = observe::connect(stage, holding).await?;
-    let mut found = Vec::new();
     let copy = format!("copy ({} order by 1) to stdout", include_str!("obstacles.sql"));
-    db::copy_lines(&mut connection, &copy, |line| {
-        let line = String::from_utf8_lossy(line);
-        let mut fields = copy_text::fields(&line).into_iter();
-        let mut next = || fields.next().flatten().map(|field| field.into_owned());
-        let what = format!("{}: {}", holding.endpoint, next().unwrap_or_default());
-        found.push(Obstacle { what, unblock: next() });
+    let mut found = Vec::new();
+    let add = |line: &[u8]| {
+        found.push(obstacle(&holding.endpoint, &String::from_utf8_lossy(line)));
         Ok(())
-    })
-    .await?;
+    };
+    observe::ask(stage, holding, async |connection| db::copy_lines(connection, &copy, add).await).await?;
     Ok(found)
+}
+
+fn obstacle(endpoint: &str, line: &str) -> Obstacle {
+    let mut fields = copy_text::fields(line).into_iter();
+    let mut next = || fields.next().flatten().map(|field| field.into_owned());
+    let what = format!("{endpoint}: {}", next().unwrap_or_default());
+    Obstacle { what, unblock: next() }
 }
 
 fn note(stage: &Stage<'_>, log: &CaseLog<'_>, why: &str) -> Result<()> {

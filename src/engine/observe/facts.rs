@@ -20,8 +20,7 @@ pub(in crate::engine) fn traffic(log: &mut CaseLog<'_>, step: &str, traces: &Tra
 pub(in crate::engine) async fn sequences(stage: &Stage<'_>, log: &mut CaseLog<'_>, moment: &Moment) -> Result<()> {
     for holding in stage.holdings().iter().filter(|holding| !holding.is_source) {
         if let Place::Postgres { .. } = &holding.place {
-            let uses = db::sequence_uses(&mut observe::connect(stage, holding).await?).await;
-            let uses = uses.map_err(|error| error.within(&holding.endpoint))?;
+            let uses = observe::ask(stage, holding, async |connection| db::sequence_uses(connection).await).await?;
             let (case, moment, endpoint) = (log.case(), moment.clone(), holding.endpoint.clone());
             log.record(Body::Sequences { case, moment, endpoint, uses })?;
         }

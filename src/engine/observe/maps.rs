@@ -44,7 +44,9 @@ pub(in crate::engine) async fn look(stage: &Stage<'_>, log: &mut CaseLog<'_>, mo
 async fn digest(stage: &Stage<'_>, holding: &Holding, sql: &str) -> Result<std::result::Result<TableDigest, String>> {
     let digest = match &holding.place {
         Place::Sqlite { path } => db::sqlite::untouched(path, |open| db::sqlite::sqlite_query_digest(open, sql)),
-        Place::Postgres { .. } => db::query_digest(&mut observe::connect(stage, holding).await?, sql).await,
+        Place::Postgres { .. } => {
+            observe::ask(stage, holding, async |connection| db::query_digest(connection, sql).await).await
+        }
     };
     Ok(digest.map_err(|error| error.within(&holding.endpoint).to_string()))
 }
@@ -52,7 +54,9 @@ async fn digest(stage: &Stage<'_>, holding: &Holding, sql: &str) -> Result<std::
 async fn rows(stage: &Stage<'_>, holding: &Holding, sql: &str, key: &[String]) -> Result<BTreeMap<String, String>> {
     match &holding.place {
         Place::Sqlite { path } => db::sqlite::rows_by_key(path, sql, key),
-        Place::Postgres { .. } => db::rows_by_key(&mut observe::connect(stage, holding).await?, sql, key).await,
+        Place::Postgres { .. } => {
+            observe::ask(stage, holding, async |connection| db::rows_by_key(connection, sql, key).await).await
+        }
     }
     .map_err(|error| error.within(format!("key of [[map]] on {}", holding.endpoint)))
 }

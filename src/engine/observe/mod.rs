@@ -118,7 +118,7 @@ pub(in crate::engine) async fn state(stage: &Stage<'_>, holding: &Holding) -> Re
 }
 
 /// Asks over the connection of ours that a database keeps; after an error nobody knows what is on the wire.
-async fn ask<T>(
+pub(in crate::engine) async fn ask<T>(
     stage: &Stage<'_>,
     holding: &Holding,
     question: impl AsyncFnOnce(&mut sqlx::PgConnection) -> Result<T>,
@@ -210,6 +210,8 @@ async fn columns(stage: &Stage<'_>, endpoint: &str, table: &str) -> Result<BTree
     };
     match &holding.place {
         Place::Sqlite { path } => db::sqlite_column_digests(path, table),
-        Place::Postgres { .. } => db::column_digests(&mut connect(stage, holding).await?, table).await,
+        Place::Postgres { .. } => {
+            ask(stage, holding, async |connection| db::column_digests(connection, table).await).await
+        }
     }
 }
