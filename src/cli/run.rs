@@ -52,7 +52,7 @@ pub(super) struct RunArgs {
     /// The seed of the data and of samples, in place of that of the scenarios.
     #[arg(long)]
     seed: Option<u64>,
-    /// Cases at a time; default: one per core, and two more.
+    /// Cases at a time, beside those that only wait; default: one per core, and two more.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=16))]
     jobs: Option<u16>,
     /// Whose databases stay after the run, to look into them; `rehearse clean` removes them.

@@ -186,6 +186,16 @@ impl Hazard {
         matches!(self, Hazard::KillTool | Hazard::InjureFile(FileHarm::Torn))
     }
 
+    /// Whether a tool that it strikes does nothing but wait for a second or more, and leaves the machine to others.
+    pub fn makes_wait(self) -> bool {
+        let is_long = |ms: Option<u32>| ms.is_none_or(|ms| ms >= 1000);
+        match self {
+            Hazard::StallConnection { ms } | Hazard::PauseServer { ms } | Hazard::HoldLock { ms } => is_long(ms),
+            Hazard::UnplugServer { ms } => is_long(ms),
+            _ => false,
+        }
+    }
+
     /// Whether it would disturb others on a server that is shared.
     pub fn needs_own_server(self) -> bool {
         matches!(

@@ -109,7 +109,10 @@ async fn run_all<'a>(
             return Ok(None);
         }
         let set = Box::pin(injured::set(context, golden, &planned)).await;
-        let seat = turns.seat().await;
+        let seat = match &set {
+            Ok(set) if set.waits() => turns.bench().await,
+            _ => turns.seat().await,
+        };
         drop(wing);
         if turns.is_over() {
             pass_over(&planned);

@@ -31,6 +31,13 @@ pub(super) struct Set<'a> {
     injuries: Injuries,
 }
 
+impl Set<'_> {
+    /// Whether the case will wait most of the time.
+    pub(super) fn waits(&self) -> bool {
+        self.injuries.first.hazard.makes_wait()
+    }
+}
+
 /// Sets the stage of a case.
 ///
 /// # Errors

@@ -1,7 +1,8 @@
 //! Whose turn it is: one limit of cases at a time over all scenarios of a run, and the time that they may take together.
 //!
 //! While cases have their seats, the stages of a few more are set in the wings: half as many as there are seats, for each
-//! holds databases that nobody uses yet.
+//! holds databases that nobody uses yet. A case that will wait most of the time, for a lock or a silent server, waits on
+//! the bench, and takes nobody's seat.
 //!
 //! What begins before the time is over is finished. What does not is counted, and the count goes into the record: a
 //! budget makes a run smaller, never greener.
@@ -16,6 +17,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 /// See the module.
 pub(in crate::engine) struct Turns {
     seats: Semaphore,
+    bench: Option<Semaphore>,
     wings: Semaphore,
     watch: Stopwatch,
     budget: Option<Duration>,
@@ -26,8 +28,10 @@ pub(in crate::engine) struct Turns {
 impl Turns {
     /// The time starts now.
     pub(in crate::engine) fn new(jobs: usize, budget: Option<Duration>) -> Turns {
-        let (seats, wings) = (Semaphore::new(jobs.max(1)), Semaphore::new(jobs.div_ceil(2).max(1)));
-        Turns { seats, wings, watch: Stopwatch::start(), budget, passed_over: Mutex::default() }
+        let jobs = jobs.max(1);
+        let [seats, bench, wings] = [jobs, jobs, jobs.div_ceil(2)].map(Semaphore::new);
+        let bench = Some(bench).filter(|_| jobs > 1);
+        Turns { seats, bench, wings, watch: Stopwatch::start(), budget, passed_over: Mutex::default() }
     }
 
     /// Waits for a place in the wings; a case has it while its stage is set, and until it has a seat.
@@ -38,6 +42,12 @@ impl Turns {
     /// Waits for a seat; a case has it until its end.
     pub(in crate::engine) async fn seat(&self) -> SemaphorePermit<'_> {
         self.seats.acquire().await.expect("nobody closes it")
+    }
+
+    /// Waits for a place on the bench, which has as many as there are seats. With one seat there is no bench, for there is
+    /// one case at a time.
+    pub(in crate::engine) async fn bench(&self) -> SemaphorePermit<'_> {
+        self.bench.as_ref().unwrap_or(&self.seats).acquire().await.expect("nobody closes it")
     }
 
     /// Whether nothing more may begin.
@@ -93,6 +103,20 @@ mod tests {
         for (jobs, wings) in [(0, 1), (1, 1), (2, 1), (4, 2), (5, 3)] {
             assert_eq!(Turns::new(jobs, None).wings.available_permits(), wings, "{jobs} seats");
         }
+    }
+
+    #[tokio::test]
+    async fn who_waits_on_the_bench_takes_no_seat() {
+        let turns = Turns::new(2, None);
+        let _waits = [turns.bench().await, turns.bench().await];
+        assert_eq!(turns.seats.available_permits(), 2);
+    }
+
+    #[tokio::test]
+    async fn with_one_seat_there_is_one_case_at_a_time() {
+        let turns = Turns::new(1, None);
+        let _waits = turns.bench().await;
+        assert_eq!(turns.seats.available_permits(), 0);
     }
 
     #[test]
