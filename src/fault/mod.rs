@@ -255,6 +255,16 @@ mod tests {
     }
 
     #[test]
+    fn only_who_stands_still_for_a_second_makes_a_tool_wait() {
+        let waits = |name, arg| find(name).unwrap().hazard(arg).unwrap().makes_wait();
+        for name in ["lock.hold", "net.stall", "srv.pause"] {
+            assert_eq!([None, Some("1000"), Some("999")].map(|arg| waits(name, arg)), [true, true, false], "{name}");
+        }
+        assert!(waits("srv.unplug", None) && !waits("srv.unplug", Some("300")));
+        assert!(!waits("proc.kill", None) && !waits("net.slow", Some("2000")));
+    }
+
+    #[test]
     fn a_fault_is_found_by_its_name_and_says_what_is_to_be_done() {
         let hazard = |name, arg| find(name).map(|fault| fault.hazard(arg));
         assert_eq!(hazard("proc.kill", None), Some(Ok(Hazard::KillTool)));

@@ -56,9 +56,9 @@ pub(in crate::engine) async fn run(context: &Rehearsed<'_>, checkpoints: &BTreeS
             context.run.journal.append(Body::Note { case: None, text })?;
         }
     }
-    let (first, second) = (first.end(&one, ends[0]).await?, second.end(&two, ends[1]).await?);
+    let (first, second) = tokio::join!(first.end(&one, ends[0]), second.end(&two, ends[1]));
     let is_green = Verdict::worst(ends.map(|(_, verdict)| verdict)) == Verdict::Pass;
-    Ok(Golden::of(context, golden, [first, second], is_green))
+    Ok(Golden::of(context, golden, [first?, second?], is_green))
 }
 
 impl Golden {
