@@ -1,8 +1,9 @@
 //! Where scenarios and fixtures are found: the caller's repository, else those that are shipped inside the command.
 
-use crate::model::{Known, Problem, Scenario, is_name, render};
+use crate::model::{Known, Problem, Scenario, guess, is_name, render};
 use crate::{Error, Result};
 use serde::Deserialize;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -118,14 +119,25 @@ impl Library {
         let wanted: Vec<String> = names.iter().map(|name| plain(name.trim_end_matches('/'))).collect();
         let is_in = |entry: &Entry, name: &str| entry.name == name || entry.name.starts_with(&format!("{name}/"));
         if let Some(lost) = wanted.iter().find(|name| !entries.iter().any(|entry| is_in(entry, name))) {
-            let known: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
-            let list = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            let folder = self.scenarios.display();
-            return Err(Error::usage(format!("no scenario `{lost}` in {folder}; there are: {list}")));
+            let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
+            let (folder, guess, there) = (self.scenarios.display(), guess(lost, &names), what_there_is(&names));
+            return Err(Error::usage(format!("no scenario `{lost}` in {folder}; {guess}{there}")));
         }
         let chosen = |entry: &Entry| wanted.is_empty() || wanted.iter().any(|name| is_in(entry, name));
         Ok(entries.into_iter().filter(chosen).collect())
     }
+}
+
+/// So many names are listed; of more, only the folders.
+const LISTED: usize = 20;
+
+fn what_there_is(names: &[&str]) -> String {
+    if names.len() > LISTED {
+        let folders: BTreeSet<&str> = names.iter().map(|name| name.split('/').next().unwrap_or(name)).collect();
+        let folders = folders.into_iter().collect::<Vec<_>>().join(", ");
+        return format!("there are {} in {folders}; `rehearse list` names them", names.len());
+    }
+    format!("there are: {}", if names.is_empty() { "none".to_owned() } else { names.join(", ") })
 }
 
 fn read_settings(root: &Path) -> Result<Settings> {
@@ -164,4 +176,18 @@ fn collect(folder: &Path, paths: &mut Vec<PathBuf>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_scenarios_are_listed_and_of_many_the_folders() {
+        let named = |number: usize| (0..number).map(|nth| format!("{}/{nth}", ["b", "a"][nth % 2])).collect::<Vec<_>>();
+        let said = |number| what_there_is(&named(number).iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(said(0), "there are: none");
+        assert_eq!(said(2), "there are: b/0, a/1");
+        assert_eq!(said(21), "there are 21 in a, b; `rehearse list` names them");
+    }
 }

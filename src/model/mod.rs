@@ -63,7 +63,7 @@ pub use history::{CaseEvents, History, States, StepEnd};
 pub use moment::{Moment, Phase};
 pub use picture::{Picture, SourceWrite};
 pub use plan::{Parity, Plan, TableCopy};
-pub use problem::{Problem, render};
+pub use problem::{Problem, guess, render};
 pub use question::{Ask, Guard, OwnCheck, matches};
 pub use record::{RunRecord, ScenarioRecord};
 pub use record_case::CaseRecord;

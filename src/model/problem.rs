@@ -35,8 +35,7 @@ impl Problem {
         allowed: impl IntoIterator<Item = &'a str>,
     ) -> Problem {
         let allowed: Vec<&str> = allowed.into_iter().collect();
-        let near = allowed.iter().map(|name| (distance(name, found), *name)).filter(|(far, _)| *far <= 2).min();
-        let guess = near.map_or(String::new(), |(_, name)| format!("did you mean `{name}`? "));
+        let guess = guess(found, &allowed);
         let list = if allowed.is_empty() { "there are none here".to_owned() } else { allowed.join(", ") };
         Problem::new(span, format!("unknown {what} `{found}`")).help(format!("{guess}allowed: {list}"))
     }
@@ -57,6 +56,12 @@ fn render_one(path: &str, text: &str, problem: &Problem) -> String {
         group = group.element(Level::HELP.message(help.as_str()));
     }
     Renderer::plain().render(&[group])
+}
+
+/// Asks for the nearest of the names, where one is near, and ends with a blank; else nothing.
+pub fn guess(found: &str, allowed: &[&str]) -> String {
+    let near = allowed.iter().map(|name| (distance(name, found), *name)).filter(|(far, _)| *far <= 2).min();
+    near.map_or(String::new(), |(_, name)| format!("did you mean `{name}`? "))
 }
 
 /// Levenshtein's distance.

@@ -35,7 +35,11 @@ use std::time::Duration;
 #[case::unknown_tier(&["run", "--tier", "slow"], 64, "nightly")]
 #[case::no_jobs(&["run", "--jobs", "0"], 64, "1..=16")]
 #[case::unknown_scenario(&["run", "greem"], 64, "no scenario `greem`")]
-#[case::unknown_scenarios_are_answered_with_a_list(&["run", "greem"], 64, "green")]
+#[case::unknown_scenarios_are_answered_with_a_guess_and_a_list(
+    &["run", "greem"],
+    64,
+    "did you mean `green`? there are: green"
+)]
 #[case::unknown_kind(&["run", "--kind", "net.rest"], 64, "net.reset")]
 #[case::kind_that_no_scenario_has(&["run", "--kind", "net.reset"], 64, "net.reset")]
 #[case::no_token(&["replay"], 64, "TOKEN")]
