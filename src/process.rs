@@ -14,7 +14,10 @@ mod written;
 pub use child::{Child, Detached};
 pub use executable::Executable;
 pub use linkage::is_static;
-pub use marked::{Marker, kill_all, kill_descendants, kill_marked, marked, marked_descendants, processes_in, works_in};
+pub use marked::{
+    Marker, has_no_directory, kill_all, kill_descendants, kill_marked, marked, marked_descendants, processes_in,
+    works_in,
+};
 pub use rustix::process::Signal;
 
 use crate::{Error, Result};

@@ -117,6 +117,12 @@ pub fn works_in(pid: u32, directory: &Path, names: &[&str]) -> bool {
     is_inside && std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| names.contains(&name.trim_end()))
 }
 
+/// Whether the working directory of a process was removed under it. Linux only: elsewhere nobody can tell.
+pub fn has_no_directory(pid: u32) -> bool {
+    let directory = std::fs::read_link(format!("/proc/{pid}/cwd"));
+    directory.is_ok_and(|path| path.as_os_str().as_encoded_bytes().ends_with(b" (deleted)"))
+}
+
 fn has_proc() -> bool {
     Path::new("/proc/self/cwd").exists()
 }

@@ -2,7 +2,7 @@
 
 use super::binaries::environment;
 use crate::clock::Stopwatch;
-use crate::process::{Signal, kill, kill_all, processes_in, run, works_in};
+use crate::process::{Signal, has_no_directory, kill, kill_all, processes_in, run, works_in};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,17 +16,32 @@ pub(super) fn end_in(dir: &Path) {
         false => PATIENCE_TO_QUIT,
     };
     data_dirs.iter().for_each(|data| quit(data));
+    kill_after(if data_dirs.is_empty() { Duration::ZERO } else { patience }, servers);
+    data_dirs.iter().filter_map(|data| PidFile::read(data)).for_each(free_memory);
+}
+
+/// Ends every server whose directory, below this one, was removed under it. Another one may be there by now, and stays.
+pub(super) fn end_abandoned_in(dir: &Path) {
+    let servers =
+        || processes_in(dir, &["postgres", "initdb"]).into_iter().filter(|pid| has_no_directory(*pid)).collect();
+    let found: Vec<u32> = servers();
+    found.iter().for_each(|pid| drop(kill(*pid, Signal::QUIT)));
+    kill_after(PATIENCE_TO_QUIT, servers);
+}
+
+/// Waits until nobody is left, and kills who is there after a while.
+fn kill_after(patience: Duration, servers: impl Fn() -> Vec<u32>) {
     let watch = Stopwatch::start();
-    while !servers().is_empty() {
-        if watch.elapsed() > patience || data_dirs.is_empty() {
-            servers().iter().for_each(|pid| drop(kill(*pid, Signal::KILL)));
+    loop {
+        let left = servers();
+        if left.is_empty() || watch.elapsed() > 4 * patience.max(PATIENCE_TO_QUIT) {
+            return; // or in the kernel's hands
         }
-        if watch.elapsed() > 4 * patience {
-            break; // in the kernel's hands
+        if watch.elapsed() > patience {
+            left.iter().for_each(|pid| drop(kill(*pid, Signal::KILL)));
         }
         std::thread::sleep(Duration::from_millis(2));
     }
-    data_dirs.iter().filter_map(|data| PidFile::read(data)).for_each(free_memory);
 }
 
 /// Ends every process of the server in a data directory at once (SIGKILL), the one first that would start others.

@@ -48,6 +48,11 @@ pub fn supervise(base: &Path) -> Result<()> {
 
 // Whether all is done.
 fn round(base: &Base, known: &mut BTreeSet<String>, idle: &mut Stopwatch) -> Result<bool> {
+    if !base.dir().is_dir() {
+        // Somebody has removed it, and with it what sessions hold.
+        postmaster::end_abandoned_in(base.dir());
+        return Ok(true);
+    }
     let Sessions { alive, ended: dead } = end_dead_sessions(base)?;
     // One that came and went between two rounds was never known.
     if alive.is_empty() || dead > 0 {

@@ -378,6 +378,26 @@ async fn the_last_session_ends_everything_where_the_supervisor_was_killed() {
 }
 
 #[tokio::test]
+async fn who_removes_the_base_directory_leaves_no_server_and_no_supervisor() {
+    let scratch = Scratch::new();
+    let session = scratch.session();
+    scratch.join(&session).await;
+    let postmaster = scratch.postmaster();
+    until("the base directory is removed", || std::fs::remove_dir_all(scratch.base.dir()).is_ok()).await;
+    let servers = || processes_in(scratch.dir.path(), &["postgres"]);
+    // By themselves they would need half a minute and a whole one to notice.
+    let watch = Stopwatch::start();
+    until("server and supervisor are gone", || servers().is_empty() && scratch.find_supervisor().is_none()).await;
+    assert!(watch.elapsed() < Duration::from_secs(20), "{:?}", watch.elapsed());
+    assert_eq!(memory_segments_of(postmaster), 0);
+
+    let other = scratch.session();
+    let cluster = scratch.join(&other).await;
+    drop(session);
+    assert_eq!(text(cluster.admin("postgres"), "select 'fresh'").await, "fresh");
+}
+
+#[tokio::test]
 async fn a_session_whose_supervisor_was_killed_keeps_its_cluster() {
     let scratch = Scratch::new();
     let session = scratch.session();
