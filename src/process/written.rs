@@ -27,6 +27,10 @@ pub(super) fn when_written<T>(mut start: impl FnMut() -> Result<T>) -> Result<T>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Stopwatch;
+    use crate::process::{Spawn, run};
+    use std::fs::File;
+    use std::os::unix::fs::OpenOptionsExt;
 
     /// What it answers, and after how many tries, to a program that is refused so and so often.
     fn tried(refused: usize, kind: ErrorKind) -> (Option<ErrorKind>, usize) {
@@ -47,6 +51,27 @@ mod tests {
     #[test]
     fn one_that_is_written_for_ever_is_an_error() {
         assert_eq!(tried(TRIES, ErrorKind::ExecutableFileBusy), (Some(ErrorKind::ExecutableFileBusy), TRIES));
+    }
+
+    #[tokio::test]
+    async fn whoever_starts_a_program_waits_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("program");
+        let mut options = File::options();
+        let _writes = options.write(true).create(true).mode(0o755).open(&program).unwrap();
+        let spawn = Spawn::new([&program], folder.path());
+        let started = [
+            waited(|| spawn.start().map(drop)),
+            waited(|| spawn.start_detached().map(drop)),
+            waited(|| run(&spawn.argv, &spawn.cwd, &spawn.env, None, "").map(drop)),
+        ];
+        assert_eq!(started, [true; 3]);
+    }
+
+    /// Whether it failed, and not at once.
+    fn waited(start: impl FnOnce() -> crate::Result<()>) -> bool {
+        let watch = Stopwatch::start();
+        start().is_err() && watch.elapsed().as_millis() as u64 >= PAUSE_MS * (TRIES as u64 - 1)
     }
 
     #[test]
