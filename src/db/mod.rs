@@ -20,5 +20,5 @@ pub use answer::{first_row, rows_by_key, sequence_uses};
 pub use columns::{column_digests, sqlite_column_digests};
 pub use dsn::Dsn;
 pub use shape::{ColumnShape, SQLITE_SCHEMA, TableShape, postgres_shapes, sqlite_shapes};
-pub(crate) use state::copy_lines;
 pub use state::{Volatile, postgres_definitions, postgres_next_values, postgres_state, query_digest};
+pub(crate) use state::{copy_lines, postgres_state_inside};

@@ -29,6 +29,15 @@ pub async fn postgres_state(connection: &mut PgConnection, volatile: &Volatile) 
     end(connection, state).await
 }
 
+/// The same inside a transaction of the caller's, with what it has changed; settings of it stay changed until its end.
+///
+/// # Errors
+/// As [`postgres_state`].
+pub(crate) async fn postgres_state_inside(connection: &mut PgConnection, volatile: &Volatile) -> Result<DatabaseState> {
+    execute(connection, &format!("{LOCAL_PINS} {OWN}")).await?;
+    read(connection, volatile).await
+}
+
 /// The state without the rows of tables: every definition, and the next value of every sequence.
 ///
 /// # Errors

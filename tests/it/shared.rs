@@ -7,10 +7,12 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Ends a server that has its data there, and removes the folder.
+/// Ends a server that has its data there, and removes the folder. One that is only just starting may still write.
 const WHEN_STDIN_ENDS: &str = r#"read -r _
-test -f "$1/data/postmaster.pid" && kill -QUIT "$(head -n 1 "$1/data/postmaster.pid")"
-rm -rf "$1""#;
+while test -e "$1"; do
+    test -f "$1/data/postmaster.pid" && kill -QUIT "$(head -n 1 "$1/data/postmaster.pid")"
+    rm -rf "$1" || sleep 0.05
+done"#;
 
 /// Removes a folder when this process ends, and ends the server in it.
 pub(crate) fn goes_with_us(folder: &Path) {

@@ -2,6 +2,8 @@
 
 use super::Candidate;
 use crate::db::postgres::{execute, failed, fetch_text};
+use crate::db::{Volatile, postgres_state_inside};
+use crate::model::DatabaseState;
 use crate::{Error, Result};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Executor as _};
@@ -29,11 +31,36 @@ pub async fn postgres_mutate<'c>(
     connection: &mut PgConnection,
     candidates: &'c [Candidate],
 ) -> Result<Option<&'c Candidate>> {
-    execute(connection, "set session_replication_role = replica; set allow_system_table_mods = on").await?;
+    let done = first_done(connection, candidates).await?;
+    execute(connection, "commit").await.map(|()| done)
+}
+
+/// What the database would hold after [`postgres_mutate`]; it is undone again, but for the next values of sequences.
+/// Where none of `candidates` can be done: nothing, unless there is none.
+///
+/// # Errors
+/// As [`postgres_mutate`], and [`crate::db::postgres_state`].
+pub(super) async fn postgres_tried<'c>(
+    connection: &mut PgConnection,
+    candidates: &'c [Candidate],
+) -> Result<(Option<&'c Candidate>, DatabaseState)> {
+    let done = first_done(connection, candidates).await?;
+    let state = match done.is_some() || candidates.is_empty() {
+        true => postgres_state_inside(connection, &Volatile::new()).await?,
+        false => DatabaseState::default(),
+    };
+    execute(connection, "rollback").await.map(|()| (done, state))
+}
+
+/// Begins a transaction, and does it there.
+async fn first_done<'c>(connection: &mut PgConnection, candidates: &'c [Candidate]) -> Result<Option<&'c Candidate>> {
+    let begin = "begin; set local session_replication_role = replica; set local allow_system_table_mods = on";
+    execute(connection, begin).await?;
     for candidate in candidates {
+        execute(connection, "savepoint candidate").await?;
         match connection.execute(sqlx::raw_sql(AssertSqlSafe(candidate.statement.as_str()))).await {
             Ok(done) if done.rows_affected() > 0 || !candidate.changes_rows() => return Ok(Some(candidate)),
-            Ok(_) | Err(sqlx::Error::Database(_)) => {}
+            Ok(_) | Err(sqlx::Error::Database(_)) => execute(connection, "rollback to savepoint candidate").await?,
             Err(error) => return Err(failed(&error).within(&candidate.mutation)),
         }
     }

@@ -1,16 +1,17 @@
 //! What the comparison saw of all mutations of the databases of a plan, and its cache.
 
+use super::postgres::postgres_tried;
 use super::{Candidate, MUTATIONS, by_mutation};
-use super::{postgres_candidates, postgres_mutate, sqlite_candidates, sqlite_mutate};
+use super::{postgres_candidates, sqlite_candidates, sqlite_mutate};
 use crate::db::{self, Volatile};
 use crate::engine::run::context::Rehearsed;
 use crate::engine::run::house::{House, Origin};
 use crate::engine::{Options, SOURCE_SHA256};
 use crate::model::{Body, DatabaseState, Difference, Engine, Proof, TargetSpec, canonical};
-use crate::target::{Capability, Pool, SqliteTemplate, Template};
+use crate::target::{Capability, Database, Pool, SqliteTemplate, Template};
 use crate::{Error, Result};
 use futures_util::stream::{StreamExt as _, TryStreamExt as _, iter};
-use sqlx::Connection as _;
+use sqlx::{Connection as _, PgConnection};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -81,6 +82,7 @@ async fn proof(context: &Rehearsed<'_>, jobs: usize) -> Result<Proof> {
         for (candidate, differences) in tried.into_iter().flatten() {
             add(&mut proof, &target.database, &candidate, &differences);
         }
+        subject.end().await?;
     }
     let tried = |mutation: &str| {
         let survived = proof.survived.iter().any(|what| what.starts_with(&format!("{mutation} in ")));
@@ -127,6 +129,20 @@ struct Subject<'c> {
     place: Place,
     state: DatabaseState,
     candidates: Vec<Candidate>,
+    lanes: Mutex<Vec<Lane>>,
+}
+
+/// A copy on which one change after the other is done and undone.
+struct Lane {
+    database: Database,
+    connection: PgConnection,
+}
+
+impl Lane {
+    async fn end(self, pool: &Pool) -> Result<()> {
+        let _ = self.connection.close().await;
+        pool.drop(self.database).await
+    }
 }
 
 enum Place {
@@ -144,7 +160,8 @@ impl<'c> Subject<'c> {
             Origin::Postgres(pool, template) => Place::Postgres { pool, template },
             Origin::Sqlite(template) => Place::Sqlite { template },
         };
-        let mut subject = Subject { house, place, state: DatabaseState::default(), candidates: Vec::new() };
+        let (state, candidates, lanes) = (DatabaseState::default(), Vec::new(), Mutex::default());
+        let mut subject = Subject { house, place, state, candidates, lanes };
         (subject.state, subject.candidates) = subject.original().await?;
         Ok(subject)
     }
@@ -161,13 +178,21 @@ impl<'c> Subject<'c> {
     }
 
     async fn original_postgres(&self, pool: &Pool, template: &Template) -> Result<(DatabaseState, Vec<Candidate>)> {
-        let database = pool.clone(template, &format!("m{}", self.house.next_case())).await?;
-        let mut connection = db::postgres::connect(&pool.cluster().admin(database.name())).await?;
-        let state = db::postgres_state(&mut connection, &Volatile::new()).await?;
-        let candidates = postgres_candidates(&mut connection).await?;
-        let _ = connection.close().await;
-        pool.drop(database).await?;
+        let mut copy = self.lane(pool, template).await?;
+        let state = db::postgres_state(&mut copy.connection, &Volatile::new()).await?;
+        let candidates = postgres_candidates(&mut copy.connection).await?;
+        self.lanes.lock().await.push(copy);
         Ok((state, candidates))
+    }
+
+    /// A copy that is as the template, and nobody's now.
+    async fn lane(&self, pool: &Pool, template: &Template) -> Result<Lane> {
+        if let Some(lane) = self.lanes.lock().await.pop() {
+            return Ok(lane);
+        }
+        let database = pool.clone(template, &format!("m{}", self.house.next_case())).await?;
+        let connection = db::postgres::connect(&pool.cluster().admin(database.name())).await?;
+        Ok(Lane { database, connection })
     }
 
     async fn tried(&self, candidates: Vec<Candidate>) -> Result<Tried> {
@@ -197,16 +222,23 @@ impl<'c> Subject<'c> {
         template: &Template,
         candidates: &[Candidate],
     ) -> Result<(Option<Candidate>, DatabaseState)> {
-        let database = pool.clone(template, &format!("m{}", self.house.next_case())).await?;
-        let mut connection = db::postgres::connect(&pool.cluster().admin(database.name())).await?;
-        let done = postgres_mutate(&mut connection, candidates).await?.cloned();
-        let state = match done.is_some() || candidates.is_empty() {
-            true => db::postgres_state(&mut connection, &Volatile::new()).await?,
-            false => DatabaseState::default(),
-        };
-        let _ = connection.close().await;
-        pool.drop(database).await?;
-        Ok((done, state))
+        let mut lane = self.lane(pool, template).await?;
+        let (done, state) = postgres_tried(&mut lane.connection, candidates).await?;
+        match done.is_some_and(Candidate::outlives_a_rollback) {
+            true => lane.end(pool).await?,
+            false => self.lanes.lock().await.push(lane),
+        }
+        Ok((done.cloned(), state))
+    }
+
+    /// Its copies are dropped.
+    async fn end(self) -> Result<()> {
+        if let Place::Postgres { pool, .. } = &self.place {
+            for lane in self.lanes.into_inner() {
+                lane.end(pool).await?;
+            }
+        }
+        Ok(())
     }
 
     fn copy(&self, template: &SqliteTemplate) -> Result<tempfile::TempDir> {
