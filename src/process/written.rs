@@ -27,10 +27,10 @@ pub(super) fn when_written<T>(mut start: impl FnMut() -> Result<T>) -> Result<T>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Stopwatch;
     use crate::process::{Spawn, run};
     use std::fs::File;
     use std::os::unix::fs::OpenOptionsExt;
+    use std::time::Instant;
 
     /// What it answers, and after how many tries, to a program that is refused so and so often.
     fn tried(refused: usize, kind: ErrorKind) -> (Option<ErrorKind>, usize) {
@@ -70,8 +70,8 @@ mod tests {
 
     /// Whether it failed, and not at once.
     fn waited(start: impl FnOnce() -> crate::Result<()>) -> bool {
-        let watch = Stopwatch::start();
-        start().is_err() && watch.elapsed().as_millis() as u64 >= PAUSE_MS * (TRIES as u64 - 1)
+        let began = Instant::now();
+        start().is_err() && began.elapsed().as_millis() as u64 >= PAUSE_MS * (TRIES as u64 - 1)
     }
 
     #[test]
