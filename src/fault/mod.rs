@@ -188,10 +188,11 @@ impl Hazard {
 
     /// Whether a tool that it strikes does nothing but wait for a second or more, and leaves the machine to others.
     pub fn makes_wait(self) -> bool {
-        let is_long = |ms: Option<u32>| ms.is_none_or(|ms| ms >= 1000);
         match self {
-            Hazard::StallConnection { ms } | Hazard::PauseServer { ms } | Hazard::HoldLock { ms } => is_long(ms),
-            Hazard::UnplugServer { ms } => is_long(ms),
+            Hazard::StallConnection { ms }
+            | Hazard::PauseServer { ms }
+            | Hazard::UnplugServer { ms }
+            | Hazard::HoldLock { ms } => ms.is_none_or(|ms| ms >= 1000),
             _ => false,
         }
     }

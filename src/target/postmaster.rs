@@ -16,7 +16,7 @@ pub(super) fn end_in(dir: &Path) {
         false => PATIENCE_TO_QUIT,
     };
     data_dirs.iter().for_each(|data| quit(data));
-    kill_after(if data_dirs.is_empty() { Duration::ZERO } else { patience }, servers);
+    kill_after(if data_dirs.is_empty() { Duration::ZERO } else { patience }, 4 * patience, servers);
     data_dirs.iter().filter_map(|data| PidFile::read(data)).for_each(free_memory);
 }
 
@@ -26,16 +26,16 @@ pub(super) fn end_abandoned_in(dir: &Path) {
         || processes_in(dir, &["postgres", "initdb"]).into_iter().filter(|pid| has_no_directory(*pid)).collect();
     let found: Vec<u32> = servers();
     found.iter().for_each(|pid| drop(kill(*pid, Signal::QUIT)));
-    kill_after(PATIENCE_TO_QUIT, servers);
+    kill_after(PATIENCE_TO_QUIT, 4 * PATIENCE_TO_QUIT, servers);
 }
 
-/// Waits until nobody is left, and kills who is there after a while.
-fn kill_after(patience: Duration, servers: impl Fn() -> Vec<u32>) {
+/// Waits until nobody is left, and kills who is there after a while; in the end they are in the kernel's hands.
+fn kill_after(patience: Duration, end: Duration, servers: impl Fn() -> Vec<u32>) {
     let watch = Stopwatch::start();
     loop {
         let left = servers();
-        if left.is_empty() || watch.elapsed() > 4 * patience.max(PATIENCE_TO_QUIT) {
-            return; // or in the kernel's hands
+        if left.is_empty() || watch.elapsed() > end {
+            return;
         }
         if watch.elapsed() > patience {
             left.iter().for_each(|pid| drop(kill(*pid, Signal::KILL)));

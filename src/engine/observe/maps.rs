@@ -45,7 +45,7 @@ async fn digest(stage: &Stage<'_>, holding: &Holding, sql: &str) -> Result<std::
     let digest = match &holding.place {
         Place::Sqlite { path } => db::sqlite::untouched(path, |open| db::sqlite::sqlite_query_digest(open, sql)),
         Place::Postgres { .. } => {
-            observe::ask(stage, holding, async |connection| db::query_digest(connection, sql).await).await
+            observe::answer(stage, holding, async |connection| db::query_digest(connection, sql).await).await?
         }
     };
     Ok(digest.map_err(|error| error.within(&holding.endpoint).to_string()))
@@ -55,7 +55,7 @@ async fn rows(stage: &Stage<'_>, holding: &Holding, sql: &str, key: &[String]) -
     match &holding.place {
         Place::Sqlite { path } => db::sqlite::rows_by_key(path, sql, key),
         Place::Postgres { .. } => {
-            observe::ask(stage, holding, async |connection| db::rows_by_key(connection, sql, key).await).await
+            observe::answer(stage, holding, async |connection| db::rows_by_key(connection, sql, key).await).await?
         }
     }
     .map_err(|error| error.within(format!("key of [[map]] on {}", holding.endpoint)))

@@ -117,26 +117,35 @@ pub(in crate::engine) async fn state(stage: &Stage<'_>, holding: &Holding) -> Re
     }
 }
 
-/// Asks over the connection of ours that a database keeps; after an error nobody knows what is on the wire.
+/// Asks over the connection of ours that a database keeps.
 pub(in crate::engine) async fn ask<T>(
     stage: &Stage<'_>,
     holding: &Holding,
     question: impl AsyncFnOnce(&mut sqlx::PgConnection) -> Result<T>,
 ) -> Result<T> {
+    answer(stage, holding, question).await.flatten().map_err(|error| error.within(&holding.endpoint))
+}
+
+/// The same, and tells apart that nobody could be asked and that the server refused. After an error nobody knows what is
+/// on the wire, and the connection is not kept.
+pub(in crate::engine) async fn answer<T>(
+    stage: &Stage<'_>,
+    holding: &Holding,
+    question: impl AsyncFnOnce(&mut sqlx::PgConnection) -> Result<T>,
+) -> Result<Result<T>> {
     let Place::Postgres { observer, .. } = &holding.place else {
         return Err(Error::bug(format!("`{}` is a file, and nobody connects to it", holding.endpoint)));
     };
-    let asked = async {
-        let mut kept = observer.lock().await;
-        let mut connection = match kept.take() {
-            Some(connection) => connection,
-            None => connect(stage, holding).await?,
-        };
-        let answer = question(&mut connection).await?;
-        *kept = Some(connection);
-        Ok(answer)
+    let mut kept = observer.lock().await;
+    let mut connection = match kept.take() {
+        Some(connection) => connection,
+        None => connect(stage, holding).await?,
     };
-    asked.await.map_err(|error: Error| error.within(&holding.endpoint))
+    let answer = question(&mut connection).await;
+    if answer.is_ok() {
+        *kept = Some(connection);
+    }
+    Ok(answer)
 }
 
 fn found(path: &Path, volatile: &Volatile, holding: &Holding) -> Result<DatabaseState> {
