@@ -5,11 +5,11 @@
 
 #![allow(clippy::disallowed_methods)] // this is the place that the rule speaks of
 
+mod busy;
 mod child;
 mod executable;
 mod linkage;
 mod marked;
-mod written;
 
 pub use child::{Child, Detached};
 pub use executable::Executable;
@@ -21,6 +21,7 @@ pub use marked::{
 pub use rustix::process::Signal;
 
 use crate::{Error, Result};
+use busy::retry_while_busy;
 use rustix::process::{Pid, kill_process_group};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -29,7 +30,6 @@ use std::fs::OpenOptions;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
-use written::when_written;
 
 /// A child to be: everything it will know is said here, nothing is inherited.
 #[derive(Clone)]
@@ -163,7 +163,7 @@ pub fn run(
 ) -> Result<Output> {
     let mut command = command(argv, cwd, env, ids)?;
     command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = when_written(|| command.spawn()).map_err(|error| cannot_start(argv, cwd, error))?;
+    let mut child = retry_while_busy(|| command.spawn()).map_err(|error| cannot_start(argv, cwd, error))?;
     if let Some(mut stdin) = child.stdin.take() {
         let _ = std::io::Write::write_all(&mut stdin, input.as_bytes()); // one that does not read has its own answer
     }
@@ -177,7 +177,7 @@ pub fn run(
 /// As in [`run`].
 pub fn run_in_front(argv: &[OsString], cwd: &Path, env: &BTreeMap<OsString, OsString>) -> Result<Exit> {
     let mut command = command(argv, cwd, env, None)?;
-    when_written(|| command.status()).map(Exit::from).map_err(|error| cannot_start(argv, cwd, error))
+    retry_while_busy(|| command.status()).map(Exit::from).map_err(|error| cannot_start(argv, cwd, error))
 }
 
 /// Sends a signal to a process group; a group that is gone is fine.

@@ -1,6 +1,6 @@
 //! Running children: those that we wait for, and those that outlive us.
 
-use super::{Exit, Signal, kill_group, pid, when_written};
+use super::{Exit, Signal, kill_group, pid, retry_while_busy};
 use crate::{Error, Result};
 use rustix::process::{WaitOptions, waitpgid};
 use std::collections::BTreeSet;
@@ -20,7 +20,7 @@ impl Child {
         adopt_orphans();
         let mut ours = ours(); // held, so that nobody reaps it before it is known as ours
         let mut command = tokio::process::Command::from(command);
-        let inner = when_written(|| command.spawn())?;
+        let inner = retry_while_busy(|| command.spawn())?;
         let pid = inner.id().expect("a child that nobody waited for has a pid");
         ours.insert(pid);
         Ok(Child { inner, pid, ended: None })
@@ -94,7 +94,7 @@ pub struct Detached {
 impl Detached {
     pub(super) fn spawn(mut command: Command) -> std::io::Result<Detached> {
         detached().retain_mut(|child| matches!(child.try_wait(), Ok(None))); // those that ended meanwhile
-        Ok(Detached { child: Some(when_written(|| command.spawn())?) })
+        Ok(Detached { child: Some(retry_while_busy(|| command.spawn())?) })
     }
 
     /// Process and process group.

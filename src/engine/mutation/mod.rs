@@ -99,11 +99,6 @@ impl Candidate {
         }
     }
 
-    /// Whether it stays done when its transaction is undone.
-    fn outlives_a_rollback(&self) -> bool {
-        self.mutation == "sequence-behind"
-    }
-
     /// Whether a row must have changed for it to have happened: a definition needs only to be taken.
     fn changes_rows(&self) -> bool {
         let word = self.statement.split_whitespace().next().unwrap_or_default();

@@ -35,7 +35,7 @@ pub async fn postgres_mutate<'c>(
     execute(connection, "commit").await.map(|()| done)
 }
 
-/// What the database would hold after [`postgres_mutate`]; it is undone again, but for the next values of sequences.
+/// What the database would hold after [`postgres_mutate`]; it is undone again.
 /// Where none of `candidates` can be done: nothing, unless there is none.
 ///
 /// # Errors

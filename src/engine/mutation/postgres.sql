@@ -94,9 +94,10 @@ with t as materialized (
     select 'table-lost', 'table ' || name, format('drop table %s cascade', rel), 0 from t
     union all
     select 'sequence-behind', 'sequence ' || n.nspname || '.' || s.relname,
-        format('select setval(%1$L, last_value, false) from %1$s where is_called', format('%I.%I', n.nspname, s.relname)), 0
+        -- Not by setval, which no rollback takes back.
+        format('alter sequence %I.%I restart with %s', n.nspname, s.relname, pg_sequence_last_value(s.oid)), 0
     from pg_class s join pg_namespace n on n.oid = s.relnamespace
-    where s.relkind = 'S' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+    where s.relkind = 'S' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and pg_sequence_last_value(s.oid) is not null
     union all
     select m.mutation, 'index ' || name || '.' || x.relname, format(m.template, format('%I.%I', n.nspname, x.relname)), i.indisunique::int
     from t join pg_index i on i.indrelid = t.oid join pg_class x on x.oid = i.indexrelid join pg_namespace n on n.oid = x.relnamespace,

@@ -178,10 +178,10 @@ impl<'c> Subject<'c> {
     }
 
     async fn original_postgres(&self, pool: &Pool, template: &Template) -> Result<(DatabaseState, Vec<Candidate>)> {
-        let mut copy = self.lane(pool, template).await?;
-        let state = db::postgres_state(&mut copy.connection, &Volatile::new()).await?;
-        let candidates = postgres_candidates(&mut copy.connection).await?;
-        self.lanes.lock().await.push(copy);
+        let mut lane = self.lane(pool, template).await?;
+        let state = db::postgres_state(&mut lane.connection, &Volatile::new()).await?;
+        let candidates = postgres_candidates(&mut lane.connection).await?;
+        self.lanes.lock().await.push(lane);
         Ok((state, candidates))
     }
 
@@ -224,10 +224,7 @@ impl<'c> Subject<'c> {
     ) -> Result<(Option<Candidate>, DatabaseState)> {
         let mut lane = self.lane(pool, template).await?;
         let (done, state) = postgres_tried(&mut lane.connection, candidates).await?;
-        match done.is_some_and(Candidate::outlives_a_rollback) {
-            true => lane.end(pool).await?,
-            false => self.lanes.lock().await.push(lane),
-        }
+        self.lanes.lock().await.push(lane);
         Ok((done.cloned(), state))
     }
 

@@ -246,11 +246,8 @@ impl Rehearsal {
             run.journal.append(Body::Baseline(baseline.clone().seen_from(&environment)))?;
         }
         let each = own.iter().map(|scenario| rehearse_or_say_why(&run, library, scenario, &self.options));
-        // As many scenarios are under way as cases may run, seated or on the bench: one that waits for its last case leaves no
-        // seat empty.
-        let jobs = self.options.jobs.max(1);
         let all = iter(each)
-            .buffer_unordered(if jobs > 1 { 2 * jobs } else { 1 })
+            .buffer_unordered(run.turns.places())
             .try_fold(0, async |asked, counts| Ok::<usize, Error>(asked + usize::from(counts)));
         let asked = tokio::select! {
             asked = all => asked?,

@@ -16,6 +16,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// See the module.
 pub(in crate::engine) struct Turns {
+    places: usize,
     seats: Semaphore,
     bench: Option<Semaphore>,
     wings: Semaphore,
@@ -31,7 +32,8 @@ impl Turns {
         let jobs = jobs.max(1);
         let [seats, bench, wings] = [jobs, jobs, jobs.div_ceil(2)].map(Semaphore::new);
         let bench = Some(bench).filter(|_| jobs > 1);
-        Turns { seats, bench, wings, watch: Stopwatch::start(), budget, passed_over: Mutex::default() }
+        let places = if bench.is_some() { 2 * jobs } else { jobs };
+        Turns { places, seats, bench, wings, watch: Stopwatch::start(), budget, passed_over: Mutex::default() }
     }
 
     /// Waits for a place in the wings; a case has it while its stage is set, and until it has a seat.
@@ -48,6 +50,12 @@ impl Turns {
     /// one case at a time.
     pub(in crate::engine) async fn bench(&self) -> SemaphorePermit<'_> {
         self.bench.as_ref().unwrap_or(&self.seats).acquire().await.expect("nobody closes it")
+    }
+
+    /// How many cases may run, seated or on the bench. As many scenarios are under way: one that waits for its last case
+    /// leaves no seat empty.
+    pub(in crate::engine) fn places(&self) -> usize {
+        self.places
     }
 
     /// Whether nothing more may begin.
@@ -109,14 +117,14 @@ mod tests {
     async fn who_waits_on_the_bench_takes_no_seat() {
         let turns = Turns::new(2, None);
         let _waits = [turns.bench().await, turns.bench().await];
-        assert_eq!(turns.seats.available_permits(), 2);
+        assert_eq!((turns.seats.available_permits(), turns.places()), (2, 4));
     }
 
     #[tokio::test]
     async fn with_one_seat_there_is_one_case_at_a_time() {
         let turns = Turns::new(1, None);
         let _waits = turns.bench().await;
-        assert_eq!(turns.seats.available_permits(), 0);
+        assert_eq!((turns.seats.available_permits(), turns.places()), (0, 1));
     }
 
     #[test]

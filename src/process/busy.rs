@@ -1,4 +1,4 @@
-//! Programs that we have just written.
+//! Programs that somebody still writes.
 
 use std::io::{ErrorKind, Result};
 use std::thread::sleep;
@@ -14,7 +14,7 @@ const TRIES: usize = 100;
 ///
 /// # Errors
 /// It could not be started.
-pub(super) fn when_written<T>(mut start: impl FnMut() -> Result<T>) -> Result<T> {
+pub(super) fn retry_while_busy<T>(mut start: impl FnMut() -> Result<T>) -> Result<T> {
     for _ in 1..TRIES {
         match start() {
             Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => sleep(Duration::from_millis(PAUSE_MS)),
@@ -35,7 +35,7 @@ mod tests {
     /// What it answers, and after how many tries, to a program that is refused so and so often.
     fn tried(refused: usize, kind: ErrorKind) -> (Option<ErrorKind>, usize) {
         let mut tries = 0;
-        let answer = when_written(|| {
+        let answer = retry_while_busy(|| {
             tries += 1;
             if tries > refused { Ok(()) } else { Err(kind.into()) }
         });
