@@ -95,9 +95,9 @@ with t as materialized (
     union all
     select 'sequence-behind', 'sequence ' || n.nspname || '.' || s.relname,
         -- Not by setval, which no rollback takes back.
-        format('alter sequence %I.%I restart with %s', n.nspname, s.relname, pg_sequence_last_value(s.oid)), 0
-    from pg_class s join pg_namespace n on n.oid = s.relnamespace
-    where s.relkind = 'S' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and pg_sequence_last_value(s.oid) is not null
+        format('alter sequence %I.%I restart with %s', n.nspname, s.relname, pg_sequence_last_value(q.seqrelid)), 0
+    from pg_sequence q join pg_class s on s.oid = q.seqrelid join pg_namespace n on n.oid = s.relnamespace
+    where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and pg_sequence_last_value(q.seqrelid) is not null
     union all
     select m.mutation, 'index ' || name || '.' || x.relname, format(m.template, format('%I.%I', n.nspname, x.relname)), i.indisunique::int
     from t join pg_index i on i.indrelid = t.oid join pg_class x on x.oid = i.indexrelid join pg_namespace n on n.oid = x.relnamespace,
