@@ -1,4 +1,5 @@
-//! Children, sessions, the supervisor, clusters and their databases. Needs Postgres server binaries, and says so.
+//! Targets and what ends them, each part in a file of its own; here the base directory. Needs Postgres server binaries, and
+//! says so.
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on stops
 
@@ -152,8 +153,6 @@ fn memory_segments_of(pid: u32) -> usize {
     segments.lines().filter(|line| line.split_whitespace().nth(4) == Some(&pid.to_string())).count()
 }
 
-// ---- children
-
 #[rstest]
 #[case::below_a_file("file/b", "no directory to put")]
 #[case::symbolic_link("link", "is a symbolic link")]
@@ -202,5 +201,3 @@ async fn binaries_that_are_not_there_are_named_with_the_variable() {
     let said = std::fs::read_to_string(log).unwrap();
     assert_eq!(said, "error: REHEARSE_PG_BIN: /no/such/bin does not hold both `postgres` and `initdb`\n");
 }
-
-// ---- sessions and their end

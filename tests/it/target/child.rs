@@ -52,7 +52,9 @@ async fn a_grandchild_that_left_the_group_is_found_by_its_case_and_ended() {
     let mut one = spawn.start().unwrap();
     spawn.marker = marker("two");
     let mut two = spawn.start().unwrap();
-    until("both have a grandchild", || marked(&session, None).len() == 4).await;
+    let name = |pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    let left_the_group = || marked(&session, None).iter().filter(|pid| name(pid) == "sleep\n").count();
+    until("both have a grandchild that has left the group", || left_the_group() == 2).await;
 
     one.kill_group(Signal::KILL).unwrap();
     one.wait().await.unwrap();
@@ -63,5 +65,3 @@ async fn a_grandchild_that_left_the_group_is_found_by_its_case_and_ended() {
     kill_marked(&session, None).unwrap();
     assert_eq!(two.wait().await.unwrap().signal, Some(9), "a child that is waited for is not reaped by others");
 }
-
-// ---- the base directory

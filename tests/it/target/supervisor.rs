@@ -173,5 +173,3 @@ async fn a_process_that_has_the_pid_of_a_dead_server_is_left_alone() {
     let ended = tokio::time::timeout(Duration::from_millis(1), innocent.wait()).await;
     assert!(ended.is_err(), "still asleep");
 }
-
-// ---- clusters
