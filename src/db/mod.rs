@@ -11,8 +11,11 @@ pub mod dsn;
 pub mod postgres;
 mod shape;
 pub mod sqlite;
+pub(crate) mod sqlite_affinity;
+pub(crate) mod sqlite_file;
 pub(crate) mod sqlite_plan;
 pub(crate) mod sqlite_scan;
+mod sqlite_table;
 pub mod sqlite_value;
 mod state;
 

@@ -27,14 +27,17 @@ pub fn push_integer(row: &mut Vec<u8>, number: i64) {
     // As many bytes as it takes to get the number back with its sign.
     let magnitude = if number < 0 { !number } else { number };
     let length = (72 - magnitude.leading_zeros() as usize) / 8;
-    row.extend_from_slice(&[INTEGER, length as u8]);
-    row.extend_from_slice(&number.to_le_bytes()[..length]);
+    let mut all = [INTEGER, length as u8, 0, 0, 0, 0, 0, 0, 0, 0];
+    all[2..].copy_from_slice(&number.to_le_bytes());
+    row.extend_from_slice(&all); // of one length: copying what is needed took longer
+    row.truncate(row.len() - 8 + length);
 }
 
 /// Appends a double, by its bits.
 pub fn push_real(row: &mut Vec<u8>, number: f64) {
-    row.push(REAL);
-    row.extend_from_slice(&number.to_bits().to_le_bytes());
+    let mut all = [REAL; 9];
+    all[1..].copy_from_slice(&number.to_bits().to_le_bytes());
+    row.extend_from_slice(&all);
 }
 
 /// Appends a text.

@@ -1,12 +1,13 @@
-//! A file as a whole, read again by somebody who did not write it: its pages, each table, each index beside its table.
+//! A file as a whole, read by somebody who did not write it: its pages, each table, each index beside its table.
 //!
 //! Everything is read once, from end to end, in pieces that can be read side by side; one reading tells whether the file
 //! is sound, whether it holds what it must, and what it holds altogether.
 
 use super::jobs::Task;
-use crate::db::sqlite::{LITTLE_CACHE, definitions, open_immutable, stored_tables};
-use crate::db::sqlite_plan::Plan;
-use crate::db::sqlite_scan::{Found, Part};
+use crate::db::sqlite::{LITTLE_CACHE, definitions, open_immutable, quoted, stored_tables};
+use crate::db::sqlite_file::{Kind, Pages, Tree};
+use crate::db::sqlite_plan::{Content, Indexes, Plan};
+use crate::db::sqlite_scan::{Found, Part, Ways};
 use crate::model::{DatabaseState, TableDigest};
 use crate::{Error, Result};
 use rusqlite::Connection;
@@ -16,9 +17,13 @@ use std::path::{Path, PathBuf};
 /// How a file is read.
 pub(super) struct Reading {
     path: PathBuf,
+    bytes: u64,
+    /// Where we read them ourselves.
+    pages: Option<Pages>,
     /// All but the rows.
     state: DatabaseState,
-    pages: Part,
+    /// What belongs to no table with rows of its own.
+    others: Vec<Part>,
     plans: BTreeMap<String, Plan>,
 }
 
@@ -26,62 +31,105 @@ pub(super) struct Reading {
 pub(super) type Expected = BTreeMap<String, (Vec<String>, TableDigest)>;
 
 impl Reading {
-    /// Of the file at `path`, which nobody writes.
+    /// Of the file at `path`, which nobody writes, and which nothing lies beside.
     ///
     /// # Errors
     /// SQLite cannot read it.
-    pub(super) fn of(path: &Path, expected: &Expected) -> Result<Reading> {
+    pub(super) fn of(path: &Path, expected: &Expected, indexes: Indexes) -> Result<Reading> {
         let plan = || -> Result<Reading> {
             let connection = open_immutable(path)?;
             let read = |error| Error::environment("its tables cannot be read").caused_by(error);
+            let pages = Pages::open(path).map_err(|error| Error::io("read", path, error))?;
             let plan = |table: String| {
                 let asked = expected.get(&table).map(|(columns, _)| columns.as_slice());
-                Plan::of(&connection, &table, asked).map(|plan| (table, plan))
+                Plan::of(&connection, &table, asked, indexes).map(|plan| (table, plan))
             };
             let plans = stored_tables(&connection).map_err(read)?.into_iter().map(plan);
             Ok(Reading {
                 path: path.to_owned(),
+                bytes: path.metadata().map(|about| about.len()).map_err(|error| Error::io("read", path, error))?,
                 state: definitions(&connection)?,
-                pages: Part::Ask("quick_check(1)".to_owned()),
                 plans: plans.collect::<rusqlite::Result<_>>().map_err(read)?,
+                others: others(&connection, pages.is_some()).map_err(read)?,
+                pages,
             })
         };
         plan().map_err(|error| error.within(path.display()))
     }
 
-    /// Each reads on a connection of its own.
+    /// Each reads on a connection of its own, where it needs one.
     pub(super) fn tasks(&self) -> Vec<Task<'_, Result<Found>>> {
-        let parts = [&self.pages].into_iter().chain(self.plans.values().flat_map(|plan| &plan.parts));
-        let task = |part| {
-            let read = move || open_to_scan(&self.path).and_then(|connection| Part::read(part, &connection));
-            Box::new(move || read().map_err(|error| error.within(self.path.display()))) as Task<'_, _>
-        };
-        parts.map(task).collect()
+        self.parts().map(|part| Task::new(part.weight() * self.bytes, move || self.read(part))).collect()
+    }
+
+    pub(super) fn parts(&self) -> impl Iterator<Item = &Part> {
+        self.plans.values().flat_map(|plan| &plan.parts).chain(&self.others)
+    }
+
+    fn read(&self, part: &Part) -> Result<Found> {
+        let connect = || open_to_scan(&self.path);
+        let ways = Ways { connect: &connect, pages: self.pages.as_ref() };
+        part.read(&ways).map_err(|error| error.within(self.path.display()))
+    }
+
+    /// What each table holds; `found`: of each task, in their order.
+    ///
+    /// # Errors
+    /// Why the file is not sound, in words.
+    pub(super) fn contents(&self, found: &[Found]) -> std::result::Result<BTreeMap<String, Content>, String> {
+        let (mut contents, mut rest) = (BTreeMap::new(), found);
+        for (table, plan) in &self.plans {
+            let (of_table, others) = rest.split_at(plan.parts.len());
+            contents.insert(table.clone(), plan.judge(of_table)?);
+            rest = others;
+        }
+        if let Some(complaint) = rest.iter().find_map(|found| found.complaint.clone()) {
+            return Err(complaint);
+        }
+        if let Some(pages) = &self.pages {
+            pages.account(found.iter().filter_map(|found| found.pages.as_ref())).map_err(|flaw| flaw.to_string())?;
+        }
+        Ok(contents)
     }
 
     /// All that the file holds; `found`: of each task, in their order.
     ///
     /// # Errors
     /// Refused: it is not sound, or a table does not hold what it must.
-    pub(super) fn judge(mut self, found: Vec<Found>, expected: &Expected) -> Result<DatabaseState> {
+    pub(super) fn judge(mut self, found: &[Found], expected: &Expected) -> Result<DatabaseState> {
         let refused = |text: String| Error::refused(format!("{}: {text}", self.path.display()));
-        let mut found = found.into_iter();
-        if let Some(complaint) = found.next().and_then(|pages| pages.complaint) {
-            return Err(refused(format!("it is not sound: {complaint}")));
-        }
-        for (table, plan) in &self.plans {
-            let found: Vec<Found> = found.by_ref().take(plan.parts.len()).collect();
-            let content = plan.judge(&found).map_err(|complaint| refused(format!("it is not sound: {complaint}")))?;
-            match expected.get(table) {
+        let contents = self.contents(found).map_err(|complaint| refused(format!("it is not sound: {complaint}")))?;
+        for (table, content) in contents {
+            match expected.get(&table) {
                 Some((_, expected)) if content.asked != *expected => {
                     let is = content.asked;
                     return Err(refused(format!("table {table} holds {is}, and its sources gave {expected}")));
                 }
-                _ => drop(self.state.tables.insert(table.clone(), content.all)),
+                _ => drop(self.state.tables.insert(table, content.all)),
             }
         }
         Ok(self.state)
     }
+}
+
+/// Trees of SQLite's own tables, and virtual tables; or all pages, where SQLite reads them.
+fn others(connection: &Connection, by_us: bool) -> rusqlite::Result<Vec<Part>> {
+    if !by_us {
+        return Ok(vec![Part::Ask("quick_check(1)".to_owned())]);
+    }
+    let own = "select name, rootpage from sqlite_master where type = 'table' and name like 'sqlite\\_%' escape '\\'";
+    let mut statement = connection.prepare(own)?;
+    let trees = statement.query_map([], |row| {
+        let tree = Tree { root: row.get(1)?, kind: Kind::Table };
+        Ok(Part::Tree(row.get(0)?, tree))
+    })?;
+    let virtual_tables = "select name from pragma_table_list where schema = 'main' and type = 'virtual'";
+    let mut statement = connection.prepare(virtual_tables)?;
+    let asked = statement.query_map([], |row| {
+        let name: String = row.get(0)?;
+        Ok(Part::Ask(format!("quick_check({})", quoted(&name))))
+    })?;
+    trees.chain(asked).collect()
 }
 
 fn open_to_scan(path: &Path) -> Result<Connection> {
@@ -97,7 +145,7 @@ fn open_to_scan(path: &Path) -> Result<Connection> {
 /// As of [`Reading::judge`].
 pub(super) fn sound(path: &Path) -> Result<DatabaseState> {
     let expected = Expected::new();
-    let reading = Reading::of(path, &expected)?;
-    let found = reading.tasks().into_iter().map(|task| task()).collect::<Result<Vec<_>>>()?;
-    reading.judge(found, &expected)
+    let reading = Reading::of(path, &expected, Indexes::Compared)?;
+    let found = reading.tasks().into_iter().map(Task::run).collect::<Result<Vec<_>>>()?;
+    reading.judge(&found, &expected)
 }

@@ -2,8 +2,9 @@
 
 use super::Profile;
 use super::profile::{OnConflict, Orphans, Transform};
-use super::shape::{Affinity, Shape, Table};
+use super::shape::{Shape, Table};
 use crate::db::sqlite::quoted;
+use crate::db::sqlite_affinity::Affinity;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One table on its way.

@@ -2,7 +2,9 @@
 
 use super::expect;
 use super::fit::Move;
+use super::profile::OnConflict;
 use super::shape::{Shape, Table};
+use super::sources::Contents;
 use crate::db::sqlite::{LITTLE_CACHE, quoted, sqlite_query_digest};
 use crate::model::TableDigest;
 use crate::{Error, Result};
@@ -19,7 +21,7 @@ pub(super) struct Group<'a> {
 }
 
 impl<'a> Group<'a> {
-    /// By target and table; `shapes`: those of the targets.
+    /// In the order of targets and their tables; `shapes`: those of the targets.
     pub(super) fn all(moves: &'a [Move], shapes: &'a BTreeMap<String, Shape>) -> Vec<Group<'a>> {
         let mut groups: BTreeMap<(&str, &str), Vec<&Move>> = BTreeMap::new();
         for one in moves {
@@ -35,6 +37,24 @@ impl<'a> Group<'a> {
     /// The rows that the move at `index` brings, as SQL over the attached sources.
     pub(super) fn rows(&self, index: usize) -> String {
         expect::rows(self.moves[index], &self.moves[..index], self.table)
+    }
+
+    /// All moves, each by its place.
+    pub(super) fn steps(&self) -> impl Iterator<Item = (&Group<'a>, usize)> {
+        (0..self.moves.len()).map(move |index| (self, index))
+    }
+
+    /// Whether the move at `index` brings the whole table as it is.
+    pub(super) fn is_as_it_was(&self, index: usize) -> bool {
+        let one = self.moves[index];
+        one.is_whole && (index == 0 || one.on_conflict != OnConflict::KeepFirst)
+    }
+
+    /// Then the digest of what it brings is that of the table.
+    pub(super) fn as_it_was(&self, index: usize, contents: &Contents) -> Option<TableDigest> {
+        let one = self.moves[index];
+        let content = contents.get(&one.source)?.get(&one.table)?;
+        self.is_as_it_was(index).then_some(content.all)
     }
 
     /// Count and digest of those rows.

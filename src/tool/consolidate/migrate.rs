@@ -1,8 +1,9 @@
 //! `dry-run` and `migrate`: both build every target; the one throws them away, the other puts them in their places.
 //!
 //! ```text
-//! 1  the sources are opened and checked, the profile against them       nothing is written
-//! 2  all targets are built in a folder beside, synced, read again       the old state, and a folder that nobody reads
+//! 1  the sources are opened, the profile is checked against them        nothing is written
+//! 2  all targets are built in a folder beside, synced, read again;      the old state, and a folder that nobody reads
+//!    the sources are read from end to end meanwhile
 //! 3  the sources are what they were; what would be replaced is ours
 //! 4  the receipt says `publishing`
 //! 5  each target is renamed to its place, stale side files first        a mixture, and known for one
@@ -19,6 +20,8 @@ use super::jobs::{Task, side_by_side};
 use super::receipt::{self, Receipt, State};
 use super::sources::Sources;
 use super::{Run, holders, verify};
+use crate::db::sqlite_plan::Indexes;
+use crate::db::sqlite_scan::Found;
 use crate::model::TableDigest;
 use crate::tool::whole::{beside, remove_file, remove_folder, sync};
 use crate::{Error, Result};
@@ -28,7 +31,8 @@ use std::path::{Path, PathBuf};
 /// The folder in which a migration builds.
 pub(super) const WORKSHOP: &str = ".consolidating";
 
-/// Opens the sources and finds what fits.
+/// Opens the sources and finds what fits. Whether they are sound is asked only where nothing fits: who reads them finds
+/// out.
 ///
 /// # Errors
 /// Everything that is wrong with files and profile, one per line.
@@ -38,7 +42,7 @@ pub(super) fn prepare(run: &Run, scratch: &Path) -> Result<(Sources, Vec<Move>)>
     run.report().notes.extend(notes);
     match problems.is_empty() {
         true => Ok((sources, moves)),
-        false => Err(Error::refused(problems.join("\n"))),
+        false => sources.check(run).and(Err(Error::refused(problems.join("\n")))),
     }
 }
 
@@ -86,50 +90,61 @@ struct Built {
 
 /// What comes of a task.
 enum Done {
-    Target(Vec<Brought>),
-    Source(TableDigest),
+    Built(Result<Vec<Brought>>),
+    Read(Result<Found>),
+    Rows(Result<TableDigest>),
 }
 
-/// Builds the targets in `folder`, the largest first, and reads the sources beside it; then reads what was built.
+/// Builds the targets in `folder` and reads the sources beside it; then reads what was built.
 fn build_all(run: &Run, sources: &Sources, moves: &[Move], folder: &Path) -> Result<Built> {
     let groups = Group::all(moves, &sources.target_shapes);
-    let (names, uris) = (largest_first(run), &sources.uris);
-    let of = |name: &String| groups.iter().filter(|group| group.target == *name).collect::<Vec<_>>();
-    let build = |name: &&String| {
-        let (groups, path) = (of(name), folder.join(&run.profile.target[*name].file));
-        let schema = &run.profile.schemas[*name];
-        let build = move || build::build(&path, schema, &groups, uris, &*run.progress).map(Done::Target);
-        Box::new(build) as Task<'_, _>
-    };
-    let mut tasks: Vec<Task<'_, Result<Done>>> = names.iter().map(build).collect();
-    for group in names.iter().flat_map(|name| of(name)) {
-        let read = |index| Box::new(move || group.digest(index, uris).map(Done::Source)) as Task<'_, _>;
-        tasks.extend((0..group.moves.len()).map(read));
-    }
-    let done = all_of(sources, side_by_side(run.jobs(), tasks))?;
-    let (mut brought, mut digests) = (Vec::new(), Vec::new());
-    for one in done {
-        match one {
-            Done::Target(rows) => brought.extend(rows),
-            Done::Source(digest) => digests.push(digest),
-        }
-    }
-    let steps = names.iter().flat_map(|name| of(name)).flat_map(|group| &group.moves);
-    let moved = steps.zip(brought).zip(digests).map(|((step, rows), digest)| Moved::of(step, rows, digest));
-    let mut moved: Vec<Moved> = moved.collect();
+    let uris = &sources.uris;
+    let builds = run.profile.target.keys().map(|target| build_one(run, target, &groups, uris, folder));
+    let reads = sources.tasks().map(|read| read.map(Done::Read));
+    let computed = groups.iter().flat_map(Group::steps).filter(|(group, index)| !group.is_as_it_was(*index));
+    let rows = computed.map(|(group, index)| Task::new(1, move || Done::Rows(group.digest(index, uris))));
+    let done = side_by_side(run.jobs(), builds.chain(reads).chain(rows).collect());
+    let mut moved = moved(sources, &groups, done)?;
     moved.sort_by(|one, other| one.step.source.cmp(&other.step.source));
     let contents = read_again(run, sources, &moved, folder)?;
     Ok(Built { moved, contents })
 }
 
-fn largest_first(run: &Run) -> Vec<&String> {
-    let size = |name: &String| -> u64 {
-        let of_it = run.profile.source.values().filter(|source| source.into == *name);
-        of_it.filter_map(|source| run.place.file(&source.file).metadata().ok()).map(|about| about.len()).sum()
-    };
-    let mut names: Vec<&String> = run.profile.target.keys().collect();
-    names.sort_by_key(|name| std::cmp::Reverse(size(name)));
-    names
+/// Nothing takes longer.
+fn build_one<'a>(
+    run: &'a Run,
+    target: &'a str,
+    groups: &'a [Group<'a>],
+    uris: &'a BTreeMap<String, String>,
+    folder: &Path,
+) -> Task<'a, Done> {
+    let of_it = run.profile.source.values().filter(|source| source.into == target);
+    let sizes = of_it.filter_map(|source| run.place.file(&source.file).metadata().ok()).map(|about| about.len());
+    let (path, schema) = (folder.join(&run.profile.target[target].file), &run.profile.schemas[target]);
+    let groups: Vec<&Group<'_>> = groups.iter().filter(|group| group.target == target).collect();
+    let build = move || build::build(&path, schema, &groups, uris, &*run.progress);
+    Task::new(64 * sizes.sum::<u64>(), move || Done::Built(build()))
+}
+
+/// `done`: of each target, of each reading of a source, and of each move whose rows are computed, in their order.
+fn moved(sources: &Sources, groups: &[Group<'_>], done: Vec<Done>) -> Result<Vec<Moved>> {
+    let (mut built, mut read, mut rows) = (Vec::new(), Vec::new(), Vec::new());
+    for one in done {
+        match one {
+            Done::Built(of_target) => built.push(of_target),
+            Done::Read(found) => read.push(found),
+            Done::Rows(digest) => rows.push(digest),
+        }
+    }
+    let contents = sources.judge(read)?; // what is damaged explains the rest
+    let (built, mut rows) = (all_of(sources, built)?, all_of(sources, rows)?.into_iter());
+    let steps = groups.iter().flat_map(Group::steps).zip(built.into_iter().flatten());
+    let moved = steps.map(|((group, index), brought)| {
+        let digest = group.as_it_was(index, &contents).or_else(|| rows.next());
+        let digest = digest.ok_or_else(|| Error::bug("the rows of a move were not read"))?;
+        Ok(Moved::of(group.moves[index], brought, digest))
+    });
+    moved.collect()
 }
 
 /// Whether each target is sound and holds what its sources gave; and what it holds.
@@ -137,14 +152,14 @@ fn read_again(run: &Run, sources: &Sources, moved: &[Moved], folder: &Path) -> R
     let mut readings = Vec::new();
     for (name, target) in &run.profile.target {
         let expected = verify::expected(moved.iter().filter(|moved| moved.step.target == *name));
-        readings.push((&target.file, Reading::of(&folder.join(&target.file), &expected)?, expected));
+        readings.push((&target.file, Reading::of(&folder.join(&target.file), &expected, Indexes::Compared)?, expected));
     }
     let tasks = readings.iter().flat_map(|(_, reading, _)| reading.tasks()).collect();
     let mut found = all_of(sources, side_by_side(run.jobs(), tasks))?.into_iter();
     let mut contents = BTreeMap::new();
     for (file, reading, expected) in readings {
-        let found = found.by_ref().take(reading.tasks().len()).collect();
-        contents.insert(file.clone(), receipt::digest_of(&reading.judge(found, &expected)?)?);
+        let found: Vec<Found> = found.by_ref().take(reading.parts().count()).collect();
+        contents.insert(file.clone(), receipt::digest_of(&reading.judge(&found, &expected)?)?);
     }
     Ok(contents)
 }

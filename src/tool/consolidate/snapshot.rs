@@ -100,14 +100,20 @@ impl Snapshot {
     /// # Errors
     /// It is damaged; the first finding is named.
     pub(super) fn check(&self) -> Result<()> {
-        let found = first_complaint(&self.connection, "quick_check(1)")?;
-        // The connection stays open as long as the run takes; its pages need not.
-        self.connection.execute_batch("pragma shrink_memory").map_err(damaged)?;
-        match found {
+        match first_complaint(&self.connection, "quick_check(1)")? {
             None => Ok(()),
-            Some(found) => Err(Error::environment(format!("it is damaged: {found}; restore this file from a backup"))),
+            Some(found) => Err(Error::environment(damage(&found))),
         }
     }
+
+    /// That it is damaged, with its path.
+    pub(super) fn damaged(&self, found: &str) -> Error {
+        Error::environment(damage(found)).within(self.path.display())
+    }
+}
+
+fn damage(found: &str) -> String {
+    format!("it is damaged: {found}; restore this file from a backup")
 }
 
 fn damaged(error: rusqlite::Error) -> Error {

@@ -1,10 +1,13 @@
 //! All sources, opened and looked at; and the schemas of the targets.
 
+use super::check::{Expected, Reading};
 use super::jobs::{Task, side_by_side};
 use super::shape::Shape;
 use super::snapshot::Snapshot;
 use super::{Profile, Run};
 use crate::db::sqlite::{immutable_uri, quoted};
+use crate::db::sqlite_plan::{Content, Indexes};
+use crate::db::sqlite_scan::Found;
 use crate::{Error, Result};
 use rusqlite::{Connection, params_from_iter, types::Value};
 use std::collections::BTreeMap;
@@ -19,10 +22,15 @@ pub(super) struct Sources {
     pub(super) shapes: BTreeMap<String, Shape>,
     /// Of the targets, as their schemas make them.
     pub(super) target_shapes: BTreeMap<String, Shape>,
+    readings: BTreeMap<String, Reading>,
 }
 
+/// What each table of each source holds, by source and table.
+pub(super) type Contents = BTreeMap<String, BTreeMap<String, Content>>;
+
 impl Sources {
-    /// Opens every file of the profile and checks it. `scratch` takes copies where they are needed.
+    /// Opens every file of the profile. `scratch` takes copies where they are needed. Whether the files are sound is
+    /// found by [`Sources::tasks`].
     ///
     /// # Errors
     /// All files that cannot be used, one per line.
@@ -32,18 +40,19 @@ impl Sources {
             uris: BTreeMap::new(),
             shapes: BTreeMap::new(),
             target_shapes: target_shapes(&run.profile)?,
+            readings: BTreeMap::new(),
         };
         let names = run.profile.source.keys();
-        let tasks: Vec<Task<'_, Result<Looked>>> =
-            names.map(|name| Box::new(move || look(run, scratch, name)) as Task<'_, _>).collect();
-        let looked = side_by_side(run.jobs(), tasks);
+        let tasks = names.map(|name| Task::new(1, move || look(run, scratch, name)));
+        let looked = side_by_side(run.jobs(), tasks.collect());
         let mut problems = Vec::new();
         for (name, looked) in run.profile.source.keys().zip(looked) {
             match looked {
-                Ok((snapshot, shape, uri)) => {
+                Ok(Looked { snapshot, shape, uri, reading }) => {
                     sources.snapshots.insert(name.clone(), snapshot);
                     sources.shapes.insert(name.clone(), shape);
                     sources.uris.insert(name.clone(), uri);
+                    sources.readings.insert(name.clone(), reading);
                 }
                 Err(error) => problems.push(error.to_string()),
             }
@@ -52,6 +61,40 @@ impl Sources {
             true => Ok(sources),
             false => Err(Error::environment(problems.join("\n"))),
         }
+    }
+
+    /// Reads every file from end to end.
+    pub(super) fn tasks(&self) -> impl Iterator<Item = Task<'_, Result<Found>>> {
+        self.readings.values().flat_map(Reading::tasks)
+    }
+
+    /// `found`: of each task, in their order.
+    ///
+    /// # Errors
+    /// All files that are damaged, one per line.
+    pub(super) fn judge(&self, found: impl IntoIterator<Item = Result<Found>>) -> Result<Contents> {
+        let (mut contents, mut problems, mut found) = (Contents::new(), Vec::new(), found.into_iter());
+        for (name, reading) in &self.readings {
+            let of_file = found.by_ref().take(reading.parts().count()).collect::<Result<Vec<_>>>();
+            match of_file.and_then(|found| reading.contents(&found).map_err(|what| self.snapshots[name].damaged(&what)))
+            {
+                Ok(tables) => drop(contents.insert(name.clone(), tables)),
+                Err(error) => problems.push(error.to_string()),
+            }
+        }
+        if problems.is_empty() {
+            return Ok(contents);
+        }
+        self.recheck()?; // what looks damaged may have been written meanwhile
+        Err(Error::environment(problems.join("\n")))
+    }
+
+    /// What every table holds, if all files are sound.
+    ///
+    /// # Errors
+    /// As of [`Sources::judge`].
+    pub(super) fn check(&self, run: &Run) -> Result<Contents> {
+        self.judge(side_by_side(run.jobs(), self.tasks().collect()))
     }
 
     /// Whether every source is still what it was.
@@ -63,20 +106,33 @@ impl Sources {
     }
 }
 
-/// A file, its shape, and what SQL attaches.
-type Looked = (Snapshot, Shape, String);
+/// One file.
+struct Looked {
+    snapshot: Snapshot,
+    shape: Shape,
+    /// What SQL attaches.
+    uri: String,
+    reading: Reading,
+}
 
-/// Opens one file and checks it.
+/// Opens one file; the words for what cannot be opened are SQLite's own.
 fn look(run: &Run, scratch: &Path, name: &str) -> Result<Looked> {
     let source = &run.profile.source[name];
     let path = run.place.file(&source.file);
     let snapshot = Snapshot::take(&path, scratch, run.options.patience)?;
-    let within = |error: Error| error.within(path.display());
-    snapshot.check().map_err(within)?;
-    let read = |error| within(Error::environment("its schema cannot be read").caused_by(error));
-    let shape = Shape::read(&snapshot.connection).map_err(read)?;
-    let uri = in_utf8(&snapshot, &source.tables, &scratch.join(format!("{name}.utf8"))).map_err(within)?;
-    Ok((snapshot, shape, uri))
+    let read = || {
+        let failed = |error| Error::environment("its schema cannot be read").caused_by(error);
+        let shape = Shape::read(&snapshot.connection).map_err(failed)?;
+        let uri = in_utf8(&snapshot, &source.tables, &scratch.join(format!("{name}.utf8")))?;
+        let reading = Reading::of(&snapshot.file, &Expected::new(), Indexes::Walked)?;
+        Ok::<_, Error>((shape, uri, reading))
+    };
+    let found = read().or_else(|error| snapshot.check().and(Err(error)));
+    let (shape, uri, reading) = found.map_err(|error| error.within(path.display()))?;
+    // The connection stays open as long as the run takes; its pages need not.
+    let failed = |error| Error::environment("SQLite cannot read it").caused_by(error);
+    snapshot.connection.execute_batch("pragma shrink_memory").map_err(failed)?;
+    Ok(Looked { snapshot, shape, uri, reading })
 }
 
 /// The shapes that the schemas of a profile make.

@@ -44,12 +44,16 @@ pub(super) fn compare(run: &Run, sources: &Sources, moves: &[Move], scratch: &Pa
     for (name, target) in &run.profile.target {
         targets.insert(name.as_str(), Snapshot::take(&run.place.file(&target.file), scratch, run.options.patience)?);
     }
+    let contents = sources.check(run)?;
     let (groups, uris) = (Group::all(moves, &sources.target_shapes), &sources.uris);
     let mut tasks: Vec<Task<'_, Result<TableDigest>>> = Vec::new();
     for group in &groups {
         let uri = &targets[group.target].uri;
-        tasks.push(Box::new(move || sqlite_query_digest(&group.beside(uri, &BTreeMap::new())?, &group.found())));
-        tasks.extend((0..group.moves.len()).map(|index| Box::new(move || group.digest(index, uris)) as Task<'_, _>));
+        tasks.push(Task::new(2, move || sqlite_query_digest(&group.beside(uri, &BTreeMap::new())?, &group.found())));
+        for (group, index) in group.steps() {
+            let known = group.as_it_was(index, &contents);
+            tasks.push(Task::new(1, move || known.map_or_else(|| group.digest(index, uris), Ok)));
+        }
     }
     let mut read = side_by_side(run.jobs(), tasks).into_iter();
     let mut compared = Vec::new();
