@@ -148,11 +148,11 @@ impl Scan {
 
     fn read_pages(&self, ways: &Ways<'_>, pages: &Pages) -> Result<Found> {
         let Some(stored) = &self.stored else { return Err(Error::bug("a scan without a tree")) };
-        let (mut reader, mut spots, mut is_short, mut is_in_order) = (self.reader(), Vec::new(), false, true);
+        let (mut reader, mut spots) = (self.reader(), stored.layout.spots());
+        let (mut is_short, mut is_in_order) = (false, true);
         let read = entries(pages, stored.tree, |rowid, record| {
             let Encoded { bytes, ends } = &mut reader.this;
             bytes.clear();
-            ends.clear();
             is_short |= stored.layout.take(record, rowid, &mut spots, (bytes, ends))? == Taken::Short;
             is_in_order = is_in_order && (is_short || reader.add());
             Ok(())

@@ -55,14 +55,19 @@ pub fn push_null(row: &mut Vec<u8>) {
     row.push(NULL);
 }
 
+#[inline]
 fn push_bytes(row: &mut Vec<u8>, class: u8, bytes: &[u8]) {
-    row.push(class);
     let mut length = bytes.len();
-    while length >= 0x80 {
-        row.push(length as u8 | 0x80);
-        length >>= 7;
+    if length < 0x80 {
+        row.extend_from_slice(&[class, length as u8]);
+    } else {
+        row.push(class);
+        while length >= 0x80 {
+            row.push(length as u8 | 0x80);
+            length >>= 7;
+        }
+        row.push(length as u8);
     }
-    row.push(length as u8);
     row.extend_from_slice(bytes);
 }
 

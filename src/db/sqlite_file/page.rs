@@ -172,16 +172,22 @@ impl Page {
         }
     }
 
+    #[inline]
     fn mark(&mut self, begin: usize, end: usize) -> bool {
         let (first, last) = (begin / 64, (end - 1) / 64);
-        let mut is_free = true;
-        for word in first..=last {
-            let from = if word == first { begin % 64 } else { 0 };
-            let to = if word == last { (end - 1) % 64 } else { 63 };
-            let bits = (u64::MAX << from) & (u64::MAX >> (63 - to));
-            is_free &= self.taken[word] & bits == 0;
-            self.taken[word] |= bits;
+        let (head, tail) = (u64::MAX << (begin % 64), u64::MAX >> (63 - (end - 1) % 64));
+        if first == last {
+            return self.mark_word(first, head & tail);
         }
+        let between = (first + 1..last).all(|word| self.mark_word(word, u64::MAX));
+        let (head, tail) = (self.mark_word(first, head), self.mark_word(last, tail));
+        between && head && tail
+    }
+
+    #[inline]
+    fn mark_word(&mut self, word: usize, bits: u64) -> bool {
+        let is_free = self.taken[word] & bits == 0;
+        self.taken[word] |= bits;
         is_free
     }
 

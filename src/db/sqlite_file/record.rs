@@ -50,11 +50,16 @@ pub(crate) enum Taken {
 }
 
 /// The class and length of a value, and where it begins.
-type Spot = (u64, usize);
+pub(crate) type Spot = (u64, usize);
 
 const NULL: Spot = (0, 0);
 
 impl Layout {
+    /// Room for the values of a record.
+    pub(crate) fn spots(&self) -> Vec<Spot> {
+        vec![NULL; self.width]
+    }
+
     /// Gives each value, encoded, to `row`, and says after each where it ends. `spots` is room for work.
     ///
     /// # Errors
@@ -64,19 +69,20 @@ impl Layout {
         &self,
         record: &[u8],
         rowid: i64,
-        spots: &mut Vec<Spot>,
+        spots: &mut [Spot],
         (row, ends): (&mut Vec<u8>, &mut Vec<usize>),
     ) -> Result<Taken, Flaw> {
-        parse(record, spots).ok_or_else(|| Flaw::found(format!("row {rowid}: it is no record")))?;
-        if spots.len() != self.width {
+        let found = parse(record, spots).ok_or_else(|| Flaw::found(format!("row {rowid}: it is no record")))?;
+        if found != spots.len() {
             match self.lacking {
-                Lacking::Null => spots.resize(self.width.max(spots.len()), NULL),
-                Lacking::Default if spots.len() < self.width => return Ok(Taken::Short),
+                Lacking::Null => spots[found.min(self.width)..].fill(NULL),
+                Lacking::Default if found < spots.len() => return Ok(Taken::Short),
                 Lacking::Default => {}
-                Lacking::Nothing => return Err(Flaw::found(format!("an entry has {} values", spots.len()))),
+                Lacking::Nothing => return Err(Flaw::found(format!("an entry has {found} values"))),
             }
         }
-        for field in &self.fields {
+        ends.resize(self.fields.len(), 0);
+        for (field, end) in self.fields.iter().zip(ends) {
             match *field {
                 Field::Rowid => sqlite_value::push_integer(row, rowid),
                 Field::Value { place, is_real, is_required } => {
@@ -86,76 +92,75 @@ impl Layout {
                     }
                 }
             }
-            ends.push(row.len());
+            *end = row.len();
         }
         Ok(Taken::Whole)
     }
 }
 
-/// Finds the values; nothing where they do not end with the record.
+/// Finds the values, and how many there are; nothing where they do not end with the record.
 #[inline]
-fn parse(record: &[u8], spots: &mut Vec<Spot>) -> Option<()> {
-    spots.clear();
+fn parse(record: &[u8], spots: &mut [Spot]) -> Option<usize> {
     let (header, mut at) = varint(record)?;
     let header = usize::try_from(header).ok().filter(|header| *header <= record.len())?;
-    let mut begin = header;
+    let (mut begin, mut found) = (header, 0);
     while at < header {
         let (class, length) = varint(&record[at..header])?;
         at += length;
-        spots.push((class, begin));
-        begin = begin.checked_add(length_of(class)?)?;
+        if let Some(spot) = spots.get_mut(found) {
+            *spot = (class, begin);
+        }
+        found += 1;
+        begin = begin.checked_add(length_of(class))?;
     }
-    (at == header && begin == record.len()).then_some(())
+    (at == header && begin == record.len()).then_some(found)
 }
 
+/// Of the classes below that of blobs. Two are never used, and no record is so long.
+const LENGTHS: [usize; 12] = [0, 1, 2, 3, 4, 6, 8, 8, 0, 0, usize::MAX, usize::MAX];
+const BLOB: u64 = 12;
+
 #[inline]
-fn length_of(class: u64) -> Option<usize> {
-    match class {
-        0..=4 => Some(class as usize),
-        5 => Some(6),
-        6 | 7 => Some(8),
-        8 | 9 => Some(0),
-        10 | 11 => None,
-        _ => usize::try_from((class - 12) / 2).ok(),
-    }
+fn length_of(class: u64) -> usize {
+    if class < BLOB { LENGTHS[class as usize] } else { usize::try_from((class - BLOB) / 2).unwrap_or(usize::MAX) }
 }
 
 /// Whether it is NULL.
 #[inline]
 fn push(row: &mut Vec<u8>, record: &[u8], (class, begin): Spot, is_real: bool) -> bool {
-    let bytes = |length: usize| &record[begin..begin + length];
-    let integer = match class {
-        0 => {
-            sqlite_value::push_null(row);
-            return true;
-        }
-        7 => {
-            let number = f64::from_be_bytes(bytes(8).try_into().unwrap_or_default());
-            match number.is_nan() {
-                true => sqlite_value::push_null(row),
-                false => sqlite_value::push_real(row, number),
-            }
-            return number.is_nan();
-        }
-        8 => 0,
-        9 => 1,
-        1..=6 => {
-            let bytes = bytes(length_of(class).unwrap_or_default());
-            let fill = if bytes[0] < 0x80 { 0 } else { -1 };
-            bytes.iter().fold(fill, |number: i64, byte| number << 8 | i64::from(*byte))
-        }
-        _ => {
-            let content = bytes(((class - 12) / 2) as usize);
-            match class % 2 {
-                0 => sqlite_value::push_blob(row, content),
-                _ => sqlite_value::push(row, ValueRef::Text(content)), // not always UTF-8
-            }
-            return false;
-        }
-    };
-    match is_real {
-        true => sqlite_value::push_real(row, integer as f64),
-        false => sqlite_value::push_integer(row, integer),
+    let rest = &record[begin..];
+    if class >= BLOB {
+        let content = &rest[..length_of(class)];
+        let value = if class % 2 == 0 { ValueRef::Blob(content) } else { ValueRef::Text(content) };
+        sqlite_value::push(row, value);
+        return false;
     }
-    false
+    let value = match class {
+        0 => ValueRef::Null,
+        7 => real(integer(rest, 8)),
+        8 | 9 if is_real => ValueRef::Real((class - 8) as f64),
+        8 | 9 => ValueRef::Integer(class as i64 - 8),
+        _ if is_real => ValueRef::Real(integer(rest, length_of(class)) as f64),
+        _ => ValueRef::Integer(integer(rest, length_of(class))),
+    };
+    sqlite_value::push(row, value);
+    value == ValueRef::Null
+}
+
+/// What is no number is NULL, as SQLite has it.
+fn real(bits: i64) -> ValueRef<'static> {
+    let number = f64::from_bits(bits as u64);
+    if number.is_nan() { ValueRef::Null } else { ValueRef::Real(number) }
+}
+
+/// The first bytes, from one to eight. Where eight are there, all are read: the rest is shifted out.
+#[inline]
+fn integer(bytes: &[u8], length: usize) -> i64 {
+    match bytes.first_chunk::<8>() {
+        Some(eight) => i64::from_be_bytes(*eight) >> (64 - 8 * length),
+        None => {
+            let fill = if bytes[0] < 0x80 { 0 } else { -1 };
+            bytes[..length].iter().fold(fill, |number: i64, byte| number << 8 | i64::from(*byte))
+        }
+    }
 }

@@ -27,21 +27,24 @@ pub(super) struct Reading {
     plans: BTreeMap<String, Plan>,
 }
 
-/// What a table must hold: columns, and the digest of them.
-pub(super) type Expected = BTreeMap<String, (Vec<String>, TableDigest)>;
+/// Columns of a table of which the digest is wanted; of all where it is not there.
+pub(super) type Asked = BTreeMap<String, Vec<String>>;
+
+/// The digest of those columns, as it must be.
+pub(super) type Expected = BTreeMap<String, TableDigest>;
 
 impl Reading {
     /// Of the file at `path`, which nobody writes, and which nothing lies beside.
     ///
     /// # Errors
     /// SQLite cannot read it.
-    pub(super) fn of(path: &Path, expected: &Expected, indexes: Indexes) -> Result<Reading> {
+    pub(super) fn of(path: &Path, asked: &Asked, indexes: Indexes) -> Result<Reading> {
         let plan = || -> Result<Reading> {
             let connection = open_immutable(path)?;
             let read = |error| Error::environment("its tables cannot be read").caused_by(error);
             let pages = Pages::open(path).map_err(|error| Error::io("read", path, error))?;
             let plan = |table: String| {
-                let asked = expected.get(&table).map(|(columns, _)| columns.as_slice());
+                let asked = asked.get(&table).map(Vec::as_slice);
                 Plan::of(&connection, &table, asked, indexes).map(|plan| (table, plan))
             };
             let plans = stored_tables(&connection).map_err(read)?.into_iter().map(plan);
@@ -57,9 +60,9 @@ impl Reading {
         plan().map_err(|error| error.within(path.display()))
     }
 
-    /// Each reads on a connection of its own, where it needs one.
-    pub(super) fn tasks(&self) -> Vec<Task<'_, Result<Found>>> {
-        self.parts().map(|part| Task::new(part.weight() * self.bytes, move || self.read(part))).collect()
+    /// Each reads a part, on a connection of its own where it needs one; `done`: what is made of its result.
+    pub(super) fn tasks<'a, T: 'a>(&'a self, done: fn(Result<Found>) -> T) -> Vec<Task<'a, T>> {
+        self.parts().map(|part| Task::new(part.weight() * self.bytes, move || done(self.read(part)))).collect()
     }
 
     pub(super) fn parts(&self) -> impl Iterator<Item = &Part> {
@@ -101,7 +104,7 @@ impl Reading {
         let contents = self.contents(found).map_err(|complaint| refused(format!("it is not sound: {complaint}")))?;
         for (table, content) in contents {
             match expected.get(&table) {
-                Some((_, expected)) if content.asked != *expected => {
+                Some(expected) if content.asked != *expected => {
                     let is = content.asked;
                     return Err(refused(format!("table {table} holds {is}, and its sources gave {expected}")));
                 }
@@ -144,8 +147,7 @@ fn open_to_scan(path: &Path) -> Result<Connection> {
 /// # Errors
 /// As of [`Reading::judge`].
 pub(super) fn sound(path: &Path) -> Result<DatabaseState> {
-    let expected = Expected::new();
-    let reading = Reading::of(path, &expected, Indexes::Compared)?;
-    let found = reading.tasks().into_iter().map(Task::run).collect::<Result<Vec<_>>>()?;
-    reading.judge(&found, &expected)
+    let reading = Reading::of(path, &Asked::new(), Indexes::Compared)?;
+    let found = reading.parts().map(|part| reading.read(part)).collect::<Result<Vec<_>>>()?;
+    reading.judge(&found, &Expected::new())
 }

@@ -94,7 +94,12 @@ impl<'a> Group<'a> {
         Ok(connection)
     }
 
-    /// The columns that are filled, as they are in `target`.
+    /// The columns that are filled.
+    pub(super) fn filled(&self) -> Vec<String> {
+        self.moves[0].columns.iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The same as they are in `target`.
     pub(super) fn found(&self) -> String {
         format!("select {} from target.{} not indexed", expect::column_list(self.moves[0]), quoted(self.into))
     }

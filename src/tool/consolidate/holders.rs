@@ -10,6 +10,9 @@ pub(super) fn holders(paths: &[PathBuf]) -> BTreeMap<u32, PathBuf> {
     let identity = |path: &Path| path.metadata().ok().map(|about| (about.dev(), about.ino()));
     let known: BTreeMap<(u64, u64), &PathBuf> = paths.iter().filter_map(|path| Some((identity(path)?, path))).collect();
     let mut found = BTreeMap::new();
+    if known.is_empty() {
+        return found; // nothing is there yet, and nobody has it
+    }
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     for pid in numbers.filter(|pid| *pid != std::process::id()) {

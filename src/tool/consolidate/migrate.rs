@@ -12,17 +12,10 @@
 //!
 //! A crash before 4 leaves the old state, after it a state that says of itself that the run has to be repeated.
 
-use super::build::{self, Brought, Moved};
-use super::check::Reading;
 use super::fit::{Fit, Move, fit};
-use super::group::Group;
-use super::jobs::{Task, side_by_side};
 use super::receipt::{self, Receipt, State};
 use super::sources::Sources;
-use super::{Run, holders, verify};
-use crate::db::sqlite_plan::Indexes;
-use crate::db::sqlite_scan::Found;
-use crate::model::TableDigest;
+use super::{Run, holders, targets};
 use crate::tool::whole::{beside, remove_file, remove_folder, sync};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
@@ -52,7 +45,7 @@ pub(super) fn dry_run(run: &Run) -> Result<()> {
     run.has_space(scratch.path(), 1)?;
     let (sources, moves) = prepare(run, &scratch.path().join("sources"))?;
     replaceable(run)?;
-    let built = build_all(run, &sources, &moves, scratch.path())?;
+    let built = targets::build(run, &sources, &moves, scratch.path())?;
     sources.recheck()?;
     run.report().add(&built.moved);
     Ok(())
@@ -74,108 +67,11 @@ pub(super) fn migrate(run: &Run) -> Result<()> {
 fn in_workshop(run: &Run, workshop: &Path) -> Result<()> {
     let (sources, moves) = prepare(run, &workshop.join("sources"))?;
     std::fs::create_dir_all(workshop).map_err(|error| Error::io("create", workshop, error))?;
-    let built = build_all(run, &sources, &moves, workshop)?;
+    let built = targets::build(run, &sources, &moves, workshop)?;
     sources.recheck()?;
     publish(run, workshop, built.contents)?;
     run.report().add(&built.moved);
     Ok(())
-}
-
-/// What was built.
-struct Built {
-    moved: Vec<Moved>,
-    /// Digest of everything that each target holds, by file.
-    contents: BTreeMap<String, String>,
-}
-
-/// What comes of a task.
-enum Done {
-    Built(Result<Vec<Brought>>),
-    Read(Result<Found>),
-    Rows(Result<TableDigest>),
-}
-
-/// Builds the targets in `folder` and reads the sources beside it; then reads what was built.
-fn build_all(run: &Run, sources: &Sources, moves: &[Move], folder: &Path) -> Result<Built> {
-    let groups = Group::all(moves, &sources.target_shapes);
-    let uris = &sources.uris;
-    let builds = run.profile.target.keys().map(|target| build_one(run, target, &groups, uris, folder));
-    let reads = sources.tasks().map(|read| read.map(Done::Read));
-    let computed = groups.iter().flat_map(Group::steps).filter(|(group, index)| !group.is_as_it_was(*index));
-    let rows = computed.map(|(group, index)| Task::new(1, move || Done::Rows(group.digest(index, uris))));
-    let done = side_by_side(run.jobs(), builds.chain(reads).chain(rows).collect());
-    let mut moved = moved(sources, &groups, done)?;
-    moved.sort_by(|one, other| one.step.source.cmp(&other.step.source));
-    let contents = read_again(run, sources, &moved, folder)?;
-    Ok(Built { moved, contents })
-}
-
-/// Nothing takes longer.
-fn build_one<'a>(
-    run: &'a Run,
-    target: &'a str,
-    groups: &'a [Group<'a>],
-    uris: &'a BTreeMap<String, String>,
-    folder: &Path,
-) -> Task<'a, Done> {
-    let of_it = run.profile.source.values().filter(|source| source.into == target);
-    let sizes = of_it.filter_map(|source| run.place.file(&source.file).metadata().ok()).map(|about| about.len());
-    let (path, schema) = (folder.join(&run.profile.target[target].file), &run.profile.schemas[target]);
-    let groups: Vec<&Group<'_>> = groups.iter().filter(|group| group.target == target).collect();
-    let build = move || build::build(&path, schema, &groups, uris, &*run.progress);
-    Task::new(64 * sizes.sum::<u64>(), move || Done::Built(build()))
-}
-
-/// `done`: of each target, of each reading of a source, and of each move whose rows are computed, in their order.
-fn moved(sources: &Sources, groups: &[Group<'_>], done: Vec<Done>) -> Result<Vec<Moved>> {
-    let (mut built, mut read, mut rows) = (Vec::new(), Vec::new(), Vec::new());
-    for one in done {
-        match one {
-            Done::Built(of_target) => built.push(of_target),
-            Done::Read(found) => read.push(found),
-            Done::Rows(digest) => rows.push(digest),
-        }
-    }
-    let contents = sources.judge(read)?; // what is damaged explains the rest
-    let (built, mut rows) = (all_of(sources, built)?, all_of(sources, rows)?.into_iter());
-    let steps = groups.iter().flat_map(Group::steps).zip(built.into_iter().flatten());
-    let moved = steps.map(|((group, index), brought)| {
-        let digest = group.as_it_was(index, &contents).or_else(|| rows.next());
-        let digest = digest.ok_or_else(|| Error::bug("the rows of a move were not read"))?;
-        Ok(Moved::of(group.moves[index], brought, digest))
-    });
-    moved.collect()
-}
-
-/// Whether each target is sound and holds what its sources gave; and what it holds.
-fn read_again(run: &Run, sources: &Sources, moved: &[Moved], folder: &Path) -> Result<BTreeMap<String, String>> {
-    let mut readings = Vec::new();
-    for (name, target) in &run.profile.target {
-        let expected = verify::expected(moved.iter().filter(|moved| moved.step.target == *name));
-        readings.push((&target.file, Reading::of(&folder.join(&target.file), &expected, Indexes::Compared)?, expected));
-    }
-    let tasks = readings.iter().flat_map(|(_, reading, _)| reading.tasks()).collect();
-    let mut found = all_of(sources, side_by_side(run.jobs(), tasks))?.into_iter();
-    let mut contents = BTreeMap::new();
-    for (file, reading, expected) in readings {
-        let found: Vec<Found> = found.by_ref().take(reading.parts().count()).collect();
-        contents.insert(file.clone(), receipt::digest_of(&reading.judge(&found, &expected)?)?);
-    }
-    Ok(contents)
-}
-
-/// Everything that went wrong, one per line.
-fn all_of<T>(sources: &Sources, results: Vec<Result<T>>) -> Result<Vec<T>> {
-    let (mut done, mut problems) = (Vec::new(), Vec::new());
-    for result in results {
-        match result {
-            Ok(one) => done.push(one),
-            Err(error) => problems.push(error),
-        }
-    }
-    let Some(first) = problems.first() else { return Ok(done) };
-    sources.recheck()?; // what looks damaged may have been written meanwhile
-    Err(Error::new(first.kind(), problems.iter().map(Error::to_string).collect::<Vec<_>>().join("\n")))
 }
 
 /// What stands under the names of the targets is nothing that anybody would miss.

@@ -8,7 +8,8 @@
 //! snapshot  one source, without a trace           sources   all of them
 //! shape     tables, columns, keys                 fit       profile against shapes: moves, or what is wrong
 //! expect    a move as SQL                         group     all moves into one table
-//! build     one target, beside its place          check     a file, read again as a whole
+//! build     one target, beside its place          targets   all of them, built and read again
+//! check     a file, read as a whole               jobs      work that is done side by side
 //! receipt   what a migration has made             holders   who has a file open
 //! ```
 
@@ -32,6 +33,7 @@ mod serve;
 mod shape;
 mod snapshot;
 mod sources;
+mod targets;
 mod verify;
 
 pub use profile::{Profile, Transform};

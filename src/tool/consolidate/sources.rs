@@ -1,6 +1,6 @@
 //! All sources, opened and looked at; and the schemas of the targets.
 
-use super::check::{Expected, Reading};
+use super::check::{Asked, Reading};
 use super::jobs::{Task, side_by_side};
 use super::shape::Shape;
 use super::snapshot::Snapshot;
@@ -63,9 +63,9 @@ impl Sources {
         }
     }
 
-    /// Reads every file from end to end.
-    pub(super) fn tasks(&self) -> impl Iterator<Item = Task<'_, Result<Found>>> {
-        self.readings.values().flat_map(Reading::tasks)
+    /// Reads every file from end to end; `done`: what is made of each part's result.
+    pub(super) fn tasks<'a, T: 'a>(&'a self, done: fn(Result<Found>) -> T) -> impl Iterator<Item = Task<'a, T>> {
+        self.readings.values().flat_map(move |reading| reading.tasks(done))
     }
 
     /// `found`: of each task, in their order.
@@ -94,7 +94,7 @@ impl Sources {
     /// # Errors
     /// As of [`Sources::judge`].
     pub(super) fn check(&self, run: &Run) -> Result<Contents> {
-        self.judge(side_by_side(run.jobs(), self.tasks().collect()))
+        self.judge(side_by_side(run.jobs(), self.tasks(|found| found).collect()))
     }
 
     /// Whether every source is still what it was.
@@ -124,7 +124,7 @@ fn look(run: &Run, scratch: &Path, name: &str) -> Result<Looked> {
         let failed = |error| Error::environment("its schema cannot be read").caused_by(error);
         let shape = Shape::read(&snapshot.connection).map_err(failed)?;
         let uri = in_utf8(&snapshot, &source.tables, &scratch.join(format!("{name}.utf8")))?;
-        let reading = Reading::of(&snapshot.file, &Expected::new(), Indexes::Walked)?;
+        let reading = Reading::of(&snapshot.file, &Asked::new(), Indexes::Walked)?;
         Ok::<_, Error>((shape, uri, reading))
     };
     let found = read().or_else(|error| snapshot.check().and(Err(error)));
