@@ -147,8 +147,8 @@ impl Pool {
             return Err(Error::bug(format!("`{name}` cannot be the name of a database: [a-z0-9_], 1 to 44")));
         }
         let name = format!("{}{name}", self.prefix());
-        self.call_witness().await;
-        let mut connection = self.take().await?;
+        let ((), connection) = tokio::join!(self.call_witness(), self.take());
+        let mut connection = connection?;
         order(&mut connection, &self.creation(&name, template)).await?;
         self.put(connection);
         Ok(Database { name })

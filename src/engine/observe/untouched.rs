@@ -4,29 +4,27 @@
 //! made (docs/decisions/013-untouched-clones.md). Only the next values of its sequences are read then, where it has some.
 
 use super::still::Still;
-use crate::Result;
 use crate::db::{self, Volatile};
 use crate::engine::case::stage::{Holding, Place, Stage};
 use crate::engine::run::context::CaseLog;
 use crate::target::Template;
+use crate::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::OnceCell;
 
-/// The digest of the state of every template that a clone was looked at of, without its volatile columns.
+/// The digest of the state of every template that a clone was looked at of, without its volatile columns. Whoever comes
+/// while the first one is looked at waits for what it finds.
 #[derive(Debug, Default)]
-pub(in crate::engine) struct Known(Mutex<BTreeMap<Of, String>>);
+pub(in crate::engine) struct Known(Mutex<BTreeMap<Of, Arc<OnceCell<String>>>>);
 
 /// The version of the server, the template and the columns that are left out: two versions describe one definition in
 /// their own words.
 type Of = (String, Template, Volatile);
 
 impl Known {
-    fn get(&self, of: &Of) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(of).cloned()
-    }
-
-    fn keep(&self, of: Of, state: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(of, state.to_owned());
+    fn of(&self, of: Of) -> Arc<OnceCell<String>> {
+        Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(of).or_default())
     }
 }
 
@@ -63,16 +61,17 @@ pub(super) async fn or_look(
     look: impl Future<Output = Result<String>>,
 ) -> Result<String> {
     let Some((server, template)) = untouched.template(holding) else { return look.await };
-    let known = &stage.context.run.known;
-    let of = (server, template, super::volatile(stage, holding));
-    if let Some(state) = known.get(&of)
-        && has_its_sequences(stage, holding, &state).await?
-    {
-        return Ok(state);
+    let known = stage.context.run.known.of((server, template, super::volatile(stage, holding)));
+    let mut look = Some(look);
+    let first = known.get_or_try_init(async || match look.take() {
+        Some(look) => look.await,
+        None => Err(Error::bug("a database was looked at twice")),
+    });
+    let state = first.await?.clone();
+    match look {
+        Some(look) if !has_its_sequences(stage, holding, &state).await? => look.await,
+        _ => Ok(state),
     }
-    let found = look.await?;
-    known.keep(of, &found);
-    Ok(found)
 }
 
 async fn has_its_sequences(stage: &Stage<'_>, holding: &Holding, state: &str) -> Result<bool> {

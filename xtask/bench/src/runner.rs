@@ -5,7 +5,7 @@ use super::ground::Ground;
 use super::line::Line;
 use rehearsal::clock::Stopwatch;
 use rehearsal::dataset::{Dataset, load_postgres};
-use rehearsal::target::{Pool, Template};
+use rehearsal::target::{Base, Pool, Site, Sites, Wanted};
 use rehearsal::{Error, Result};
 use serde_json::Value;
 use std::path::Path;
@@ -15,11 +15,12 @@ const GOAL: f64 = 0.020;
 
 pub(crate) fn lines(ground: &Ground) -> Result<Vec<Line>> {
     let home = Home::below(ground.dir.path())?;
-    let templates = ground.runtime.block_on(templates(&ground.pool))?;
+    let site = Sites::new(Base::find(), Wanted::default()).of(None);
+    site.offer()?; // what is found is known before any scenario begins
     let files = || seconds(&home.events(ground, "nothing-to-files", "")?);
     let servers = || {
         let whole = seconds(&home.events(ground, "nothing", "")?)?;
-        Ok(whole - ground.runtime.block_on(targets(&ground.pool, &templates))?)
+        Ok(whole - ground.runtime.block_on(targets(ground, &site))?)
     };
     let of_files = ("G15", "a scenario over files in which nothing happens, without its tool", "20 ms", 1.0);
     let of_servers = ("G15", "the same over Postgres, without its targets; all looks count", "20 ms", 1.0);
@@ -41,27 +42,20 @@ fn seconds(events: &[Value]) -> Result<f64> {
     }
 }
 
-async fn templates(pool: &Pool) -> Result<[Template; 2]> {
+/// What it has of them, by a pool that nobody has used before: the server, and for each of its two golden runs both
+/// databases, made and dropped.
+async fn targets(ground: &Ground, site: &Site) -> Result<f64> {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");
     let dataset = Dataset::find(&[fixtures], "ledger-small", 1)?;
-    let template = async |name: &str| {
-        let database = dataset.database(name)?;
-        pool.template(&database.digest(), |access| load_postgres(access.tool, database)).await
-    };
-    Ok([template("old").await?, template("new").await?])
-}
-
-/// What it makes and drops: both databases for each of its two golden runs.
-async fn targets(pool: &Pool, templates: &[Template; 2]) -> Result<f64> {
     let watch = Stopwatch::start();
-    let golden = async |name: &str| {
-        for (template, side) in templates.iter().zip(["old", "new"]) {
-            let database = pool.clone(template, &format!("{name}_{side}")).await?;
-            pool.drop(database).await?;
-        }
-        Ok::<(), Error>(())
+    let pool = Pool::new(&site.join(&ground.session).await?, ground.session.id());
+    let database = async |golden: &str, side: &str| {
+        let database = dataset.database(side)?;
+        let template = pool.template(&database.digest(), |access| load_postgres(access.tool, database)).await?;
+        let clone = pool.clone(&template, &format!("{golden}_{side}")).await?;
+        pool.drop(clone).await
     };
-    let (one, other) = tokio::join!(golden("one"), golden("other"));
-    one.and(other)?;
+    let golden = async |golden: &str| tokio::try_join!(database(golden, "old"), database(golden, "new"));
+    tokio::try_join!(golden("one"), golden("other"))?;
     Ok(watch.elapsed().as_secs_f64())
 }
