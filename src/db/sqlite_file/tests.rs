@@ -5,6 +5,7 @@ use crate::db::sqlite::{first_complaint, open_immutable, stored_tables};
 use crate::db::sqlite_plan::{Content, Indexes, Plan};
 use crate::db::sqlite_scan::{Part, Ways};
 use proptest::prelude::*;
+use rstest::rstest;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -133,4 +134,134 @@ fn what_moves_its_pages_or_is_not_in_utf8_is_left_to_sqlite() {
     }
     std::fs::write(folder.path().join("d"), [0; 4096]).unwrap();
     assert!(Pages::open(&folder.path().join("d")).unwrap().is_none());
+}
+
+/// Pages of 512 bytes: a table of three levels with one long entry, an index, rows that are gone, pages that are free.
+struct Damaged {
+    _folder: TempDir,
+    path: PathBuf,
+    bytes: Vec<u8>,
+    /// Of the table.
+    root: usize,
+}
+
+const SIZE: usize = 512;
+
+impl Damaged {
+    fn new() -> Damaged {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let connection = Connection::open(&path).unwrap();
+        let sql = "pragma page_size = 512; pragma synchronous = off; create table t (k integer primary key, a text); \
+                   create table u (x); \
+                   insert into t with n (n) as (select 1 union all select n + 1 from n where n < 3000) \
+                   select n, printf('%060d', n) from n; create index i on t (a); \
+                   update t set a = hex(zeroblob(1000)) where k = 3; delete from t where k in (10, 12); \
+                   insert into u select a from t; delete from u where rowid > 9";
+        connection.execute_batch(sql).unwrap();
+        let root =
+            connection.query_row("select rootpage from sqlite_schema where name = 't'", [], |row| row.get::<_, i64>(0));
+        let (root, bytes) = (root.unwrap() as usize, std::fs::read(&path).unwrap());
+        Damaged { _folder: folder, path, bytes, root }
+    }
+
+    fn number(&self, at: usize, length: usize) -> usize {
+        self.bytes[at..at + length].iter().fold(0, |number, byte| number << 8 | usize::from(*byte))
+    }
+
+    fn write(&mut self, at: usize, length: usize, number: usize) {
+        self.bytes[at..at + length].copy_from_slice(&number.to_be_bytes()[8 - length..]);
+    }
+
+    /// Where the page below `page` begins that holds the smallest rowids, and its kind.
+    fn first(&self, page: usize) -> usize {
+        let begin = (page - 1) * SIZE;
+        self.number(begin + self.number(begin + 12, 2), 4)
+    }
+
+    /// Where the first leaf begins.
+    fn leaf(&self) -> usize {
+        (self.first(self.first(self.root)) - 1) * SIZE
+    }
+
+    /// Where its cell at `index` begins.
+    fn cell(&self, index: usize) -> usize {
+        self.leaf() + self.number(self.leaf() + 8 + 2 * index, 2)
+    }
+
+    /// The last page of the long entry: its next one is none.
+    fn last_of_entry(&self) -> usize {
+        let cell = self.cell(2);
+        let local = self.number(cell, 1) & 0x7f; // two bytes of length, one of rowid
+        let length = local << 7 | self.number(cell + 1, 1);
+        let least = (SIZE - 12) * 32 / 255 - 23;
+        let fits = least + (length - least) % (SIZE - 4);
+        let local = if fits <= SIZE - 35 { fits } else { least };
+        let mut page = self.number(cell + 3 + local, 4);
+        while self.number((page - 1) * SIZE, 4) > 0 {
+            page = self.number((page - 1) * SIZE, 4);
+        }
+        (page - 1) * SIZE
+    }
+
+    /// What we find, and what SQLite finds.
+    fn complaints(self) -> (String, String) {
+        std::fs::write(&self.path, &self.bytes).unwrap();
+        let theirs = open_immutable(&self.path).and_then(|file| first_complaint(&file, "integrity_check(1)"));
+        (read(&self.path, true).expect_err("it is taken"), theirs.unwrap().expect("SQLite takes it"))
+    }
+}
+
+#[rstest]
+#[case::rowids_are_out_of_order("is not above the one before it", |file: &mut Damaged| {
+    let (one, other) = (file.leaf() + 8, file.leaf() + 10);
+    let (first, second) = (file.number(one, 2), file.number(other, 2));
+    file.write(one, 2, second);
+    file.write(other, 2, first);
+})]
+#[case::a_leaf_is_where_a_branch_should_be("is not of one height", |file: &mut Damaged| {
+    let (root, child) = ((file.root - 1) * SIZE, file.first(file.root));
+    let cell = root + file.number(root + 12, 2);
+    file.write(cell, 4, file.first(child));
+})]
+#[case::an_entry_goes_on_after_its_end("an entry ends, and a page follows it", |file: &mut Damaged| {
+    file.write(file.last_of_entry(), 4, 2);
+})]
+#[case::a_page_is_in_no_tree("is never used", |file: &mut Damaged| {
+    let pages = file.bytes.len() / SIZE;
+    file.bytes.extend([0; SIZE]);
+    file.write(28, 4, pages + 1);
+})]
+#[case::more_pages_are_free_than_is_said("pages are free, and the header says", |file: &mut Damaged| {
+    file.write(36, 4, file.number(36, 4) - 1);
+})]
+#[case::a_free_page_is_in_a_tree("is used twice", |file: &mut Damaged| {
+    let trunk = (file.number(32, 4) - 1) * SIZE;
+    file.write(trunk + 8, 4, file.root);
+})]
+#[case::a_value_is_shorter_than_its_record("it is no record", |file: &mut Damaged| {
+    let class = file.cell(0) + 4; // length, rowid, length of the header, class of the first value
+    file.write(class, 1, file.number(class, 1) - 2);
+})]
+#[case::a_leaf_is_empty("nothing is in it", |file: &mut Damaged| {
+    file.write(file.leaf() + 3, 2, 0);
+})]
+#[case::free_bytes_go_round("its free bytes are not in order", |file: &mut Damaged| {
+    // The second leaf lost two rows.
+    let branch = (file.first(file.root) - 1) * SIZE;
+    let leaf = (file.number(branch + file.number(branch + 14, 2), 4) - 1) * SIZE;
+    let free = file.number(leaf + 1, 2);
+    assert!(free > 0, "no bytes are free");
+    file.write(leaf + free, 2, free);
+})]
+fn each_way_in_which_pages_can_be_wrong_is_named(#[case] expected: &str, #[case] harm: fn(&mut Damaged)) {
+    let mut file = Damaged::new();
+    harm(&mut file);
+    let (ours, theirs) = file.complaints();
+    assert!(ours.contains(expected), "{ours} (SQLite: {theirs})");
+}
+
+#[test]
+fn what_is_damaged_in_these_tests_was_sound() {
+    assert!(read(&Damaged::new().path, true).is_ok());
 }
