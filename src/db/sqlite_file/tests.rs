@@ -240,7 +240,7 @@ impl Damaged {
     file.write(trunk + 8, 4, file.root);
 })]
 #[case::a_value_is_shorter_than_its_record("it is no record", |file: &mut Damaged| {
-    let class = file.cell(0) + 4; // length, rowid, length of the header, class of the first value
+    let class = file.cell(0) + 5; // after length, rowid, length of the header, class of the key; of two bytes itself
     file.write(class, 1, file.number(class, 1) - 2);
 })]
 #[case::a_leaf_is_empty("nothing is in it", |file: &mut Damaged| {

@@ -147,6 +147,12 @@ fn one_reading_gives_the_digest_of_all_columns_and_of_those_that_were_asked_for(
     "alter table t add column e text default 'x'; alter table t add column f real default 1"
 )]
 #[case::whole_doubles("update t set b = a; insert into t (id, b) values ('y', 7), ('z', -0.0)")]
+// Older versions of SQLite store them so.
+#[case::doubles_that_are_stored_as_integers(
+    "create table u (b integer); create index j on u (b); insert into u values (7), (0), (1), (-300), (1e10); \
+     pragma writable_schema = 1; update sqlite_schema set sql = 'create table u (b real)' where name = 'u'; \
+     pragma writable_schema = reset"
+)]
 #[case::what_is_no_number("insert into t (id, b) values ('y', 9e999), ('z', -9e999), ('w', 'x')")]
 #[case::a_rowid_by_name("create table u (n integer primary key, x); insert into u values (-5, 'a'), (9e15, 'b')")]
 #[case::no_rowid_by_name("create table u (n integer primary key desc, x); insert into u values (5, 'a'), (7, null)")]

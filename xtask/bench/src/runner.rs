@@ -5,6 +5,7 @@ use super::ground::Ground;
 use super::line::Line;
 use rehearsal::clock::Stopwatch;
 use rehearsal::dataset::{Dataset, load_postgres};
+use rehearsal::db::{Volatile, postgres, postgres_state};
 use rehearsal::target::{Base, Pool, Site, Sites, Wanted};
 use rehearsal::{Error, Result};
 use serde_json::Value;
@@ -20,13 +21,19 @@ pub(crate) fn lines(ground: &Ground) -> Result<Vec<Line>> {
     let files = || seconds(&home.events(ground, "nothing-to-files", "")?);
     let servers = || {
         let whole = seconds(&home.events(ground, "nothing", "")?)?;
-        Ok(whole - ground.runtime.block_on(targets(ground, &site))?)
+        Ok(whole - ground.runtime.block_on(targets(ground, &site, false))?)
+    };
+    let looks = || {
+        let looked_at = ground.runtime.block_on(targets(ground, &site, true))?;
+        Ok(looked_at - ground.runtime.block_on(targets(ground, &site, false))?)
     };
     let of_files = ("G15", "a scenario over files in which nothing happens, without its tool", "20 ms", 1.0);
     let of_servers = ("G15", "the same over Postgres, without its targets; all looks count", "20 ms", 1.0);
+    let of_looks = ("", "of it, whoever asks: one look at each of its four databases", "20 ms", 1.0);
     Ok(vec![
         Line::paired(of_files, ground.rounds, files, || Ok(GOAL))?,
         Line::paired(of_servers, ground.rounds, servers, || Ok(GOAL))?,
+        Line::paired(of_looks, ground.rounds, looks, || Ok(GOAL))?,
     ])
 }
 
@@ -43,8 +50,8 @@ fn seconds(events: &[Value]) -> Result<f64> {
 }
 
 /// What it has of them, by a pool that nobody has used before: the server, and for each of its two golden runs both
-/// databases, made and dropped.
-async fn targets(ground: &Ground, site: &Site) -> Result<f64> {
+/// databases, made and dropped; `are_read`: by a connection to each, as a scenario does once at least.
+async fn targets(ground: &Ground, site: &Site, are_read: bool) -> Result<f64> {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");
     let dataset = Dataset::find(&[fixtures], "ledger-small", 1)?;
     let watch = Stopwatch::start();
@@ -53,6 +60,10 @@ async fn targets(ground: &Ground, site: &Site) -> Result<f64> {
         let database = dataset.database(side)?;
         let template = pool.template(&database.digest(), |access| load_postgres(access.tool, database)).await?;
         let clone = pool.clone(&template, &format!("{golden}_{side}")).await?;
+        if are_read {
+            let mut connection = postgres::connect(&pool.cluster().admin(clone.name())).await?;
+            postgres_state(&mut connection, &Volatile::new()).await?;
+        }
         pool.drop(clone).await
     };
     let golden = async |golden: &str| tokio::try_join!(database(golden, "old"), database(golden, "new"));
