@@ -146,7 +146,7 @@ impl Table {
             trees.into_iter().map(|(name, tree)| Part::Tree(format!("tree {name}"), tree)).collect();
         match indexes == Indexes::Compared && !are_compared {
             true => parts.push(Part::Ask(format!("integrity_check({})", quoted(table)))),
-            false if rows.stored.is_none() || self.is_checked => {
+            false if rows.stored.is_none() || self.is_strict => {
                 parts.push(Part::Ask(format!("quick_check({})", quoted(table))));
             }
             false => {}

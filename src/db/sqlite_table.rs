@@ -10,8 +10,8 @@ pub(super) struct Table {
     pub(super) columns: Vec<Column>,
     /// A name of the rowid that no column has; nothing where there is none.
     pub(super) rowid: Option<&'static str>,
-    /// It has a CHECK, or types that are binding.
-    pub(super) is_checked: bool,
+    /// Types are binding.
+    pub(super) is_strict: bool,
     pub(super) tree: Tree,
     pub(super) indexes: Vec<Index>,
 }
@@ -40,15 +40,14 @@ impl Table {
         let sql = "select not wr, strict from pragma_table_list(?1) where schema = 'main'";
         let (has_rowid, is_strict) =
             connection.query_row(sql, [table], |row| Ok((row.get::<_, bool>(0)?, row.get::<_, bool>(1)?)))?;
-        let sql = "select sql like '%check%', rootpage from sqlite_master where type = 'table' and name = ?1";
-        let (has_check, root) =
-            connection.query_row(sql, [table], |row| Ok((row.get::<_, bool>(0)?, row.get::<_, u32>(1)?)))?;
+        let sql = "select rootpage from sqlite_master where type = 'table' and name = ?1";
+        let root = connection.query_row(sql, [table], |row| row.get(0))?;
         let columns = columns(connection, table)?;
         let is_free = |name: &&str| !columns.iter().any(|column| column.name.eq_ignore_ascii_case(name));
         let rowid = ["rowid", "_rowid_", "oid"].into_iter().find(is_free).filter(|_| has_rowid);
         let tree = Tree { root, kind: if has_rowid { Kind::Table } else { Kind::Index } };
         let indexes = indexes(connection, table)?;
-        Ok(Table { columns, rowid, is_checked: has_check || is_strict, tree, indexes })
+        Ok(Table { columns, rowid, is_strict, tree, indexes })
     }
 
     /// How the columns at `places` are read from a row of the table, the rowid last; nothing where some of them are

@@ -1,9 +1,10 @@
 //! What SQLite wrote, and what became of it when bytes of it were changed, read by us and by SQLite.
 
 use super::*;
-use crate::db::sqlite::{first_complaint, open_immutable, stored_tables};
+use crate::db::sqlite::{definitions, first_complaint, open_immutable, stored_tables};
 use crate::db::sqlite_plan::{Content, Indexes, Plan};
 use crate::db::sqlite_scan::{Part, Ways};
+use crate::model::DatabaseState;
 use proptest::prelude::*;
 use rstest::rstest;
 use rusqlite::Connection;
@@ -11,8 +12,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// What each table holds, by us or by SQLite; or why the file is not sound.
-fn read(path: &Path, by_us: bool) -> Result<BTreeMap<String, Content>, String> {
+/// Every definition, and what each table holds, by us or by SQLite; or why the file is not sound.
+fn read(path: &Path, by_us: bool) -> Result<(DatabaseState, BTreeMap<String, Content>), String> {
     let connection = open_immutable(path).map_err(|error| error.to_string())?;
     let pages = Pages::open(path).unwrap().filter(|_| by_us);
     let ways = Ways { connect: &|| open_immutable(path), pages: pages.as_ref() };
@@ -31,7 +32,8 @@ fn read(path: &Path, by_us: bool) -> Result<BTreeMap<String, Content>, String> {
             Some(complaint) => return Err(complaint),
         },
     }
-    Ok(contents)
+    let definitions = definitions(&connection).map_err(|error| error.to_string())?;
+    Ok((definitions, contents))
 }
 
 /// A file that was written for a while.

@@ -151,3 +151,58 @@ pub(super) fn sound(path: &Path) -> Result<DatabaseState> {
     let found = reading.parts().map(|part| reading.read(part)).collect::<Result<Vec<_>>>()?;
     reading.judge(&found, &Expected::new())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+    use std::fs;
+
+    /// What is said of a file, of which `harm` was made with its bytes.
+    fn said(sql: &str, harm: fn(&mut Vec<u8>)) -> std::result::Result<(), String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let connection = Connection::open(&path).unwrap();
+        connection.execute_batch(&format!("pragma synchronous = off; {sql}")).unwrap();
+        connection.close().unwrap();
+        let mut bytes = fs::read(&path).unwrap();
+        harm(&mut bytes);
+        fs::write(&path, bytes).unwrap();
+        sound(&path).map(drop).map_err(|error| error.to_string())
+    }
+
+    /// A page that nobody knows.
+    fn one_more(bytes: &mut Vec<u8>) {
+        bytes.extend([0; 4096]);
+        bytes[31] += 1;
+    }
+
+    #[rstest]
+    #[case::a_page_in_no_tree("create table t (x)", one_more, "page 3 is never used")]
+    #[case::the_same_by_sqlite("pragma auto_vacuum = 1; create table t (x)", one_more, "never used")]
+    #[case::a_type("create table t (x integer) strict; pragma writable_schema = 1; insert into t values (1); \
+                    update sqlite_schema set sql = 'create table t (x text) strict'", |_: &mut Vec<u8>| (), "non-TEXT value in t.x")]
+    #[case::a_virtual_table("create virtual table v using fts5 (x); insert into v values ('a'); delete from v_content",
+                            |_: &mut Vec<u8>| (), "malformed inverted index")]
+    #[case::a_table_of_sqlites("create table t (k integer primary key autoincrement); insert into t values (1)",
+                               |bytes: &mut Vec<u8>| bytes[2 * 4096 + 7] = 9, "sqlite_sequence: page 3: 0 bytes of it are in fragments")]
+    fn what_is_not_sound_is_told(#[case] sql: &str, #[case] harm: fn(&mut Vec<u8>), #[case] expected: &str) {
+        let said = said(sql, harm).unwrap_err();
+        assert!(said.contains("it is not sound: ") && said.contains(expected), "{said}");
+    }
+
+    #[rstest]
+    #[case(
+        "create table t (k integer primary key autoincrement, x); create index i on t (x); insert into t (x) values (1); analyze"
+    )]
+    #[case("create virtual table v using fts5 (x); insert into v values ('a')")]
+    #[case("create table t (x primary key) without rowid; insert into t values (1)")]
+    #[case("pragma encoding = 'UTF-16'; create table t (x); insert into t values ('a')")]
+    #[case("pragma auto_vacuum = 2; create table t (x); insert into t values (zeroblob(9000)); delete from t")]
+    #[case(
+        "create table t (x integer, y as (x + 1) stored, z as (x + 2)); create index i on t (y); insert into t values (1)"
+    )]
+    fn what_is_sound_is_taken(#[case] sql: &str) {
+        assert_eq!(said(sql, |_| ()), Ok(()));
+    }
+}
