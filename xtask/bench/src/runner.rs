@@ -19,21 +19,17 @@ pub(crate) fn lines(ground: &Ground) -> Result<Vec<Line>> {
     let site = Sites::new(Base::find(), Wanted::default()).of(None);
     site.offer()?; // what is found is known before any scenario begins
     let files = || seconds(&home.events(ground, "nothing-to-files", "")?);
-    let servers = || {
+    let over = |are_read: bool| {
         let whole = seconds(&home.events(ground, "nothing", "")?)?;
-        Ok(whole - ground.runtime.block_on(targets(ground, &site, false))?)
+        Ok(whole - ground.runtime.block_on(targets(ground, &site, are_read))?)
     };
-    let looks = || {
-        let looked_at = ground.runtime.block_on(targets(ground, &site, true))?;
-        Ok(looked_at - ground.runtime.block_on(targets(ground, &site, false))?)
+    let line = |ours: &str, cost: &dyn Fn() -> Result<f64>| {
+        Line::paired(("G15", ours, "20 ms", 1.0), ground.rounds, cost, || Ok(GOAL))
     };
-    let of_files = ("G15", "a scenario over files in which nothing happens, without its tool", "20 ms", 1.0);
-    let of_servers = ("G15", "the same over Postgres, without its targets; all looks count", "20 ms", 1.0);
-    let of_looks = ("", "of it, whoever asks: one look at each of its four databases", "20 ms", 1.0);
     Ok(vec![
-        Line::paired(of_files, ground.rounds, files, || Ok(GOAL))?,
-        Line::paired(of_servers, ground.rounds, servers, || Ok(GOAL))?,
-        Line::paired(of_looks, ground.rounds, looks, || Ok(GOAL))?,
+        line("a scenario over files in which nothing happens, without its tool", &files)?,
+        line("the same over Postgres, without its targets; all looks count", &|| over(false))?,
+        line("the same, without its targets and one look at each by a bare client", &|| over(true))?,
     ])
 }
 
