@@ -2,6 +2,18 @@
 //!
 //! Rows are compared as the server's own text (Postgres) or as bytes with their storage class (SQLite), never through
 //! a host language's types.
+//!
+//! ```text
+//! dsn, postgres    addresses; the way to a server
+//! state, catalog   everything that a Postgres database holds
+//! sqlite           SQLite files, and everything that one holds, by SQLite
+//! sqlite_file      the pages of one, read by us
+//! sqlite_table     what SQLite says of a table
+//! sqlite_plan      how a table and its indexes are read, and what that shows
+//! sqlite_scan      one such reading, by SQLite or by us
+//! sqlite_value     a value as bytes; sqlite_affinity: what a type makes of it
+//! columns, shape   columns one by one; the shapes of tables
+//! ```
 
 mod answer;
 mod catalog;

@@ -112,8 +112,7 @@ impl Table {
         let names = places.iter().map(|place| quoted(&self.columns[*place].name));
         let list: Vec<String> = names.chain(self.rowid.map(str::to_owned)).collect();
         let sql = format!("select {} from main.{} not indexed", list.join(", "), quoted(table));
-        let check = format!("quick_check({})", quoted(table));
-        let stored = self.layout(&places).map(|layout| Stored { tree: self.tree, layout, check });
+        let stored = self.layout(&places).map(|layout| Stored { tree: self.tree, layout });
         Scan { name: table.to_owned(), sql, stored, choices: vec![joined(0..places.len())], order: None }
     }
 
@@ -122,12 +121,11 @@ impl Table {
         let (list, table, name) = (list.join(", "), quoted(table), quoted(&index.name));
         let sql = format!("select {list}, {} from main.{table} indexed by {name}", self.rowid.unwrap_or_default());
         let places: Vec<usize> = key.iter().filter_map(|(name, _)| self.place(name)).collect();
-        let (layout, check) = (self.entry(&places), format!("quick_check({table})"));
         let descending = key.iter().map(|(_, is_descending)| *is_descending).collect();
         Scan {
             name: index.name.clone(),
             sql,
-            stored: Some(Stored { tree: index.tree, layout, check }),
+            stored: Some(Stored { tree: index.tree, layout: self.entry(&places) }),
             choices: vec![joined(0..=key.len())],
             order: Some(Order { descending, is_unique: index.is_unique }),
         }

@@ -1,6 +1,6 @@
 //! Rows of a table, or entries of an index, read once from end to end.
 
-use super::sqlite::{failed, first_complaint};
+use super::sqlite::{failed, first_complaint, quoted};
 use super::sqlite_file::{Flaw, Layout, Pages, Seen, Taken, Tree, Why, entries, structure};
 use super::sqlite_value;
 use crate::error::{Error, Result};
@@ -46,8 +46,6 @@ pub(crate) struct Scan {
 pub(super) struct Stored {
     pub(super) tree: Tree,
     pub(super) layout: Layout,
-    /// What SQLite is asked besides, where its own reading is needed after all.
-    pub(super) check: String,
 }
 
 /// How the entries of an index follow each other.
@@ -166,7 +164,8 @@ impl Scan {
         // Only SQLite knows the default of a column that came later.
         let connection = (ways.connect)()?;
         let rows = self.read_rows(&connection)?;
-        let complaint = pages.complaint.or(rows.complaint).or(asked(&connection, &stored.check)?.complaint);
+        let own = asked(&connection, &format!("quick_check({})", quoted(&self.name)))?;
+        let complaint = pages.complaint.or(rows.complaint).or(own.complaint);
         Ok(Found { digests: rows.digests, pages: pages.pages, complaint })
     }
 }
