@@ -33,9 +33,9 @@ pub fn supervise(base: &Path) -> Result<()> {
     let base = Base::at(base);
     let Some(_held) = become_supervisor(&base)? else { return Ok(()) };
     liveness::serve(&base)?;
-    let (mut known, mut idle, mut sound) = (BTreeSet::new(), Stopwatch::start(), Stopwatch::start());
+    let (mut watched, mut sound) = (Watched::new(), Stopwatch::start());
     loop {
-        match round(&base, &mut known, &mut idle) {
+        match watched.round(&base) {
             Ok(true) => return Ok(()),
             Ok(false) => sound = Stopwatch::start(),
             // Something may be stuck in the kernel or be full for a while; nobody else would clean up.
@@ -46,27 +46,40 @@ pub fn supervise(base: &Path) -> Result<()> {
     }
 }
 
-// Whether all is done.
-fn round(base: &Base, known: &mut BTreeSet<String>, idle: &mut Stopwatch) -> Result<bool> {
-    if !base.dir().is_dir() {
-        // Somebody has removed it, and with it what sessions hold.
-        postmaster::end_abandoned_in(base.dir());
-        return Ok(true);
+/// What is known from one round to the next.
+struct Watched {
+    /// Whether servers may hold databases of sessions that are gone. To ask them costs a process of the server, so nobody
+    /// does where none is gone.
+    are_orphaned: bool,
+    /// Since the last one was alive.
+    idle: Stopwatch,
+}
+
+impl Watched {
+    /// What the supervisor before saw nobody knows.
+    fn new() -> Watched {
+        Watched { are_orphaned: true, idle: Stopwatch::start() }
     }
-    let Sessions { alive, ended: dead } = end_dead_sessions(base)?;
-    // One that came and went between two rounds was never known.
-    if alive.is_empty() || dead > 0 {
-        known.clear();
+
+    // Whether all is done.
+    fn round(&mut self, base: &Base) -> Result<bool> {
+        if !base.dir().is_dir() {
+            // Somebody has removed it, and with it what sessions hold.
+            postmaster::end_abandoned_in(base.dir());
+            return Ok(true);
+        }
+        let Sessions { alive, ended: gone } = end_dead_sessions(base)?;
+        self.are_orphaned |= gone > 0;
+        if self.are_orphaned {
+            // What a server refuses it may grant the next time.
+            self.are_orphaned = !cluster::drop_orphans(base);
+        }
+        if alive.is_empty() {
+            return Ok(self.idle.elapsed() >= LINGER && ended(base)?);
+        }
+        self.idle = Stopwatch::start();
+        Ok(false)
     }
-    if alive.is_empty() {
-        return Ok(idle.elapsed() >= LINGER && ended(base)?);
-    }
-    *idle = Stopwatch::start();
-    // What a server refuses it may grant the next time.
-    if alive != *known && cluster::drop_orphans(base) {
-        *known = alive;
-    }
-    Ok(false)
 }
 
 // Whoever asks whether the lock is held holds it for an instant, so one refusal means nothing.
