@@ -31,9 +31,9 @@ mod sqlite_table;
 pub mod sqlite_value;
 mod state;
 
-pub use answer::{first_row, rows_by_key, sequence_uses};
+pub use answer::{first_row, postgres_next_values, rows_by_key, sequence_oids, sequence_uses};
 pub use columns::{column_digests, sqlite_column_digests};
 pub use dsn::Dsn;
 pub use shape::{ColumnShape, SQLITE_SCHEMA, TableShape, postgres_shapes, sqlite_shapes};
-pub use state::{Volatile, postgres_definitions, postgres_next_values, postgres_state, query_digest};
+pub use state::{Volatile, postgres_definitions, postgres_state, query_digest};
 pub(crate) use state::{copy_lines, postgres_state_inside};

@@ -15,6 +15,9 @@ pub const PINS: &str = "set timezone = 'UTC'; set datestyle = 'ISO, YMD'; set in
      set extra_float_digits = 3; set bytea_output = 'hex'; set xmloption = 'content'; set row_security = off; \
      set client_encoding = 'UTF8'; set standard_conforming_strings = on;";
 
+/// Begins a transaction of one snapshot, in which nothing can be written.
+pub(crate) const BEGIN: &str = "begin isolation level repeatable read, read only;";
+
 /// The same as [`PINS`], until the end of the transaction, and without plans that cost more than they gain on small
 /// tables.
 pub(crate) const LOCAL_PINS: &str = "set local timezone = 'UTC'; set local datestyle = 'ISO, YMD'; \

@@ -3,7 +3,7 @@
 //! Each row is the server's own text of `row(columns in the order of their names)`, so that neither the order of rows
 //! nor the order of columns counts. What is not looked at is listed in docs/verdicts.md.
 
-use crate::db::postgres::{LOCAL_PINS, execute, failed, fetch_text, quoted};
+use crate::db::postgres::{BEGIN, LOCAL_PINS, execute, failed, quoted};
 use crate::db::{catalog, copy_text};
 use crate::error::{Error, Result};
 use crate::model::{DatabaseState, TableDigest};
@@ -57,29 +57,6 @@ pub async fn postgres_definitions(connection: &mut PgConnection) -> Result<Datab
     end(connection, state).await
 }
 
-/// The next value of every sequence, by qualified name, as [`postgres_state`] has them.
-///
-/// # Errors
-/// As [`postgres_state`].
-pub async fn postgres_next_values(connection: &mut PgConnection) -> Result<BTreeMap<String, String>> {
-    execute(connection, &format!("{BEGIN} {OWN}")).await?;
-    let read = async {
-        let mut values = BTreeMap::new();
-        let Some(arms) = fetch_text(connection, NEXT_VALUES).await? else { return Ok(values) };
-        copy_lines(connection, &format!("copy ({arms}) to stdout"), |line| {
-            let line = String::from_utf8_lossy(line);
-            let mut fields = copy_text::fields(&line).into_iter().map(|field| field.unwrap_or_default().into_owned());
-            let mut next = || fields.next().unwrap_or_default();
-            values.insert(next(), next());
-            Ok(())
-        })
-        .await?;
-        Ok(values)
-    };
-    let read = read.await.map_err(|error: Error| error.within("cannot read the sequences"));
-    end(connection, read).await
-}
-
 /// Count and digest of the rows that `sql` (one SELECT) returns; columns count by position.
 ///
 /// # Errors
@@ -101,17 +78,10 @@ pub async fn query_digest(connection: &mut PgConnection, sql: &str) -> Result<Ta
     end(connection, read).await.map(|()| digest)
 }
 
-const BEGIN: &str = "begin isolation level repeatable read, read only;";
 /// Names in full. A lock that is not granted in five seconds will not be: whoever works for a tool has gone before we
 /// look.
-const OWN: &str = "set local search_path = ''; set local lock_timeout = '5s';";
+pub(crate) const OWN: &str = "set local search_path = ''; set local lock_timeout = '5s';";
 const ROW_SOURCES: &str = include_str!("row_sources.sql");
-/// The query for name and next value of each sequence; nothing where there is none.
-const NEXT_VALUES: &str = "select string_agg(format('select %L, (last_value::numeric + case when is_called then %s else 0 \
-    end)::text from %I.%I', n.nspname || '.' || c.relname, s.seqincrement, n.nspname, c.relname), ' union all ') \
-    from pg_sequence s join pg_class c on c.oid = s.seqrelid join pg_namespace n on n.oid = c.relnamespace \
-    where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'";
-
 /// Tables read by one COPY: enough to save the round trips, few enough to plan quickly.
 const TABLES_PER_COPY: usize = 200;
 
