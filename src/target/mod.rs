@@ -31,6 +31,7 @@ mod pool;
 mod postmaster;
 mod presence;
 mod reach;
+mod remark;
 mod remote;
 mod session;
 mod site;

@@ -1,8 +1,8 @@
 //! Databases whose session is dead: found by their names, and dropped.
 
 use super::cluster::connect;
-use super::pool::is_sealed;
-use super::presence::{order, refused, roll_back_prepared};
+use super::pool::{drop_database, is_sealed};
+use super::presence::{order, prepared, refused, roll_back};
 use crate::Result;
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -31,9 +31,9 @@ pub(super) async fn of_sessions(connection: &mut PgConnection, prefix: &str) -> 
 
 /// Drops a database, with whoever is connected and what they prepared, also if it is a template.
 pub(super) async fn drop_named(connection: &mut PgConnection, admin: &PgConnectOptions, name: &str) -> Result<()> {
-    roll_back_prepared(connection, |database| admin.clone().database(database), name).await?;
+    roll_back(prepared(connection, &[name]).await?, |database| admin.clone().database(database)).await?;
     if is_sealed(connection, name).await? {
         order(connection, &format!("alter database \"{name}\" with is_template false")).await?;
     }
-    order(connection, &format!("drop database if exists \"{name}\" with (force)")).await
+    order(connection, &drop_database(name)).await
 }

@@ -5,10 +5,11 @@
 use super::cluster::{Cluster, connect};
 use super::guest::PREFIX;
 use super::image::TOOL_ROLE;
-use super::presence::{self, names, order, refused, roll_back_prepared};
+use super::presence::{names, order, refused};
 use super::witness::Witness;
 use crate::model::canonical::hex;
 use crate::{Error, Result};
+use futures_util::future::try_join_all;
 use sha2::{Digest, Sha256};
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -23,6 +24,8 @@ pub struct Pool {
     cluster: Cluster,
     session: String,
     idle: Mutex<Vec<PgConnection>>,
+    /// Of questions that take no time, see [`presence`](super::presence).
+    pub(super) turn: tokio::sync::Mutex<()>,
     /// See [`witness`](super::witness).
     pub(super) witness: Witness,
 }
@@ -30,7 +33,9 @@ pub struct Pool {
 /// A sealed database that nobody can connect to; the same for all processes that share the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Template {
-    name: String,
+    pub(super) name: String,
+    /// Whether later sessions will have it.
+    pub(super) lasts: bool,
 }
 
 /// A database of one's own, owned by the tools' role.
@@ -62,6 +67,7 @@ impl Pool {
             cluster: cluster.clone(),
             session: session.to_owned(),
             idle: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
             witness: Witness::default(),
         }
     }
@@ -86,7 +92,8 @@ impl Pool {
         let digest = Sha256::digest(key.as_bytes());
         let name = self.template_name(&hex(&digest)[..16]);
         let number = i64::from_be_bytes(digest[..8].try_into().expect("eight bytes of thirty-two"));
-        let mut connection = self.take().await?;
+        let ((), connection) = tokio::join!(self.call_witness(), self.take());
+        let mut connection = connection?;
         if !is_sealed(&mut connection, &name).await? {
             // An error drops the connection, and with it the lock.
             order(&mut connection, &format!("select pg_advisory_lock({number})")).await?;
@@ -96,7 +103,7 @@ impl Pool {
             order(&mut connection, &format!("select pg_advisory_unlock({number})")).await?;
         }
         self.put(connection);
-        Ok(Template { name })
+        Ok(Template { name, lasts: !self.cluster.is_remote() })
     }
 
     async fn make<F, U>(&self, connection: &mut PgConnection, name: &str, load: F) -> Result<()>
@@ -104,15 +111,15 @@ impl Pool {
         F: FnOnce(Access) -> U,
         U: Future<Output = Result<()>>,
     {
-        drop_database(connection, &self.cluster, name).await?;
+        self.drop_all(&[name]).await?;
         order(connection, &self.creation(name, None)).await?;
         let access = Access { admin: self.cluster.admin(name), tool: self.cluster.tool(name) };
         if let Err(error) = load(access).await {
-            let _ = drop_database(connection, &self.cluster, name).await;
+            let _ = self.drop_all(&[name]).await;
             return Err(error);
         }
         wake(&self.cluster.admin(name)).await?;
-        presence::wait_gone(connection, &[name], LEAVING).await?;
+        self.wait_gone(&[name], LEAVING).await?;
         order(connection, &format!("alter database \"{name}\" with is_template true allow_connections false")).await
     }
 
@@ -130,7 +137,7 @@ impl Pool {
     /// Somebody is connected; the name is taken or not allowed; the disk is full.
     pub async fn keep(&self, database: &Database, name: &str) -> Result<Template> {
         let copy = self.copy_of(Some(&database.name), name).await?;
-        Ok(Template { name: copy.name })
+        Ok(Template { name: copy.name, lasts: false })
     }
 
     /// An empty database, as `<session>_<name>`.
@@ -192,10 +199,17 @@ impl Pool {
     /// # Errors
     /// The server refuses.
     pub async fn drop(&self, database: Database) -> Result<()> {
-        let mut connection = self.take().await?;
-        drop_database(&mut connection, &self.cluster, &database.name).await?;
-        self.put(connection);
-        Ok(())
+        self.drop_all(&[&database.name]).await
+    }
+
+    /// The same for several by their names, side by side.
+    ///
+    /// # Errors
+    /// As in [`Pool::drop`].
+    pub async fn drop_all(&self, databases: &[&str]) -> Result<()> {
+        self.roll_back_prepared(databases).await?;
+        let dropped = databases.iter().map(async |name| self.order(&drop_database(name)).await);
+        try_join_all(dropped).await.map(drop)
     }
 
     /// Drops the databases of this session but for these.
@@ -207,10 +221,10 @@ impl Pool {
         let sql = "select datname::text from pg_database where starts_with(datname::text, $1) and datname <> all($2)";
         let query = sqlx::query_scalar(sql).bind(self.prefix()).bind(names(kept));
         let others: Vec<String> = query.fetch_all(&mut connection).await.map_err(refused)?;
-        for name in others {
-            drop_database(&mut connection, &self.cluster, &name).await?;
-        }
         self.put(connection);
+        for name in &others {
+            self.drop_all(&[name]).await?;
+        }
         Ok(())
     }
 
@@ -251,7 +265,15 @@ impl Pool {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         match idle {
             Some(connection) => Ok(connection),
-            None => connect(&self.cluster.aside()).await,
+            None => connect(&self.aside()).await,
+        }
+    }
+
+    /// How it connects. What is asked is asked again and again, so a server of ours plans it once.
+    pub(super) fn aside(&self) -> PgConnectOptions {
+        match self.cluster.is_ours() && self.major() >= 12 {
+            true => self.cluster.aside().options([("plan_cache_mode", "force_generic_plan")]),
+            false => self.cluster.aside(),
         }
     }
 
@@ -284,9 +306,8 @@ async fn wake(options: &PgConnectOptions) -> Result<()> {
     Ok(())
 }
 
-async fn drop_database(connection: &mut PgConnection, cluster: &Cluster, name: &str) -> Result<()> {
-    roll_back_prepared(connection, |database| cluster.admin(database), name).await?;
-    order(connection, &format!("drop database if exists \"{name}\" with (force)")).await
+pub(super) fn drop_database(name: &str) -> String {
+    format!("drop database if exists \"{name}\" with (force)")
 }
 
 pub(super) async fn is_sealed(connection: &mut PgConnection, name: &str) -> Result<bool> {

@@ -1,4 +1,6 @@
 //! Who is in a database: the server's processes, and transactions that were prepared and left.
+//!
+//! The functions below the views of the catalog are asked: on a connection that is new, to plan a view costs twice as much.
 
 use super::cluster::{APPLICATION, connect};
 use super::pool::Pool;
@@ -31,15 +33,29 @@ pub struct Prepared {
 }
 
 impl Pool {
+    /// Asks something that the server answers at once. One after the other, for it is always the same connection then, whose
+    /// process has read of the catalog what it takes.
+    async fn quick<T>(&self, question: impl AsyncFnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
+        let _turn = self.turn.lock().await;
+        let mut connection = self.take().await?;
+        let answer = question(&mut connection).await?;
+        self.put(connection);
+        Ok(answer)
+    }
+
     /// The server's processes in these databases that are not ours, ascending by pid.
     ///
     /// # Errors
     /// The server does not answer.
     pub async fn backends(&self, databases: &[&str]) -> Result<Vec<Backend>> {
-        let mut connection = self.take().await?;
-        let found = backends(&mut connection, databases).await?;
-        self.put(connection);
-        Ok(found)
+        let sql = "select pid, datname::text, coalesce(state, ''), coalesce(query_start::text, '') \
+                   from pg_stat_get_activity(null) a join pg_database d on d.oid = a.datid \
+                   where datname = any($1) and application_name <> $2 order by pid";
+        let query = sqlx::query(sql).bind(names(databases)).bind(APPLICATION);
+        let backend =
+            |row: &PgRow| Backend { pid: row.get(0), database: row.get(1), state: row.get(2), query_start: row.get(3) };
+        let rows = self.quick(async |connection| query.fetch_all(connection).await.map_err(refused)).await?;
+        Ok(rows.iter().map(backend).collect())
     }
 
     /// Sessions in these databases that are in a transaction or hold a lock, ours left out; one sentence each.
@@ -49,14 +65,12 @@ impl Pool {
     pub async fn busy(&self, databases: &[&str]) -> Result<Vec<String>> {
         let sql = "select concat_ws(' ', 'a session of', nullif(a.application_name, ''), 'is', a.state, \
                    'and holds ' || nullif(string_agg(distinct l.locktype || ' lock', ', '), '')) \
-                   from pg_stat_activity a left join pg_locks l on l.pid = a.pid and l.granted and l.locktype <> 'virtualxid' \
-                   where a.datname = any($1) and a.application_name <> $2 \
+                   from pg_stat_get_activity(null) a join pg_database d on d.oid = a.datid \
+                   left join pg_lock_status() l on l.pid = a.pid and l.granted and l.locktype <> 'virtualxid' \
+                   where d.datname = any($1) and a.application_name <> $2 \
                    group by a.pid, a.application_name, a.state having a.state <> 'idle' or count(l.pid) > 0 order by 1";
-        let mut connection = self.take().await?;
         let query = sqlx::query_scalar(sql).bind(names(databases)).bind(APPLICATION);
-        let found = query.fetch_all(&mut connection).await.map_err(refused)?;
-        self.put(connection);
-        Ok(found)
+        self.quick(async |connection| query.fetch_all(connection).await.map_err(refused)).await
     }
 
     /// Waits until no process of the server is left in these databases; returns how long that took, in microseconds.
@@ -64,12 +78,22 @@ impl Pool {
     /// After a tool is killed, its statements go on for a while and may commit.
     ///
     /// # Errors
-    /// Some are left at the end of `timeout`; names them.
+    /// Some are left at the end of `timeout`; names one of them.
     pub async fn wait_gone(&self, databases: &[&str], timeout: Duration) -> Result<u64> {
-        let mut connection = self.take().await?;
-        let waited_us = wait_gone(&mut connection, databases, timeout).await?;
-        self.put(connection);
-        Ok(waited_us)
+        let watch = Stopwatch::start();
+        loop {
+            let found = self.backends(databases).await?;
+            match found.first() {
+                None => return Ok(watch.elapsed_us()),
+                Some(Backend { pid, database, state, .. }) if watch.elapsed() > timeout => {
+                    let (count, ms) = (found.len(), timeout.as_millis());
+                    let text =
+                        format!("{count} backends are left after {ms} ms, such as {pid} ({state}) in {database}");
+                    return Err(Error::environment(text));
+                }
+                Some(_) => tokio::time::sleep(Duration::from_millis(2)).await,
+            }
+        }
     }
 
     /// As [`Pool::wait_gone`], and our own connections count too: after it a database can be dropped at once.
@@ -77,21 +101,19 @@ impl Pool {
     /// # Errors
     /// As in [`Pool::wait_gone`].
     pub async fn wait_empty(&self, databases: &[&str], timeout: Duration) -> Result<()> {
-        let sql = "select count(*) from pg_stat_activity where datname = any($1)";
-        let mut connection = self.take().await?;
+        let sql = "select count(*) from pg_stat_get_activity(null) a join pg_database d on d.oid = a.datid \
+                   where d.datname = any($1)";
         let watch = Stopwatch::start();
         loop {
             let query = sqlx::query_scalar::<_, i64>(sql).bind(names(databases));
-            match query.fetch_one(&mut connection).await.map_err(refused)? {
-                0 => break,
+            match self.quick(async |connection| query.fetch_one(connection).await.map_err(refused)).await? {
+                0 => return Ok(()),
                 left if watch.elapsed() > timeout => {
                     return Err(Error::environment(format!("{left} connections of ours are left in a database")));
                 }
                 _ => tokio::time::sleep(Duration::from_millis(1)).await,
             }
         }
-        self.put(connection);
-        Ok(())
     }
 
     /// Whether nobody is in these databases but the administrator, by whatever name a session calls itself. Processes
@@ -101,13 +123,10 @@ impl Pool {
     /// The server does not answer.
     pub async fn is_empty_but_for_us(&self, databases: &[&str]) -> Result<bool> {
         let Some(admin) = self.cluster().admin_role() else { return Ok(false) }; // nobody could tell the tool from us
-        let sql =
-            "select not exists (select from pg_stat_activity where datname = any($1) and usename is distinct from $2)";
-        let mut connection = self.take().await?;
+        let sql = "select not exists (select from pg_stat_get_activity(null) a join pg_database d on d.oid = a.datid \
+                   where d.datname = any($1) and a.usesysid is distinct from to_regrole(quote_ident($2)))";
         let query = sqlx::query_scalar(sql).bind(names(databases)).bind(admin);
-        let is_empty = query.fetch_one(&mut connection).await.map_err(refused)?;
-        self.put(connection);
-        Ok(is_empty)
+        self.quick(async |connection| query.fetch_one(connection).await.map_err(refused)).await
     }
 
     /// The prepared transactions in these databases, by name.
@@ -115,72 +134,32 @@ impl Pool {
     /// # Errors
     /// The server does not answer.
     pub async fn prepared(&self, databases: &[&str]) -> Result<Vec<Prepared>> {
-        let mut connection = self.take().await?;
-        let found = prepared(&mut connection, databases).await?;
-        self.put(connection);
-        Ok(found)
+        self.quick(async |connection| prepared(connection, databases).await).await
     }
 
-    /// Rolls back what is prepared in a database.
+    /// Rolls back what is prepared in these databases.
     ///
     /// # Errors
     /// The server refuses.
-    pub async fn roll_back_prepared(&self, database: &str) -> Result<()> {
-        let mut connection = self.take().await?;
-        roll_back_prepared(&mut connection, |name| self.cluster().admin(name), database).await?;
-        self.put(connection);
-        Ok(())
+    pub async fn roll_back_prepared(&self, databases: &[&str]) -> Result<()> {
+        roll_back(self.prepared(databases).await?, |name| self.cluster().admin(name)).await
     }
 }
 
-/// Waits until [`backends`] finds none; microseconds. Names one of those that are left at the end of `timeout`.
-pub(super) async fn wait_gone(connection: &mut PgConnection, databases: &[&str], timeout: Duration) -> Result<u64> {
-    let watch = Stopwatch::start();
-    loop {
-        let found = backends(connection, databases).await?;
-        match found.first() {
-            None => return Ok(watch.elapsed_us()),
-            Some(Backend { pid, database, state, .. }) if watch.elapsed() > timeout => {
-                let (count, ms) = (found.len(), timeout.as_millis());
-                let text = format!("{count} backends are left after {ms} ms, such as {pid} ({state}) in {database}");
-                return Err(Error::environment(text));
-            }
-            Some(_) => tokio::time::sleep(Duration::from_millis(2)).await,
-        }
-    }
-}
-
-// A prepared transaction blocks even a forced drop, and can be ended only from within its database.
-pub(super) async fn roll_back_prepared(
-    connection: &mut PgConnection,
-    options: impl Fn(&str) -> PgConnectOptions,
-    name: &str,
-) -> Result<()> {
-    let found = prepared(connection, &[name]).await?;
-    if found.is_empty() {
-        return Ok(());
-    }
-    let mut inside = connect(&options(name)).await?;
-    for Prepared { gid, .. } in found {
+/// A prepared transaction blocks even a forced drop, and can be ended only from within its database.
+pub(super) async fn roll_back(found: Vec<Prepared>, options: impl Fn(&str) -> PgConnectOptions) -> Result<()> {
+    for Prepared { gid, database } in found {
+        let mut inside = connect(&options(&database)).await?;
         order(&mut inside, &format!("rollback prepared '{}'", gid.replace('\'', "''"))).await?;
+        let _ = inside.close().await;
     }
-    let _ = inside.close().await;
     Ok(())
 }
 
-async fn prepared(connection: &mut PgConnection, databases: &[&str]) -> Result<Vec<Prepared>> {
+pub(super) async fn prepared(connection: &mut PgConnection, databases: &[&str]) -> Result<Vec<Prepared>> {
     let sql = "select gid::text, database::text from pg_prepared_xacts where database = any($1) order by gid";
     let rows = sqlx::query(sql).bind(names(databases)).fetch_all(connection).await.map_err(refused)?;
     Ok(rows.iter().map(|row| Prepared { gid: row.get(0), database: row.get(1) }).collect())
-}
-
-async fn backends(connection: &mut PgConnection, databases: &[&str]) -> Result<Vec<Backend>> {
-    let sql = "select pid, datname::text, coalesce(state, ''), coalesce(query_start::text, '') from pg_stat_activity \
-               where datname = any($1) and application_name <> $2 order by pid";
-    let query = sqlx::query(sql).bind(names(databases)).bind(APPLICATION);
-    let backend =
-        |row: &PgRow| Backend { pid: row.get(0), database: row.get(1), state: row.get(2), query_start: row.get(3) };
-    Ok(query.fetch_all(connection).await.map_err(refused)?.iter().map(backend).collect())
 }
 
 pub(super) async fn order(connection: &mut PgConnection, sql: &str) -> Result<()> {

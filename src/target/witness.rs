@@ -3,8 +3,9 @@
 //!
 //! Postgres counts the rows that are inserted, updated and deleted in a database, in its catalogs too and whatever came of
 //! the transaction; a session that ends adds its share before it is gone. So where nobody is any more and nothing is
-//! counted, every row and definition is as it was. Not counted are next values of sequences, which are read, and what is
-//! kept outside of databases: owner, rights, settings and prepared transactions, which are asked for with the counts.
+//! counted, every row and definition is as it was. Not counted are what is kept outside of databases: owner, rights,
+//! settings and prepared transactions, which are asked for with the counts; and next values of sequences. But who takes
+//! one reads the block that it is in, and the first block that is read of a relation makes its counters.
 //!
 //! A server that crashes forgets its counts. So it is a witness who is asked, a connection that has been there since before
 //! the first clone: a crash ends it, and then nothing is known any more. Nor is it before Postgres 15, where counts came by
@@ -37,6 +38,10 @@ const UNTOUCHED: &str = "select d.datname::text from pg_database d \
     and not exists (select from pg_db_role_setting where setdatabase = d.oid) \
     and not exists (select from pg_prepared_xacts p where p.database = d.datname)";
 
+// The number is an oid for some versions, and an int8 for others: an int8 is taken for either.
+const UNREAD: &str = "select not bool_or(pg_stat_have_stats('relation', d.oid, number)) \
+    from pg_database d, unnest($2::int8[]) number where d.datname = $1";
+
 impl Pool {
     /// Which of these clones nobody has written to since they were made, next values of sequences left aside. Nobody but
     /// ourselves may be connected to them. Without a witness there are none.
@@ -53,12 +58,27 @@ impl Pool {
         }
     }
 
+    /// Whether nobody has read or written a block of these relations of a clone, by their object ids. Nobody but ourselves
+    /// may be connected to it, and where we have read them, we count too. Without a witness nobody knows: false.
+    pub async fn are_unread(&self, clone: &str, relations: &[i64]) -> bool {
+        let mut seen = self.witness.0.lock().await;
+        let Seen::All(connection) = &mut *seen else { return false };
+        let query = sqlx::query_scalar::<_, Option<bool>>(UNREAD).bind(clone).bind(relations);
+        match query.fetch_one(&mut **connection).await {
+            Ok(unread) => unread.unwrap_or(false),
+            Err(_) => {
+                *seen = Seen::Unknown;
+                false
+            }
+        }
+    }
+
     /// Before a database is made: from here on it sees what is counted.
     pub(super) async fn call_witness(&self) {
         let mut seen = self.witness.0.lock().await;
         if matches!(*seen, Seen::Nothing) {
             let counts = self.cluster().is_ours() && self.major() >= 15;
-            let called = if counts { connect(&self.cluster().aside()).await.ok() } else { None };
+            let called = if counts { connect(&self.aside()).await.ok() } else { None };
             *seen = called.map_or(Seen::Unknown, |connection| Seen::All(Box::new(connection)));
         }
     }

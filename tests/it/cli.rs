@@ -10,6 +10,7 @@ mod house;
 mod keeping;
 mod killed;
 mod narrowed;
+mod remarked;
 mod remote;
 mod replaying;
 mod scratch;

@@ -16,11 +16,15 @@ pub(in crate::engine) fn traffic(log: &mut CaseLog<'_>, step: &str, traces: &Tra
     log.record(Body::Traffic { case: log.case(), step: step.to_owned(), statements })
 }
 
-/// Records the sequences that feed columns of each Postgres target.
+/// Records the sequences that feed columns of each Postgres target, after it was looked at.
 pub(in crate::engine) async fn sequences(stage: &Stage<'_>, log: &mut CaseLog<'_>, moment: &Moment) -> Result<()> {
     for holding in stage.holdings().iter().filter(|holding| !holding.is_source) {
         if let Place::Postgres { .. } = &holding.place {
-            let uses = observe::ask(stage, holding, async |connection| db::sequence_uses(connection).await).await?;
+            let known = log.events.probe(moment, &holding.endpoint).and_then(|state| stage.context.run.uses.of(state));
+            let uses = match known {
+                Some(uses) => uses,
+                None => observe::ask(stage, holding, async |connection| db::sequence_uses(connection).await).await?,
+            };
             let (case, moment, endpoint) = (log.case(), moment.clone(), holding.endpoint.clone());
             log.record(Body::Sequences { case, moment, endpoint, uses })?;
         }

@@ -4,6 +4,7 @@
 //! look      how to look into the databases of a case
 //! still     databases that nobody can have written since the last look
 //! untouched clones that nobody has written to at all
+//! seen      what earlier runs have seen of a template
 //! same      files whose bytes were read before
 //! facts     what else golden runs tell
 //! maps      both sides of each declared transformation
@@ -17,6 +18,7 @@ pub(in crate::engine) mod look;
 pub(in crate::engine) mod maps;
 pub(in crate::engine) mod rows;
 pub(in crate::engine) mod same;
+pub(in crate::engine) mod seen;
 pub(in crate::engine) mod still;
 pub(in crate::engine) mod untouched;
 
@@ -27,7 +29,7 @@ use crate::engine::run::context::CaseLog;
 use crate::model::{Body, DatabaseState, Moment, TableDigest};
 use crate::process;
 use crate::{Error, Result};
-use futures_util::future::join_all;
+use futures_util::future::{join_all, try_join_all};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
@@ -80,7 +82,7 @@ async fn locked_out(
         return Ok(None);
     }
     let (pool, name) = stage.database(&holding.endpoint)?;
-    pool.roll_back_prepared(name).await?;
+    pool.roll_back_prepared(&[name]).await?;
     let state = state(stage, holding).await?;
     stage.context.run.keep(state).map(Some)
 }
@@ -100,8 +102,7 @@ async fn digest(
     if let Some(known) = stage.looks.known(&holding.endpoint, still) {
         return Ok(known);
     }
-    let look = async { run.keep(state(stage, holding).await?) };
-    let state = untouched::or_look(stage, holding, untouched, look).await?;
+    let state = untouched::or_look(stage, holding, untouched, state(stage, holding)).await?;
     stage.looks.keep(&holding.endpoint, still, &state);
     Ok(state)
 }
@@ -150,6 +151,13 @@ pub(in crate::engine) async fn answer<T>(
 
 fn found(path: &Path, volatile: &Volatile, holding: &Holding) -> Result<DatabaseState> {
     db::sqlite::found_state(path, volatile).map_err(|error| error.within(&holding.endpoint))
+}
+
+/// Connects to the targets, which will be looked at, before anybody waits for that.
+pub(in crate::engine) async fn join_targets(stage: &Stage<'_>) -> Result<()> {
+    let is_target = |holding: &&Holding| !holding.is_source && matches!(holding.place, Place::Postgres { .. });
+    let joined = stage.holdings().iter().filter(is_target).map(|holding| ask(stage, holding, async |_| Ok(())));
+    try_join_all(joined).await.map(drop)
 }
 
 pub(in crate::engine) async fn connect(stage: &Stage<'_>, holding: &Holding) -> Result<sqlx::PgConnection> {

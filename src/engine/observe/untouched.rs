@@ -1,35 +1,45 @@
 //! Clones that nobody has written to hold what any other clone of their template held.
 //!
 //! [`still`](super::still) says that nobody is there, the server's counts that nothing was written since the database was
-//! made (docs/decisions/013-untouched-clones.md). Only the next values of its sequences are read then, where it has some.
+//! made (docs/decisions/013-untouched-clones.md). Only where somebody has read its sequences, their next values are read
+//! again. What a clone of a template held is written down with the template, for the runs to come.
 
+use super::seen::{Kept, Seen};
 use super::still::Still;
 use crate::db::{self, Volatile};
 use crate::engine::case::stage::{Holding, Place, Stage};
 use crate::engine::run::context::CaseLog;
-use crate::target::Template;
+use crate::model::DatabaseState;
+use crate::target::{Pool, Template};
 use crate::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 
-/// The digest of the state of every template that a clone was looked at of, without its volatile columns. Whoever comes
-/// while the first one is looked at waits for what it finds.
+/// What is known of every template that a clone was looked at of, without its volatile columns. Whoever comes while the
+/// first one is looked at waits for what it finds.
 #[derive(Debug, Default)]
-pub(in crate::engine) struct Known(Mutex<BTreeMap<Of, Arc<OnceCell<String>>>>);
+pub(in crate::engine) struct Known(Mutex<BTreeMap<Of, Arc<OnceCell<Kept>>>>);
 
 /// The version of the server, the template and the columns that are left out: two versions describe one definition in
 /// their own words.
 type Of = (String, Template, Volatile);
 
 impl Known {
-    fn of(&self, of: Of) -> Arc<OnceCell<String>> {
+    fn of(&self, of: Of) -> Arc<OnceCell<Kept>> {
         Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(of).or_default())
     }
 }
 
 /// The endpoints of a case whose databases are as they were when they were cloned, but for sequences.
 pub(super) struct Untouched(BTreeSet<String>);
+
+/// A clone that nobody has written to.
+struct Clone<'s> {
+    pool: &'s Pool,
+    template: &'s Template,
+    database: &'s str,
+}
 
 impl Untouched {
     /// Where the harness has written itself, nobody waits until the server has counted that: none.
@@ -43,10 +53,12 @@ impl Untouched {
         Untouched(endpoints)
     }
 
-    fn template(&self, holding: &Holding) -> Option<(String, Template)> {
+    fn clone<'s>(&self, holding: &'s Holding) -> Option<Clone<'s>> {
         match &holding.place {
-            Place::Postgres { pool, template: Some(template), .. } if self.0.contains(&holding.endpoint) => {
-                Some((pool.cluster().server_version().to_owned(), template.clone()))
+            Place::Postgres { pool, template: Some(template), database: Some(database), .. }
+                if self.0.contains(&holding.endpoint) =>
+            {
+                Some(Clone { pool, template, database: database.name() })
             }
             _ => None,
         }
@@ -58,27 +70,46 @@ pub(super) async fn or_look(
     stage: &Stage<'_>,
     holding: &Holding,
     untouched: &Untouched,
-    look: impl Future<Output = Result<String>>,
+    look: impl Future<Output = Result<DatabaseState>>,
 ) -> Result<String> {
-    let Some((server, template)) = untouched.template(holding) else { return look.await };
-    let known = stage.context.run.known.of((server, template, super::volatile(stage, holding)));
+    let run = stage.context.run;
+    let Some(clone) = untouched.clone(holding) else { return run.keep(look.await?) };
+    let volatile = super::volatile(stage, holding);
+    let is_whole = volatile.is_empty();
+    let known = run.known.of((clone.pool.cluster().server_version().to_owned(), clone.template.clone(), volatile));
     let mut look = Some(look);
-    let first = known.get_or_try_init(async || match look.take() {
-        Some(look) => look.await,
-        None => Err(Error::bug("a database was looked at twice")),
-    });
-    let state = first.await?.clone();
+    let kept = known.get_or_try_init(|| seen(stage, holding, &clone, is_whole, &mut look)).await?;
     match look {
-        Some(look) if !has_its_sequences(stage, holding, &state).await? => look.await,
-        _ => Ok(state),
+        Some(look) if !has_its_sequences(stage, holding, &clone, kept).await? => run.keep(look.await?),
+        _ => Ok(kept.state.clone()),
     }
 }
 
-async fn has_its_sequences(stage: &Stage<'_>, holding: &Holding, state: &str) -> Result<bool> {
-    let Some(state) = stage.context.run.states().get(state).cloned() else { return Ok(false) };
-    if state.sequences.is_empty() {
+/// What an earlier run has written down of the template; or else what `look` finds, which is written down for later ones.
+async fn seen(
+    stage: &Stage<'_>,
+    holding: &Holding,
+    clone: &Clone<'_>,
+    is_whole: bool,
+    look: &mut Option<impl Future<Output = Result<DatabaseState>>>,
+) -> Result<Kept> {
+    let (run, pool, template) = (stage.context.run, clone.pool, clone.template);
+    if is_whole && let Some(seen) = Seen::before(pool, template).await {
+        return seen.keep(run, is_whole);
+    }
+    let state = look.take().ok_or_else(|| Error::bug("a database was looked at twice"))?.await?;
+    let seen = Seen::now(state, stage, holding).await?;
+    if is_whole {
+        seen.write_down(pool, template).await?;
+    }
+    seen.keep(run, is_whole)
+}
+
+async fn has_its_sequences(stage: &Stage<'_>, holding: &Holding, clone: &Clone<'_>, kept: &Kept) -> Result<bool> {
+    if kept.sequences.is_empty() || clone.pool.are_unread(clone.database, &kept.sequences).await {
         return Ok(true);
     }
+    let Some(state) = stage.context.run.states().get(&kept.state).cloned() else { return Ok(false) };
     let found = super::ask(stage, holding, async |connection| db::postgres_next_values(connection).await).await?;
     Ok(found == state.sequences)
 }

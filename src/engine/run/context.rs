@@ -4,6 +4,7 @@ use crate::dataset::Dataset;
 use crate::engine::House;
 use crate::engine::case::pause::Pause;
 use crate::engine::observe::same::Same;
+use crate::engine::observe::seen::Uses;
 use crate::engine::observe::untouched::Known;
 use crate::engine::run::goldens::Goldens;
 use crate::engine::run::keep::Keeper;
@@ -30,6 +31,7 @@ pub(in crate::engine) struct Run {
     pub(in crate::engine) redactor: Redactor,
     pub(in crate::engine) states: Mutex<States>,
     pub(in crate::engine) known: Known,
+    pub(in crate::engine) uses: Uses,
     /// Files that were read already.
     pub(in crate::engine) same: Same,
     pub(in crate::engine) turns: Turns,

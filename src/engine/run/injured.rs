@@ -7,7 +7,7 @@ use crate::engine::case::power::Loss;
 use crate::engine::case::recovery::{Course, course};
 use crate::engine::case::stage::Stage;
 use crate::engine::case::way_out::{Injuries, Second, Taken};
-use crate::engine::observe::diagnose;
+use crate::engine::observe::{self, diagnose};
 use crate::engine::run::context::{CaseLog, Ending, Rehearsed};
 use crate::engine::run::golden::Golden;
 use crate::model::{Address, Body, FaultPoint, FaultSpec, Outcome, Token, TokenDigests, Verdict, canonical};
@@ -47,6 +47,7 @@ pub(super) async fn set<'a>(context: &'a Rehearsed<'a>, golden: &Golden, planned
     let is_alone = injuries.need_own_server();
     let checkpoint = golden.first.checkpoints.get(&planned.fault.during).filter(|_| !is_alone);
     let stage = if is_alone { Stage::set_alone(context).await? } else { Stage::set(context, checkpoint).await? };
+    observe::join_targets(&stage).await?;
     let mut course = course(context.plan, planned.fault, &context.idle);
     // A loss of power begins with files that hold what the steps before have done.
     if checkpoint.is_some() || planned.loss.is_some() {

@@ -1,6 +1,7 @@
 //! A run: scenarios in; a sealed bundle, a record and a verdict out.
 
 use crate::engine::observe::same::Same;
+use crate::engine::observe::seen::Uses;
 use crate::engine::observe::untouched::Known;
 use crate::engine::points::Tier;
 use crate::engine::points::select::{Again, Hunt};
@@ -224,6 +225,7 @@ impl Rehearsal {
             redactor,
             states,
             known: Known::default(),
+            uses: Uses::default(),
             diff_key: crate::target::random()?,
             turns,
             same: Same::default(),

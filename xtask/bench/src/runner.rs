@@ -5,7 +5,6 @@ use super::ground::Ground;
 use super::line::Line;
 use rehearsal::clock::Stopwatch;
 use rehearsal::dataset::{Dataset, load_postgres};
-use rehearsal::db::{Volatile, postgres, postgres_state};
 use rehearsal::target::{Base, Pool, Site, Sites, Wanted};
 use rehearsal::{Error, Result};
 use serde_json::Value;
@@ -19,17 +18,16 @@ pub(crate) fn lines(ground: &Ground) -> Result<Vec<Line>> {
     let site = Sites::new(Base::find(), Wanted::default()).of(None);
     site.offer()?; // what is found is known before any scenario begins
     let files = || seconds(&home.events(ground, "nothing-to-files", "")?);
-    let over = |are_read: bool| {
+    let servers = || {
         let whole = seconds(&home.events(ground, "nothing", "")?)?;
-        Ok(whole - ground.runtime.block_on(targets(ground, &site, are_read))?)
+        Ok(whole - ground.runtime.block_on(targets(ground, &site))?)
     };
     let line = |ours: &str, cost: &dyn Fn() -> Result<f64>| {
         Line::paired(("G15", ours, "20 ms", 1.0), ground.rounds, cost, || Ok(GOAL))
     };
     Ok(vec![
         line("a scenario over files in which nothing happens, without its tool", &files)?,
-        line("the same over Postgres, without its targets; all looks count", &|| over(false))?,
-        line("the same, without its targets and one look at each by a bare client", &|| over(true))?,
+        line("the same over Postgres, without its tool and its targets", &servers)?,
     ])
 }
 
@@ -45,24 +43,18 @@ fn seconds(events: &[Value]) -> Result<f64> {
     }
 }
 
-/// What it has of them, by a pool that nobody has used before: the server, and for each of its two golden runs both
-/// databases, made and dropped; `are_read`: by a connection to each, as a scenario does once at least.
-async fn targets(ground: &Ground, site: &Site, are_read: bool) -> Result<f64> {
+/// What it has of them, by a pool that nobody has used before: for each of its two golden runs both databases, made and
+/// dropped.
+async fn targets(ground: &Ground, site: &Site) -> Result<f64> {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");
     let dataset = Dataset::find(&[fixtures], "ledger-small", 1)?;
-    let watch = Stopwatch::start();
+    let content = dataset.database("old")?;
     let pool = Pool::new(&site.join(&ground.session).await?, ground.session.id());
-    let database = async |golden: &str, side: &str| {
-        let database = dataset.database(side)?;
-        let template = pool.template(&database.digest(), |access| load_postgres(access.tool, database)).await?;
-        let clone = pool.clone(&template, &format!("{golden}_{side}")).await?;
-        if are_read {
-            let mut connection = postgres::connect(&pool.cluster().admin(clone.name())).await?;
-            postgres_state(&mut connection, &Volatile::new()).await?;
-        }
-        pool.drop(clone).await
+    let database = async |name: &str| {
+        let template = pool.template(&content.digest(), |access| load_postgres(access.tool, content)).await?;
+        pool.drop(pool.clone(&template, name).await?).await
     };
-    let golden = async |golden: &str| tokio::try_join!(database(golden, "old"), database(golden, "new"));
-    tokio::try_join!(golden("one"), golden("other"))?;
+    let watch = Stopwatch::start();
+    tokio::try_join!(database("one_old"), database("one_new"), database("other_old"), database("other_new"))?;
     Ok(watch.elapsed().as_secs_f64())
 }

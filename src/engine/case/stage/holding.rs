@@ -2,7 +2,6 @@
 
 use super::own::{Own, seeded_name};
 use crate::Result;
-use crate::db;
 use crate::engine::Rehearsed;
 use crate::engine::case::checkpoint::Checkpoint;
 use crate::engine::proxy::{Proxy, ProxyRules};
@@ -31,8 +30,7 @@ pub(in crate::engine) enum Place {
         /// What it is a clone of, on the server of all.
         template: Option<Template>,
         proxy: Proxy,
-        /// Our own connection, kept from one look to the next: half of what a look costs is connecting. Sources have none
-        /// before somebody looks, for most are never written to.
+        /// Our own connection, kept from one look to the next: half of what a look costs is connecting.
         observer: Mutex<Option<PgConnection>>,
     },
     Sqlite {
@@ -82,16 +80,12 @@ async fn held(
 ) -> Result<Holding> {
     let cluster = pool.cluster();
     let rules = ProxyRules { forbidden_role: cluster.admin_role().map(str::to_owned), side: Some(cluster.aside()) };
-    let observer = match target.is_source() {
-        true => None,
-        false => Some(db::postgres::connect(&cluster.admin(database.name())).await?),
-    };
     let place = Place::Postgres {
         pool: Arc::clone(pool),
         database: Some(database),
         template,
         proxy: Proxy::start(&target.endpoint(), cluster.reach().clone(), rules).await?,
-        observer: Mutex::new(observer),
+        observer: Mutex::default(),
     };
     Ok(Holding { endpoint: target.endpoint(), name: target.name.clone(), is_source: target.is_source(), place })
 }

@@ -6,6 +6,7 @@ use super::{Holding, Place, Stage, ZOMBIE_TIMEOUT};
 use crate::engine::proxy::Proxy;
 use crate::target::{Cluster, Pool, Server};
 use crate::{Error, Result};
+use futures_util::future::try_join_all;
 use sqlx::Connection as _;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -113,15 +114,8 @@ impl Stage<'_> {
         self.database(&holding.endpoint).map(|(pool, name)| (pool.cluster(), name))
     }
 
-    pub(super) async fn drop_databases(&mut self) -> Result<()> {
+    pub(super) async fn drop_databases(&self) -> Result<()> {
         self.close_observers().await;
-        for holding in &mut self.holdings {
-            if let Place::Postgres { pool, database, .. } = &mut holding.place
-                && let Some(database) = database.take()
-            {
-                Pool::drop(pool, database).await?;
-            }
-        }
-        Ok(())
+        try_join_all(self.servers().iter().map(|server| server.pool.drop_all(&server.databases))).await.map(drop)
     }
 }
