@@ -18,7 +18,7 @@ pub const ADMIN_ROLE: &str = "rehearse_admin";
 pub(super) const TOOL_ROLE: &str = "rehearse_tool";
 
 /// Fast, but never at the price of an acknowledged commit when a server is killed: `synchronous_commit` stays on.
-pub(super) const SETTINGS: [&str; 12] = [
+pub(super) const SETTINGS: [&str; 13] = [
     "max_connections=400",
     "max_prepared_transactions=20",
     "fsync=off",
@@ -29,6 +29,7 @@ pub(super) const SETTINGS: [&str; 12] = [
     "wal_level=minimal",
     "max_wal_senders=0",
     "max_wal_size=256MB",
+    "track_counts=on",
     "timezone=UTC",
     "log_timezone=UTC",
 ];

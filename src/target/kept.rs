@@ -115,10 +115,6 @@ pub fn clean_cache(base: &Base) -> Result<()> {
     }
 }
 
-pub(super) fn empty(dir: &Path) {
-    listed(dir).into_iter().for_each(remove);
-}
-
 fn remove(path: PathBuf) {
     let _ = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
 }

@@ -9,7 +9,7 @@ use super::presence::{names, order, refused};
 use super::witness::Witness;
 use crate::model::canonical::hex;
 use crate::{Error, Result};
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use sha2::{Digest, Sha256};
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -34,8 +34,14 @@ pub struct Pool {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Template {
     pub(super) name: String,
-    /// Whether later sessions will have it.
-    pub(super) lasts: bool,
+    lasts: bool,
+}
+
+impl Template {
+    /// Whether later sessions will have it; on a server that is not ours it ends with this one.
+    pub fn lasts(&self) -> bool {
+        self.lasts
+    }
 }
 
 /// A database of one's own, owned by the tools' role.
@@ -120,7 +126,16 @@ impl Pool {
         }
         wake(&self.cluster.admin(name)).await?;
         self.wait_gone(&[name], LEAVING).await?;
-        order(connection, &format!("alter database \"{name}\" with is_template true allow_connections false")).await
+        order(connection, &self.sealing(name)).await
+    }
+
+    /// On a server of ours a template is the administrator's: its owner could write on it, open or drop it.
+    fn sealing(&self, name: &str) -> String {
+        let sealed = format!("alter database \"{name}\" with is_template true allow_connections false");
+        match self.cluster.admin_role().filter(|_| self.cluster.is_ours()) {
+            Some(admin) => format!("alter database \"{name}\" owner to \"{admin}\"; {sealed}"),
+            None => sealed,
+        }
     }
 
     /// A copy of a template, as `<session>_<name>`; `name` is of `[a-z0-9_]`, at most 44 characters, not in use.
@@ -209,7 +224,7 @@ impl Pool {
     pub async fn drop_all(&self, databases: &[&str]) -> Result<()> {
         self.roll_back_prepared(databases).await?;
         let dropped = databases.iter().map(async |name| self.order(&drop_database(name)).await);
-        try_join_all(dropped).await.map(drop)
+        join_all(dropped).await.into_iter().collect() // all of them, whatever becomes of one
     }
 
     /// Drops the databases of this session but for these.

@@ -32,13 +32,17 @@ pub struct Prepared {
     pub database: String,
 }
 
+/// How long a server may take for what it answers at once: others wait for their turn.
+const AT_ONCE: Duration = Duration::from_secs(60);
+
 impl Pool {
-    /// Asks something that the server answers at once. One after the other, for it is always the same connection then, whose
+    /// Asks something that the server answers at once. One after the other, for then it is the same connection mostly, whose
     /// process has read of the catalog what it takes.
     async fn quick<T>(&self, question: impl AsyncFnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
         let _turn = self.turn.lock().await;
         let mut connection = self.take().await?;
-        let answer = question(&mut connection).await?;
+        let answer = tokio::time::timeout(AT_ONCE, question(&mut connection)).await;
+        let answer = answer.map_err(|_| Error::environment("the target server does not answer"))??;
         self.put(connection);
         Ok(answer)
     }

@@ -12,7 +12,7 @@ const REMARK: &str =
 impl Pool {
     /// What [`Pool::remark`] has written, in this session or an earlier one.
     pub async fn remarked(&self, template: &Template) -> Option<String> {
-        if !template.lasts {
+        if !template.lasts() {
             return None;
         }
         let mut connection = self.take().await.ok()?;
@@ -24,7 +24,7 @@ impl Pool {
 
     /// Writes down something about a template in place of what was there; nothing where it ends with this session.
     pub async fn remark(&self, template: &Template, text: &str) {
-        if !template.lasts {
+        if !template.lasts() {
             return;
         }
         let Ok(mut connection) = self.take().await else { return };

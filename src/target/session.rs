@@ -94,7 +94,7 @@ impl Session {
 }
 
 impl Drop for Session {
-    // The empty directory is left to the supervisor, which drops the databases with it, and what is left after an error here.
+    // Databases are dropped by the supervisor, which sees the directory go; so is what is left after an error here.
     fn drop(&mut self) {
         let _ = kill_marked(&self.id, None);
         if self.clusters().exists() {
@@ -102,7 +102,7 @@ impl Drop for Session {
             let _ = std::fs::remove_dir_all(self.clusters());
         }
         if !super::kept::marker(&self.dir).exists() {
-            super::kept::empty(&self.dir);
+            let _ = std::fs::remove_dir_all(&self.dir);
         }
         let _ = supervisor::stand_in(&self.base);
     }

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// How often the locks of sessions are tried.
 const POLL: Duration = Duration::from_millis(50);
@@ -48,8 +48,12 @@ pub fn supervise(base: &Path) -> Result<()> {
 
 /// What is known from one round to the next.
 struct Watched {
-    /// Whether servers may hold databases of sessions that are gone. To ask them costs a process of the server, so nobody
-    /// does where none is gone.
+    /// The sessions that were alive.
+    alive: BTreeSet<String>,
+    /// When one of them came or went last.
+    changed: Option<SystemTime>,
+    /// Whether servers may hold databases of sessions that are gone. To ask them costs processes of theirs, while others
+    /// measure, so nobody does because a session came.
     are_orphaned: bool,
     /// Since the last one was alive.
     idle: Stopwatch,
@@ -58,7 +62,7 @@ struct Watched {
 impl Watched {
     /// What the supervisor before saw nobody knows.
     fn new() -> Watched {
-        Watched { are_orphaned: true, idle: Stopwatch::start() }
+        Watched { alive: BTreeSet::new(), changed: None, are_orphaned: true, idle: Stopwatch::start() }
     }
 
     // Whether all is done.
@@ -68,17 +72,31 @@ impl Watched {
             postmaster::end_abandoned_in(base.dir());
             return Ok(true);
         }
-        let Sessions { alive, ended: gone } = end_dead_sessions(base)?;
-        self.are_orphaned |= gone > 0;
+        self.look(base)?;
         if self.are_orphaned {
             // What a server refuses it may grant the next time.
             self.are_orphaned = !cluster::drop_orphans(base);
         }
-        if alive.is_empty() {
-            return Ok(self.idle.elapsed() >= LINGER && ended(base)?);
+        if !self.alive.is_empty() {
+            self.idle = Stopwatch::start();
+            return Ok(false);
         }
-        self.idle = Stopwatch::start();
-        Ok(false)
+        if self.idle.elapsed() < LINGER {
+            return Ok(false);
+        }
+        let all_done = ended(base)?;
+        self.are_orphaned = true; // where a session came in the last moment, others may have died in it
+        Ok(all_done)
+    }
+
+    fn look(&mut self, base: &Base) -> Result<()> {
+        let changed = base.sessions().metadata().and_then(|found| found.modified()).ok();
+        let alive = end_dead_sessions(base)?;
+        // One that came and went between two rounds is never seen.
+        let was_brief = alive == self.alive && changed != self.changed;
+        self.are_orphaned |= was_brief || !self.alive.is_subset(&alive);
+        (self.alive, self.changed) = (alive, changed);
+        Ok(())
     }
 }
 
@@ -120,8 +138,7 @@ pub fn leftovers(base: &Base) -> Leftovers {
 
 /// Ends what dead owners left. The caller holds the start lock, and there is no supervisor.
 pub(super) fn reap(base: &Base) -> Result<()> {
-    let Sessions { alive, .. } = end_dead_sessions(base)?;
-    if alive.is_empty() {
+    if end_dead_sessions(base)?.is_empty() {
         postmaster::end_in(base.dir());
         for dir in [base.sessions(), base.clusters(), base.sqlite()] {
             remove(&dir)?;
@@ -152,22 +169,14 @@ pub(super) fn start(executable: &Executable, base: &Base) -> Result<()> {
     Ok(())
 }
 
-/// What a look at the sessions has shown.
-struct Sessions {
-    /// Their owners live, or left them on purpose.
-    alive: BTreeSet<String>,
-    /// How many were dead, and are gone now.
-    ended: usize,
-}
-
-// The sessions that are not alive are gone after this, or as many of them as can be.
-fn end_dead_sessions(base: &Base) -> Result<Sessions> {
+// The ids of those whose owner lives, or left them on purpose. The others are gone after this, or as many as can be.
+fn end_dead_sessions(base: &Base) -> Result<BTreeSet<String>> {
     let (alive, dead): (Vec<PathBuf>, Vec<PathBuf>) =
         entries(&base.sessions()).into_iter().partition(|dir| kept::is_wanted(dir));
     let troubles: Vec<Error> = dead.iter().filter_map(|dir| end_session(dir).err()).collect();
     match troubles.into_iter().next() {
         Some(first) => Err(first),
-        None => Ok(Sessions { alive: alive.iter().map(|dir| name(dir)).collect(), ended: dead.len() }),
+        None => Ok(alive.iter().map(|dir| name(dir)).collect()),
     }
 }
 
@@ -198,7 +207,7 @@ fn ended(base: &Base) -> Result<bool> {
 
 // Whether no session is alive, and so nothing is left.
 fn end_all(base: &Base) -> Result<bool> {
-    if !end_dead_sessions(base)?.alive.is_empty() {
+    if !end_dead_sessions(base)?.is_empty() {
         return Ok(false);
     }
     postmaster::end_in(base.dir());

@@ -23,7 +23,7 @@ impl Checkpoint {
         stage.close_observers().await;
         let mut templates = BTreeMap::new();
         for holding in stage.holdings() {
-            let Place::Postgres { pool, database: Some(database), .. } = &holding.place else { continue };
+            let Place::Postgres { pool, database, .. } = &holding.place else { continue };
             let name = format!("k{}_{}", stage.context.run.house.next_case(), templates.len());
             let template =
                 pool.keep(database, &name).await.map_err(|error| error.within(format!("before `{step}`")))?;

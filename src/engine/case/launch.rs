@@ -26,7 +26,7 @@ pub(in crate::engine) fn prepare_as(
     log_name: &str,
     injury: Option<&Injury>,
 ) -> Result<Spawn> {
-    let mut values = stage.placeholders()?;
+    let mut values = stage.placeholders();
     if let Some(injury) = injury {
         hazard::misled(&mut values, stage.context.plan, injury);
     }

@@ -114,7 +114,7 @@ async fn start(stage: &Stage<'_>, service: &Service) -> Result<(Child, Option<St
 
 async fn wait_ready(stage: &Stage<'_>, service: &Service, child: &mut Child) -> Result<Option<String>> {
     let (name, bound) = (&service.command.name, service.command.timeout.unwrap_or_default());
-    let page = launch::fill(&service.ready, &stage.placeholders()?)?;
+    let page = launch::fill(&service.ready, &stage.placeholders())?;
     let ready = async {
         while status(&page).await != Some(200) {
             tokio::time::sleep(POLL).await;

@@ -99,7 +99,7 @@ impl<'a> Stage<'a> {
     }
 
     /// What placeholders stand for, without braces: URLs, paths, folders.
-    pub(in crate::engine) fn placeholders(&self) -> Result<BTreeMap<String, String>> {
+    pub(in crate::engine) fn placeholders(&self) -> BTreeMap<String, String> {
         let context = self.context;
         let text = |path: &Path| path.to_string_lossy().into_owned();
         let mut values = BTreeMap::from([
@@ -111,20 +111,10 @@ impl<'a> Stage<'a> {
             ("files".to_owned(), text(&self.folder("files"))),
         ]);
         for holding in &self.holdings {
-            values.insert(holding.name.clone(), self.url(holding)?);
+            values.insert(holding.name.clone(), url(holding));
         }
         values.extend(self.services.placeholders());
-        Ok(values)
-    }
-
-    fn url(&self, holding: &Holding) -> Result<String> {
-        match &holding.place {
-            Place::Sqlite { path } => Ok(path.to_string_lossy().into_owned()),
-            Place::Postgres { pool, database, proxy, .. } => {
-                let database = database.as_ref().map_or("", |database| database.name());
-                Ok(pool.cluster().tool_url(proxy.port(), database))
-            }
-        }
+        values
     }
 
     /// The proxy of an endpoint.
@@ -252,6 +242,14 @@ impl<'a> Stage<'a> {
             own.server.end().await?; // and everything on it
         }
         fs::remove_dir_all(&self.dir).map_err(|error| Error::io("remove", &self.dir, error))
+    }
+}
+
+/// How a tool gets there: the path of a file, or the URL of a database behind its proxy.
+fn url(holding: &Holding) -> String {
+    match &holding.place {
+        Place::Sqlite { path } => path.to_string_lossy().into_owned(),
+        Place::Postgres { pool, database, proxy, .. } => pool.cluster().tool_url(proxy.port(), database.name()),
     }
 }
 

@@ -104,8 +104,7 @@ fn expected<'a>(
 fn place(stage: &Stage<'_>, holding: &Holding) -> Result<Option<Compared>> {
     match &holding.place {
         Place::Sqlite { path } => Ok(path.exists().then(|| Compared::Sqlite(path.clone()))),
-        Place::Postgres { database: None, .. } => Ok(None),
-        Place::Postgres { database: Some(_), .. } => {
+        Place::Postgres { .. } => {
             let (pool, name) = stage.database(&holding.endpoint)?;
             Ok(Some(admin(pool, name)))
         }

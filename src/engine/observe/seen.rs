@@ -1,17 +1,16 @@
 //! What a clone of a template held, written down with the template for the runs to come, and what is known by that.
 
+use crate::Result;
 use crate::db;
 use crate::engine::case::stage::{Holding, Stage};
 use crate::engine::run::context::Run;
 use crate::model::{DatabaseState, SequenceUse};
 use crate::target::{Pool, Template};
-use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
-use sqlx::PgConnection;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-/// All that is asked of a database.
+/// All that is asked of a database of which no column is left out.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Seen {
@@ -50,28 +49,27 @@ impl Seen {
         serde_json::from_str(&pool.remarked(template).await?).ok()
     }
 
-    /// What `holding` holds beside its `state`.
-    pub(super) async fn now(state: DatabaseState, stage: &Stage<'_>, holding: &Holding) -> Result<Seen> {
-        let beside = async |connection: &mut PgConnection| {
-            Ok((db::sequence_oids(connection).await?, db::sequence_uses(connection).await?))
-        };
-        let (sequences, uses) = super::ask(stage, holding, beside).await?;
-        Ok(Seen { state, uses, sequences })
-    }
-
-    /// For the runs to come.
-    pub(super) async fn write_down(&self, pool: &Pool, template: &Template) -> Result<()> {
-        let text = serde_json::to_string(self).map_err(|error| Error::bug("it is no JSON").caused_by(error))?;
-        pool.remark(template, &text).await;
-        Ok(())
-    }
-
-    /// Keeps the state; and what depends on every column of it, where none was left out.
-    pub(super) fn keep(self, run: &Run, is_whole: bool) -> Result<Kept> {
-        let state = run.keep(self.state)?;
-        if is_whole {
-            run.uses.keep(&state, self.uses);
+    /// Keeps what `holding` holds, and writes it down for the runs to come; where its sequences cannot be read, nothing is.
+    pub(super) async fn write_down(
+        state: DatabaseState,
+        sequences: Vec<i64>,
+        (stage, holding): (&Stage<'_>, &Holding),
+        (pool, template): (&Pool, &Template),
+    ) -> Result<Kept> {
+        let run = stage.context.run;
+        let uses = super::ask(stage, holding, async |connection| db::sequence_uses(connection).await).await;
+        let Ok(uses) = uses else { return Ok(Kept { state: run.keep(state)?, sequences }) };
+        let seen = Seen { state, uses, sequences };
+        if let Ok(text) = serde_json::to_string(&seen) {
+            pool.remark(template, &text).await;
         }
+        seen.keep(run)
+    }
+
+    /// Keeps all of it.
+    pub(super) fn keep(self, run: &Run) -> Result<Kept> {
+        let state = run.keep(self.state)?;
+        run.uses.keep(&state, self.uses);
         Ok(Kept { state, sequences: self.sequences })
     }
 }

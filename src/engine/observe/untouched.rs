@@ -6,27 +6,26 @@
 
 use super::seen::{Kept, Seen};
 use super::still::Still;
+use crate::Result;
 use crate::db::{self, Volatile};
 use crate::engine::case::stage::{Holding, Place, Stage};
 use crate::engine::run::context::CaseLog;
 use crate::model::DatabaseState;
 use crate::target::{Pool, Template};
-use crate::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::OnceCell;
+use std::sync::{Arc, PoisonError};
+use tokio::sync::Mutex;
 
 /// What is known of every template that a clone was looked at of, without its volatile columns. Whoever comes while the
 /// first one is looked at waits for what it finds.
 #[derive(Debug, Default)]
-pub(in crate::engine) struct Known(Mutex<BTreeMap<Of, Arc<OnceCell<Kept>>>>);
+pub(in crate::engine) struct Known(std::sync::Mutex<BTreeMap<Of, Arc<Mutex<Option<Kept>>>>>);
 
-/// The version of the server, the template and the columns that are left out: two versions describe one definition in
-/// their own words.
-type Of = (String, Template, Volatile);
+/// The pool of its server, the template, and the columns that are left out: numbers of objects are a server's own.
+type Of = (usize, Template, Volatile);
 
 impl Known {
-    fn of(&self, of: Of) -> Arc<OnceCell<Kept>> {
+    fn of(&self, of: Of) -> Arc<Mutex<Option<Kept>>> {
         Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(of).or_default())
     }
 }
@@ -35,8 +34,8 @@ impl Known {
 pub(super) struct Untouched(BTreeSet<String>);
 
 /// A clone that nobody has written to.
-struct Clone<'s> {
-    pool: &'s Pool,
+struct Intact<'s> {
+    pool: &'s Arc<Pool>,
     template: &'s Template,
     database: &'s str,
 }
@@ -53,12 +52,10 @@ impl Untouched {
         Untouched(endpoints)
     }
 
-    fn clone<'s>(&self, holding: &'s Holding) -> Option<Clone<'s>> {
+    fn intact<'s>(&self, holding: &'s Holding) -> Option<Intact<'s>> {
         match &holding.place {
-            Place::Postgres { pool, template: Some(template), database: Some(database), .. }
-                if self.0.contains(&holding.endpoint) =>
-            {
-                Some(Clone { pool, template, database: database.name() })
+            Place::Postgres { pool, template: Some(template), database, .. } if self.0.contains(&holding.endpoint) => {
+                Some(Intact { pool, template, database: database.name() })
             }
             _ => None,
         }
@@ -73,39 +70,50 @@ pub(super) async fn or_look(
     look: impl Future<Output = Result<DatabaseState>>,
 ) -> Result<String> {
     let run = stage.context.run;
-    let Some(clone) = untouched.clone(holding) else { return run.keep(look.await?) };
+    let Some(intact) = untouched.intact(holding) else { return run.keep(look.await?) };
     let volatile = super::volatile(stage, holding);
     let is_whole = volatile.is_empty();
-    let known = run.known.of((clone.pool.cluster().server_version().to_owned(), clone.template.clone(), volatile));
-    let mut look = Some(look);
-    let kept = known.get_or_try_init(|| seen(stage, holding, &clone, is_whole, &mut look)).await?;
-    match look {
-        Some(look) if !has_its_sequences(stage, holding, &clone, kept).await? => run.keep(look.await?),
-        _ => Ok(kept.state.clone()),
+    let known = run.known.of((Arc::as_ptr(intact.pool).addr(), intact.template.clone(), volatile));
+    let mut known = known.lock().await;
+    if is_whole && known.is_none() {
+        *known = Seen::before(intact.pool, intact.template).await.map(|seen| seen.keep(run)).transpose()?;
+    }
+    let Some(kept) = known.clone() else {
+        let (state, of_template) = first_look(stage, holding, &intact, is_whole, look).await?;
+        *known = of_template;
+        return Ok(state);
+    };
+    drop(known); // who waits for it need not wait for more
+    match has_its_sequences(stage, holding, &intact, &kept).await? {
+        true => Ok(kept.state),
+        false => run.keep(look.await?),
     }
 }
 
-/// What an earlier run has written down of the template; or else what `look` finds, which is written down for later ones.
-async fn seen(
+/// What a clone holds, and what that tells of its template: nothing, where somebody has used its sequences already.
+async fn first_look(
     stage: &Stage<'_>,
     holding: &Holding,
-    clone: &Clone<'_>,
+    intact: &Intact<'_>,
     is_whole: bool,
-    look: &mut Option<impl Future<Output = Result<DatabaseState>>>,
-) -> Result<Kept> {
-    let (run, pool, template) = (stage.context.run, clone.pool, clone.template);
-    if is_whole && let Some(seen) = Seen::before(pool, template).await {
-        return seen.keep(run, is_whole);
+    look: impl Future<Output = Result<DatabaseState>>,
+) -> Result<(String, Option<Kept>)> {
+    let run = stage.context.run;
+    let sequences = super::ask(stage, holding, async |connection| db::sequence_oids(connection).await).await?;
+    // Before our own look, which reads them.
+    let is_as_cloned = sequences.is_empty() || intact.pool.are_unread(intact.database, &sequences).await;
+    let state = look.await?;
+    if !is_as_cloned {
+        return Ok((run.keep(state)?, None));
     }
-    let state = look.take().ok_or_else(|| Error::bug("a database was looked at twice"))?.await?;
-    let seen = Seen::now(state, stage, holding).await?;
-    if is_whole {
-        seen.write_down(pool, template).await?;
-    }
-    seen.keep(run, is_whole)
+    let kept = match is_whole && intact.template.lasts() {
+        true => Seen::write_down(state, sequences, (stage, holding), (intact.pool, intact.template)).await?,
+        false => Kept { state: run.keep(state)?, sequences },
+    };
+    Ok((kept.state.clone(), Some(kept)))
 }
 
-async fn has_its_sequences(stage: &Stage<'_>, holding: &Holding, clone: &Clone<'_>, kept: &Kept) -> Result<bool> {
+async fn has_its_sequences(stage: &Stage<'_>, holding: &Holding, clone: &Intact<'_>, kept: &Kept) -> Result<bool> {
     if kept.sequences.is_empty() || clone.pool.are_unread(clone.database, &kept.sequences).await {
         return Ok(true);
     }

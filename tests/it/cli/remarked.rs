@@ -1,6 +1,6 @@
 //! What an earlier run has seen of a template, a later one on the same server does not look for again.
 
-use super::scratch::Scratch;
+use super::scratch::{Scratch, cases, report};
 use rehearsal::db::postgres;
 use rehearsal::process::Executable;
 use rehearsal::target::{Base, Binaries, Cluster, Session, Wanted};
@@ -18,6 +18,24 @@ target = { postgres = "old" }
 name = "look"
 role = "apply"
 argv = ["psql", "-X", "-q", "{target}", "-c", "select 1"]
+"#;
+
+/// Moves a sequence in its second step, and takes a note for that. Killed after it the target is as it should be; killed before
+/// it, it never will be.
+const NOTED: &str = r#"
+[[step]]
+name = "move"
+role = "apply"
+argv = ["sh", "-c", "test -e noted || { touch noted; psql -X -q \"$URL\" -c \"select setval('accounts_id_seq', 9999)\"; }"]
+env = { URL = "{target}" }
+[[fault]]
+kind = "proc.kill"
+during = "move"
+at = "pg.target:ack.1"
+[[fault]]
+kind = "proc.kill"
+during = "move"
+at = "pg.target:conn.1"
 "#;
 
 /// The same, and the names of accounts do not count.
@@ -77,4 +95,18 @@ async fn what_an_earlier_run_has_seen_of_a_template_is_told_again_without_a_look
     let misled = told(&scratch);
     let misled: Vec<Value> = misled.into_iter().filter(|event| !first.contains(event)).collect();
     assert_eq!((of_type(&misled, "probe"), of_type(&misled, "sequences")), (14, 2), "somebody looked again");
+}
+
+#[test]
+fn what_a_tool_did_to_the_first_clone_of_a_checkpoint_is_not_taken_for_the_checkpoint() {
+    let scratch = Scratch::with("noted", &format!("{DONE}{NOTED}"));
+    scratch.rehearse(&["run", "--jobs", "1"]).has(1, "NO-GO");
+    let mut injured = cases(&report(&scratch.out()));
+    injured.retain(|[address, ..]| address.is_string());
+    let verdicts: Vec<(&str, &str)> = injured.iter().map(|[at, _, verdict]| (text(at), text(verdict))).collect();
+    assert_eq!(verdicts, [("proc.kill@pg.target:ack.1", "pass"), ("proc.kill@pg.target:conn.1", "fail")]);
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
 }

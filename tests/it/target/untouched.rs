@@ -152,6 +152,27 @@ async fn whoever_only_reads_rows_and_definitions_leaves_a_clone_whole() {
 }
 
 #[tokio::test]
+async fn a_tool_can_neither_remark_nor_open_nor_drop_a_template() {
+    let scratch = Scratch::new();
+    let session = scratch.session();
+    let pool = scratch.pool(&session).await;
+    let clone = pool.clone(&template(&pool).await, "c").await.unwrap();
+    let admin = pool.cluster().admin("postgres");
+    let name = text(admin, "select datname::text from pg_database where datname like 'template\\_%'").await;
+    let mut tool = PgConnection::connect_with(&pool.cluster().tool(clone.name())).await.unwrap();
+    for sql in [
+        format!("comment on database {name} is 'mine'"),
+        format!("alter database {name} with allow_connections true"),
+        format!("alter database {name} with is_template false"),
+        format!("drop database {name}"),
+    ] {
+        let refused = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut tool).await.unwrap_err();
+        assert_eq!(refused.as_database_error().and_then(|error| error.code()).as_deref(), Some("42501"), "{refused}");
+    }
+    tool.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn what_is_remarked_of_a_template_is_there_for_the_next_session_and_in_no_clone() {
     let scratch = Scratch::new();
     let (session, next) = (scratch.session(), scratch.session());

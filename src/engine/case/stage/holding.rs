@@ -26,7 +26,7 @@ pub(in crate::engine) enum Place {
     Postgres {
         /// Of the server that it is on.
         pool: Arc<Pool>,
-        database: Option<Database>,
+        database: Database,
         /// What it is a clone of, on the server of all.
         template: Option<Template>,
         proxy: Proxy,
@@ -82,7 +82,7 @@ async fn held(
     let rules = ProxyRules { forbidden_role: cluster.admin_role().map(str::to_owned), side: Some(cluster.aside()) };
     let place = Place::Postgres {
         pool: Arc::clone(pool),
-        database: Some(database),
+        database,
         template,
         proxy: Proxy::start(&target.endpoint(), cluster.reach().clone(), rules).await?,
         observer: Mutex::default(),

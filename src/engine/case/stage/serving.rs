@@ -6,7 +6,7 @@ use super::{Holding, Place, Stage, ZOMBIE_TIMEOUT};
 use crate::engine::proxy::Proxy;
 use crate::target::{Cluster, Pool, Server};
 use crate::{Error, Result};
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use sqlx::Connection as _;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ impl<'s> Serving<'s> {
     pub(super) fn of(holdings: &'s [Holding]) -> Vec<Serving<'s>> {
         let mut servers: Vec<Serving<'s>> = Vec::new();
         for holding in holdings {
-            let Place::Postgres { pool, database: Some(database), proxy, .. } = &holding.place else { continue };
+            let Place::Postgres { pool, database, proxy, .. } = &holding.place else { continue };
             let known = servers.iter().position(|server| Arc::ptr_eq(server.pool, pool));
             let known = known.unwrap_or_else(|| {
                 servers.push(Serving { pool, databases: Vec::new(), endpoints: Vec::new(), proxies: Vec::new() });
@@ -85,7 +85,7 @@ impl Stage<'_> {
     pub(in crate::engine) fn database(&self, endpoint: &str) -> Result<(&Arc<Pool>, &str)> {
         let found = self.holdings.iter().find(|holding| holding.endpoint == endpoint);
         match found.map(|holding| &holding.place) {
-            Some(Place::Postgres { pool, database: Some(database), .. }) => Ok((pool, database.name())),
+            Some(Place::Postgres { pool, database, .. }) => Ok((pool, database.name())),
             _ => Err(Error::bug(format!("`{endpoint}` is no Postgres database of this case"))),
         }
     }
@@ -116,6 +116,7 @@ impl Stage<'_> {
 
     pub(super) async fn drop_databases(&self) -> Result<()> {
         self.close_observers().await;
-        try_join_all(self.servers().iter().map(|server| server.pool.drop_all(&server.databases))).await.map(drop)
+        let dropped = self.servers().into_iter().map(async |server| server.pool.drop_all(&server.databases).await);
+        join_all(dropped).await.into_iter().collect()
     }
 }
