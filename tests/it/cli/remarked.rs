@@ -41,17 +41,21 @@ at = "pg.target:conn.1"
 /// The same, and the names of accounts do not count.
 const VOLATILE: &str = "[[volatile]]\ntable = \"public.accounts\"\ncolumns = [\"name\"]\nreason = \"a nickname\"\n";
 
-/// Makes another definition and another column that a sequence feeds of what was remarked.
-const MISLEAD: &str = r#"do $$ declare seen record; begin
+/// Makes another definition of what was remarked.
+const MISLEAD: &str = r"do $$ declare seen record; begin
     for seen in select datname, shobj_description(oid, 'pg_database') text from pg_database where datistemplate loop
-        execute format('comment on database %I is %L', seen.datname,
-            replace(replace(seen.text, 'by default', 'always'), '"column":"id"', '"column":"no"'));
+        execute format('comment on database %I is %L', seen.datname, replace(seen.text, 'by default', 'always'));
     end loop;
-end $$"#;
+end $$";
 
 /// What a run has seen of its databases and thinks of it, without times.
 fn told(scratch: &Scratch) -> Vec<Value> {
     scratch.rehearse(&["run"]).has(0, "GO");
+    seen(scratch)
+}
+
+/// The same of the newest run.
+fn seen(scratch: &Scratch) -> Vec<Value> {
     let journal = scratch.journal();
     let events = journal.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let is_of_databases =
@@ -92,9 +96,14 @@ async fn what_an_earlier_run_has_seen_of_a_template_is_told_again_without_a_look
 
     let mut admin = postgres::connect(&cluster.admin("postgres")).await.unwrap();
     postgres::execute(&mut admin, MISLEAD).await.unwrap();
-    let misled = told(&scratch);
-    let misled: Vec<Value> = misled.into_iter().filter(|event| !first.contains(event)).collect();
-    assert_eq!((of_type(&misled, "probe"), of_type(&misled, "sequences")), (14, 2), "somebody looked again");
+    // Whether a tool that has ended is still seen there, and the truth is looked up, depends on the moment; not at the start.
+    scratch.rehearse(&["run"]);
+    let at_start = |told: Vec<Value>| -> Vec<Value> {
+        told.into_iter().filter(|event| event["type"] == "probe" && event["moment"] == "start").collect()
+    };
+    let (misled, first) = (at_start(seen(&scratch)), at_start(first));
+    assert_eq!((misled.len(), first.len()), (4, 4));
+    assert!(misled.iter().zip(&first).all(|(now, then)| now != then), "somebody looked again");
 }
 
 #[test]
