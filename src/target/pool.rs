@@ -232,11 +232,10 @@ impl Pool {
     /// # Errors
     /// As in [`Pool::drop`].
     pub async fn drop_others(&self, kept: &[&str]) -> Result<()> {
-        let mut connection = self.take().await?;
         let sql = "select datname::text from pg_database where starts_with(datname::text, $1) and datname <> all($2)";
         let query = sqlx::query_scalar(sql).bind(self.prefix()).bind(names(kept));
-        let others: Vec<String> = query.fetch_all(&mut connection).await.map_err(refused)?;
-        self.put(connection);
+        let others: Vec<String> =
+            self.quick(async |connection| query.fetch_all(connection).await.map_err(refused)).await?;
         for name in &others {
             self.drop_all(&[name]).await?;
         }

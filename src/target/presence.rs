@@ -38,7 +38,7 @@ const AT_ONCE: Duration = Duration::from_secs(60);
 impl Pool {
     /// Asks something that the server answers at once. One after the other, for then it is the same connection mostly, whose
     /// process has read of the catalog what it takes.
-    async fn quick<T>(&self, question: impl AsyncFnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
+    pub(super) async fn quick<T>(&self, question: impl AsyncFnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
         let _turn = self.turn.lock().await;
         let mut connection = self.take().await?;
         let answer = tokio::time::timeout(AT_ONCE, question(&mut connection)).await;

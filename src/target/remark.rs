@@ -4,7 +4,7 @@
 //! finding out once more, and nothing else.
 
 use super::pool::{Pool, Template};
-use super::presence::order;
+use super::presence::refused;
 
 const REMARK: &str =
     "select shobj_description(oid, 'pg_database') from pg_database where datname = $1 and datistemplate";
@@ -15,23 +15,15 @@ impl Pool {
         if !template.lasts() {
             return None;
         }
-        let mut connection = self.take().await.ok()?;
         let query = sqlx::query_scalar::<_, Option<String>>(REMARK).bind(&template.name);
-        let found = query.fetch_optional(&mut connection).await.ok()?;
-        self.put(connection);
-        found.flatten()
+        self.quick(async |connection| query.fetch_optional(connection).await.map_err(refused)).await.ok()?.flatten()
     }
 
     /// Writes down something about a template in place of what was there; nothing where it ends with this session.
     pub async fn remark(&self, template: &Template, text: &str) {
-        if !template.lasts() {
-            return;
-        }
-        let Ok(mut connection) = self.take().await else { return };
-        let text = text.replace('\'', "''");
-        let sql = format!("comment on database \"{}\" is '{text}'", template.name);
-        if order(&mut connection, &sql).await.is_ok() {
-            self.put(connection);
+        if template.lasts() {
+            let text = text.replace('\'', "''");
+            let _ = self.order(&format!("comment on database \"{}\" is '{text}'", template.name)).await;
         }
     }
 }

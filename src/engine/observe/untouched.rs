@@ -113,8 +113,8 @@ async fn first_look(
     Ok((kept.state.clone(), Some(kept)))
 }
 
-async fn has_its_sequences(stage: &Stage<'_>, holding: &Holding, clone: &Intact<'_>, kept: &Kept) -> Result<bool> {
-    if kept.sequences.is_empty() || clone.pool.are_unread(clone.database, &kept.sequences).await {
+async fn has_its_sequences(stage: &Stage<'_>, holding: &Holding, intact: &Intact<'_>, kept: &Kept) -> Result<bool> {
+    if kept.sequences.is_empty() || intact.pool.are_unread(intact.database, &kept.sequences).await {
         return Ok(true);
     }
     let Some(state) = stage.context.run.states().get(&kept.state).cloned() else { return Ok(false) };
