@@ -3,6 +3,7 @@
 use crate::clock::Stopwatch;
 use crate::{Error, Result};
 use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
@@ -32,12 +33,33 @@ pub(super) fn take(path: &Path) -> Result<Option<File>> {
     Ok((file.try_lock().is_ok() && still_named(&file, path)).then_some(file))
 }
 
-/// Whether somebody holds the lock; no file, nobody.
+/// Whether somebody holds the lock; no file, nobody. Where nobody can tell, for want of a descriptor or of a right,
+/// somebody does: what is nobody's is removed.
 pub(super) fn is_held(path: &Path) -> bool {
-    OpenOptions::new().write(true).open(path).is_ok_and(|file| file.try_lock().is_err())
+    match OpenOptions::new().write(true).open(path) {
+        Ok(file) => file.try_lock().is_err(),
+        Err(error) => error.kind() != ErrorKind::NotFound,
+    }
 }
 
 fn still_named(file: &File, path: &Path) -> bool {
     let (Ok(ours), Ok(named)) = (file.metadata(), std::fs::metadata(path)) else { return false };
     (ours.dev(), ours.ino()) == (named.dev(), named.ino())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_held_by_who_has_the_file_and_where_nobody_can_tell() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        assert!(!is_held(&path), "no file, nobody");
+        let file = take(&path).unwrap().unwrap();
+        assert!(is_held(&path));
+        drop(file);
+        assert!(!is_held(&path));
+        assert!(is_held(dir.path()), "what cannot be opened may be somebody's");
+    }
 }

@@ -196,3 +196,16 @@ fn a_sqlite_clone_never_meets_an_older_file(#[case] found: &str) {
     let error = template.unwrap().clone_to(&session.dir().join("core.db")).unwrap_err();
     assert!(error.to_string().contains(&format!("{} is there already", found.display())), "{error}");
 }
+
+#[tokio::test]
+async fn all_databases_are_dropped_but_for_the_one_that_is_refused() {
+    let scratch = Scratch::new();
+    let session = scratch.session();
+    let pool = scratch.pool(&session).await;
+    let (kept, other) = (pool.empty("a").await.unwrap(), pool.empty("b").await.unwrap());
+    pool.order(&format!("alter database {} is_template true", kept.name())).await.unwrap();
+    let error = pool.drop_all(&[kept.name(), other.name()]).await.unwrap_err().to_string();
+    assert!(error.contains("cannot drop a template database"), "{error}");
+    let left = "select string_agg(datname::text, ' ') from pg_database where datname ~ '_[ab]$'";
+    assert_eq!(text(pool.cluster().aside(), left).await, kept.name());
+}
