@@ -183,6 +183,10 @@ fn nothing_is_left_for_later() {
             }
         }
     }
+    let is_page = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "md");
+    for path in text_files(root()).into_iter().filter(is_page) {
+        assert!(!read(&path).contains("@@"), "{}: a figure is still to come", path.display());
+    }
 }
 
 #[test]
