@@ -13,7 +13,7 @@ mod marked;
 
 pub use child::{Child, Detached};
 pub use executable::Executable;
-pub use linkage::is_static;
+pub use linkage::{bypasses_libc, is_static};
 pub use marked::{
     Marker, has_no_directory, kill_all, kill_descendants, kill_marked, marked, marked_descendants, processes_in,
     works_in,

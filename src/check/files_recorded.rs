@@ -44,12 +44,12 @@ fn record(event: &Body) -> Option<&FileRecord> {
 fn why(record: &FileRecord) -> &'static str {
     match record.watched {
         true => {
-            "written past the file shim: by a static executable that the tool starts or a program without LD_PRELOAD \
-             (say `traced = true` in the step), by stdio of C, or through a mapping"
+            "written past the file shim: by a static executable or a Go program that the tool starts, or a program \
+             without LD_PRELOAD (say `traced = true` in the step), by stdio of C, or through a mapping"
         }
         false => {
-            "nobody was watched: the tool starts a static executable, or began without LD_PRELOAD; say `traced = true` \
-             in the step"
+            "nobody was watched: the tool starts a static executable or a Go program, or began without LD_PRELOAD; say \
+             `traced = true` in the step"
         }
     }
 }

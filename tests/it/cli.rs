@@ -10,13 +10,13 @@ mod house;
 mod keeping;
 mod killed;
 mod narrowed;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod past_libc;
 mod remarked;
 mod remote;
 mod replaying;
 mod scratch;
 mod shrinking;
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-mod static_executable;
 mod versions;
 
 pub(crate) use scratch::{GREEN, STUCK, Said, Scratch, run};

@@ -33,7 +33,7 @@ pub use record::{FileOp, OpKind, parse};
 pub use trace::{has_halves, traces};
 
 use crate::model::{Axis, Place};
-use crate::process::{Spawn, is_static};
+use crate::process::{Spawn, bypasses_libc};
 use crate::{Error, Result};
 use control::Control;
 use std::ffi::OsString;
@@ -139,12 +139,12 @@ impl Shim {
         &self.root
     }
 
-    /// The child will be watched: from outside where its program allows no other way, or where that is wanted.
+    /// The child will be watched: from outside where its program is not seen from inside, or where that is wanted.
     ///
     /// # Errors
     /// It has no program.
     pub fn watch(&self, child: &mut Spawn, traced: bool) -> Result<()> {
-        match traced || (Shim::traces() && is_static(&child.program()?)) {
+        match traced || (Shim::traces() && bypasses_libc(&child.program()?)) {
             true => self.trace(child),
             false => child.env.extend(self.environment()),
         }

@@ -1,7 +1,12 @@
-/* Writes a copy of a file beside the new one, and renames it: static_swap OLD NEW [sync]. Without a libc, and so without
- * a dynamic linker. Planted bug: without `sync` the copy is not synced before it gets its name. */
+/* Writes a copy of a file beside the new one, and renames it: raw_swap OLD NEW [sync]. It calls the kernel itself, also
+ * where it is linked to a libc; with GO it has the note that Go writes. Planted bug: without `sync` the copy is not synced
+ * before it gets its name. */
 #include <fcntl.h>
 #include <sys/syscall.h>
+
+#ifdef GO
+__asm__(".pushsection .note.go.buildid, \"a\", @note\n .long 4, 8, 4\n .asciz \"Go\\0\\0build/7\"\n .popsection");
+#endif
 
 static long call(long nr, long a, long b, long c) {
     long result;
