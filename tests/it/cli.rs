@@ -3,6 +3,7 @@
 //! Scratch repositories have scenarios only: datasets and tools that are shipped can be named from anywhere.
 
 mod comparing;
+mod crashed;
 #[cfg(feature = "docker")]
 mod docker;
 mod fetch;

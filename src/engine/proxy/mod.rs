@@ -155,6 +155,12 @@ impl Proxy {
         self.shared.gate.freeze();
     }
 
+    /// The server behind a frozen proxy is dead: nothing goes through any more that either side had said, and at the latest
+    /// when it is disarmed the connections of now end. Later ones wait until then.
+    pub fn give_up(&self) {
+        self.shared.gate.give_up();
+    }
+
     /// How many connections have come in since the start.
     pub fn connections(&self) -> u32 {
         self.shared.conns.load(Ordering::SeqCst)

@@ -57,6 +57,9 @@ async fn run(client: Stream, packet: &[u8], label: &str, buffer: BytesMut, share
     {
         return close(client, None, end, shared).await;
     }
+    // Behind a frozen gate the server may be on its way back.
+    shared.gate.opened().await;
+    let era = shared.gate.era();
     let server = match Stream::connect(&shared.upstream).await {
         Ok(server) => server,
         Err(error) => {
@@ -66,13 +69,22 @@ async fn run(client: Stream, packet: &[u8], label: &str, buffer: BytesMut, share
     };
     let (conversation, raising) = (Mutex::default(), Mutex::default());
     let session = Session { shared, conn, client, server, line, conversation, raising };
-    session.forward(Way::Up, packet).await?;
-    let end = session.converse(buffer).await;
+    let end = tokio::select! {
+        biased; // once it is given up nothing of it goes through
+        () = shared.gate.over(era) => return Ok(()),
+        end = session.run(packet, buffer) => end?,
+    };
     let Session { client, server, .. } = session;
     close(client, Some(server), end, shared).await
 }
 
 impl Session<'_> {
+    /// From the first packet to its end.
+    async fn run(&self, packet: &[u8], buffer: BytesMut) -> io::Result<End> {
+        self.forward(Way::Up, packet).await?;
+        Ok(self.converse(buffer).await)
+    }
+
     /// Runs both directions. The server's end is the end; a client that has finished still gets its answers.
     async fn converse(&self, buffer: BytesMut) -> End {
         let up = async {

@@ -87,6 +87,20 @@ async fn a_frozen_proxy_forwards_nothing_until_it_is_healed() {
     assert_eq!(client.until(b'Z').await.unwrap(), "CZ");
 }
 
+#[tokio::test]
+async fn who_is_given_up_hears_nothing_more_and_learns_it_when_the_proxy_is_healed() {
+    let case = Case::with_table().await;
+    let mut client = Client::open(&case).await;
+    case.proxy.freeze();
+    let of_tool = "from pg_stat_activity where usename = 'tool' and datname = current_database()";
+    case.admin(&format!("select pg_terminate_backend(pid) {of_tool}")).await;
+    case.until_no_backend().await;
+    case.proxy.give_up();
+    let (mut later, ()) = tokio::join!(Client::open(&case), async { case.proxy.disarm() });
+    assert_eq!(client.frame().await.unwrap_err().kind(), ErrorKind::UnexpectedEof, "not even what ended it");
+    assert_eq!(later.ask(&query(INSERT)).await, "CZ");
+}
+
 #[rstest]
 #[case("stmt.1", 0)]
 #[case("ack.1", 1)]

@@ -62,13 +62,23 @@ impl Stage<'_> {
 
     /// All connections of the tool to the server of an endpoint end, frozen or not.
     pub(in crate::engine) async fn sever_server(&self, endpoint: &str) -> Result<()> {
-        let (pool, _) = self.database(endpoint)?;
-        for server in self.servers().iter().filter(|server| Arc::ptr_eq(server.pool, pool)) {
-            for proxy in &server.proxies {
-                proxy.sever().await;
-            }
+        for proxy in self.proxies_of(endpoint)? {
+            proxy.sever().await;
         }
         Ok(())
+    }
+
+    /// They end when what is frozen flows on.
+    pub(in crate::engine) fn give_up_server(&self, endpoint: &str) -> Result<()> {
+        self.proxies_of(endpoint)?.into_iter().for_each(Proxy::give_up);
+        Ok(())
+    }
+
+    /// In front of the server of an endpoint, for its other endpoints too.
+    fn proxies_of(&self, endpoint: &str) -> Result<Vec<&Proxy>> {
+        let (pool, _) = self.database(endpoint)?;
+        let servers = self.servers().into_iter().filter(|server| Arc::ptr_eq(server.pool, pool));
+        Ok(servers.flat_map(|server| server.proxies).collect())
     }
 
     /// Drops our own connections: a server that they led to is gone.
