@@ -169,6 +169,11 @@ impl Address {
         self.0.iter().map(|point| point.kind.as_str()).collect::<Vec<_>>().join(",")
     }
 
+    /// What cases are counted as: a single fault with its argument, several by their kinds.
+    pub fn counted_as(&self) -> String {
+        if let [only] = &self.0[..] { only.name() } else { self.kinds() }
+    }
+
     /// The faults, the first one first; never empty.
     pub fn points(&self) -> &[FaultPoint] {
         &self.0

@@ -57,7 +57,7 @@ pub(in crate::engine) fn coverages(
 ) -> BTreeMap<String, Coverage> {
     let is_all = options.only.is_some() || options.hunt.is_some();
     let mut numbers: BTreeMap<String, u64> = BTreeMap::new();
-    named.iter().for_each(|(address, _)| *numbers.entry(address.kinds()).or_default() += 1);
+    named.iter().for_each(|(address, _)| *numbers.entry(address.counted_as()).or_default() += 1);
     let coverage = |visited: u64| match is_all {
         true => Coverage { points: visited, classes: visited, visited, lost: 0 },
         false => Coverage { points: all.points.max(visited), classes: all.classes.max(visited), visited, ..all },

@@ -25,7 +25,7 @@ pub(super) fn take<T>(
     let plan = SharePlan { scenario, kind, during, cases: addresses };
     let own = plan.own(shard);
     let taken: Vec<_> = cases.into_iter().enumerate().filter(|(index, _)| own[*index]).collect();
-    let of_kinds = |kinds: &str| taken.iter().filter(|(_, (address, _))| address.kinds() == kinds).count();
+    let of_kinds = |kinds: &str| taken.iter().filter(|(_, (address, _))| address.counted_as() == kinds).count();
     match coverages {
         [(_, only)] => only.visited = taken.len() as u64,
         several => several.iter_mut().for_each(|(kinds, coverage)| coverage.visited = of_kinds(kinds) as u64),

@@ -65,7 +65,7 @@ impl Turns {
 
     /// Remembers that a case was planned and did not begin.
     pub(in crate::engine) fn pass_over(&self, scenario: &str, during: &str, address: &Address) {
-        let key = (scenario.to_owned(), during.to_owned(), address.kinds());
+        let key = (scenario.to_owned(), during.to_owned(), address.counted_as());
         let mut passed_over = self.passed_over.lock().unwrap_or_else(PoisonError::into_inner);
         *passed_over.entry(key).or_default() += 1;
     }
@@ -145,11 +145,15 @@ mod tests {
         turns.pass_over("one", "run", &address("proc.kill@pg.target:commit.1"));
         turns.pass_over("one", "run", &address("proc.kill@pg.target:commit.2"));
         turns.pass_over("two", "run", &address("proc.kill@pg.target:commit.1"));
+        turns.pass_over("two", "run", &address("net.stall=300@pg.target:commit.1"));
         let found = turns.unvisited("one");
         assert!(turns.is_over());
         assert!(
             matches!(&found[..], [Body::BudgetOver(Unvisited { unvisited: 2, kind, .. }), Body::Note { .. }] if kind == "proc.kill"),
             "{found:?}"
         );
+        let kind = |body: &Body| if let Body::BudgetOver(over) = body { Some(over.kind.clone()) } else { None };
+        let kinds: Vec<String> = turns.unvisited("two").iter().filter_map(kind).collect();
+        assert_eq!(kinds, ["net.stall=300", "proc.kill"], "as the cases are planned");
     }
 }
