@@ -22,7 +22,9 @@ pub(super) fn write(what: &Shrink<'_>, best: &Candidate, folder: &Path) -> Resul
     let dataset = match best.cut.is_nothing() {
         true => None,
         false => {
-            let copy = free(folder.parent().unwrap_or(folder), &format!("{name}-shrunk"), "");
+            // The caller's own, for a shipped dataset is here as long as the session is.
+            let own = what.library.fixtures.first().ok_or_else(|| Error::bug("a library without fixtures"))?;
+            let copy = free(own, &format!("{name}-shrunk"), "");
             cut_copy(folder, &copy, &best.cut)?;
             Some(copy)
         }

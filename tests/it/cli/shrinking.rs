@@ -73,3 +73,16 @@ fn what_does_not_fail_is_not_shrunk_and_what_could_not_run_is_not_written() {
     scratch.rehearse(&["shrink", &token]).has(2, "so there is nothing to shrink");
     assert!(!Path::new(&scratch.dir.path().join("scenarios/shrunk")).exists());
 }
+
+#[test]
+fn what_is_cut_of_a_shipped_dataset_is_the_callers_own_from_then_on() {
+    let scratch = Scratch::with("append", &STUCK.replace("{fixtures}/tools", "{root}"));
+    let tool = "fixtures/tools/ledger-append.sh";
+    std::fs::copy(root().join(tool), scratch.dir.path().join("ledger-append.sh")).unwrap();
+    scratch.rehearse(&["run"]).has(1, "STUCK");
+    let (token, _) = scratch.injured_case();
+    scratch.rehearse(&["shrink", &token]).has(0, "fixtures/ledger-shrunk");
+    assert!(scratch.dir.path().join("fixtures/ledger-shrunk/dataset.toml").is_file());
+    scratch.rehearse(&["run", "shrunk/append"]).has(1, "STUCK");
+    scratch.rehearse(&["check"]).has(0, "2 scenarios are right");
+}
