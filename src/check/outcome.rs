@@ -1,5 +1,6 @@
 //! The one word for what became of a case: a function of its history and of what the checks answered.
 
+use crate::check::parity;
 use crate::model::{CheckResult, History, Outcome, Phase, Rerun, StepEnd, Verdict};
 
 /// The word for a case that the harness finished.
@@ -32,6 +33,7 @@ pub fn classify(history: &History, checks: &[CheckResult]) -> Outcome {
     // Exit 0 although it was injured: by itself it did right, or nobody was told that it did wrong.
     if let Some(StepEnd { success: true, .. }) = struck_at {
         return match (wrong, all_succeeded) {
+            (true, true) if took_way_out(&ends) && !parity::is_wrong_at_once(history) => Outcome::Lied,
             (true, _) => Outcome::Silent,
             (false, false) => Outcome::Stuck,
             (false, true) => leak_or(Outcome::Absorbed, red("nothing-left-behind")),
@@ -45,6 +47,11 @@ pub fn classify(history: &History, checks: &[CheckResult]) -> Outcome {
         (_, true) => Outcome::Silent,
         _ => leak_or(Outcome::Pass, red("nothing-left-behind")),
     }
+}
+
+/// After a write to a source it is taken whatever the exit code was.
+fn took_way_out(ends: &[StepEnd]) -> bool {
+    ends.iter().any(|end| end.phase == Phase::Recovery)
 }
 
 /// Whether a target was no database any more at any look; that a later run made it new does not heal it.

@@ -60,6 +60,12 @@ fn nothing_to_compare(history: &History) -> Option<String> {
     is_empty.then(|| "a single row in the tables that are copied".to_owned())
 }
 
+/// Whether a step during which we wrote to a source says that all is well, and its target shows no moment of the sources.
+pub(super) fn is_wrong_at_once(history: &History) -> bool {
+    let at_once = history.plan.last_apply().and_then(|apply| after_a_write(history, &apply.name));
+    at_once.and_then(|moment| differences(history, &moment)).is_some_and(|found| !found.is_empty())
+}
+
 /// When parity is promised: after the last step that brings data, once more, and at the end unless that is undone.
 pub(super) fn moments(history: &History) -> Vec<Moment> {
     let Some(apply) = history.plan.last_apply() else { return Vec::new() };

@@ -23,6 +23,17 @@ fn parity_after_a_write_to_a_source(#[case] injured: &str, #[case] recovery: &st
 }
 
 #[rstest]
+#[case::showed_no_moment("0 target=half", "done", Outcome::Silent)]
+#[case::showed_no_moment_and_was_caught_up("0 target=half", "done-row", Outcome::Silent)]
+#[case::the_way_out_did_not_see_it("0 target=done", "done", Outcome::Lied)]
+#[case::the_way_out_of_a_refusal_did_not_see_it("1 target=half", "done", Outcome::Lied)]
+#[case::the_way_out_saw_it("0 target=done", "done-row", Outcome::Absorbed)]
+fn the_word_says_which_of_two_steps_was_wrong(#[case] injured: &str, #[case] recovery: &str, #[case] outcome: Outcome) {
+    let written = written(injured, recovery);
+    assert_eq!(classify(&written.history(), &written.results()), outcome);
+}
+
+#[rstest]
 #[case::more_rows_and_a_sequence_further_on("done-row", PASS)]
 #[case::a_sequence_behind("done-row-behind", FAIL)]
 #[case::another_definition("done-row-index", FAIL)]
