@@ -1,6 +1,7 @@
 //! What a step is started with: the command line with placeholders filled in, its environment, its files.
 
 use crate::engine::case::hazard::{self, Injury};
+use crate::engine::case::placeholder::fill;
 use crate::engine::case::stage::Stage;
 use crate::model::{Claims, Phase, Step};
 use crate::process::Spawn;
@@ -83,38 +84,6 @@ pub(in crate::engine) fn passed_on(step: &Step) -> Result<Vec<(OsString, OsStrin
         Ok((name.into(), std::env::var_os(name).ok_or_else(missing)?))
     };
     step.env_from.iter().map(value).collect()
-}
-
-/// Replaces `{name}` where a name is known; other braces stay, for they belong to the tool.
-pub(in crate::engine) fn fill(text: &str, values: &BTreeMap<String, String>) -> Result<String> {
-    let mut filled = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(open) = rest.find('{') {
-        let (before, after) = rest.split_at(open);
-        filled.push_str(before);
-        let known = after.find('}').and_then(|close| Some((values.get(&after[1..close])?, close)));
-        match known {
-            Some((value, close)) => {
-                filled.push_str(value);
-                rest = &after[close + 1..];
-            }
-            None if looks_like_a_target(after) => {
-                let known: Vec<&str> = values.keys().map(String::as_str).collect();
-                let text = format!("unknown placeholder in `{text}`; there are: {}", known.join(", "));
-                return Err(Error::environment(text));
-            }
-            None => {
-                filled.push('{');
-                rest = &after[1..];
-            }
-        }
-    }
-    Ok(filled + rest)
-}
-
-/// `{source.x}` and `{target}` are ours even where they are misspelled.
-fn looks_like_a_target(text: &str) -> bool {
-    ["{source.", "{target}", "{target.", "{service."].iter().any(|head| text.starts_with(head))
 }
 
 /// A stale green report would be a lie: what is there before a step is renamed.

@@ -5,6 +5,7 @@
 //! stage       the databases, proxies and directories of one case
 //! step        one child process, and the fault that waits for it
 //! launch      what it is started with
+//! placeholder what is written in braces
 //! hazard      arming and striking
 //! recovery    which steps run, and which lead out (pure)
 //! way_out     the way out, taken, and injured itself
@@ -24,6 +25,7 @@ pub(in crate::engine) mod checkpoint;
 pub(in crate::engine) mod hazard;
 pub(in crate::engine) mod launch;
 pub(in crate::engine) mod pause;
+pub(in crate::engine) mod placeholder;
 pub(in crate::engine) mod power;
 pub(in crate::engine) mod quiet;
 pub(in crate::engine) mod recovery;

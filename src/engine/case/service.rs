@@ -1,8 +1,8 @@
 //! What runs beside the steps: it is there from its first step on, whichever of them a case runs, and gone from its last
 //! on. It does not die with the tool, but with the power. In injured cases one that has ended is started again.
 
-use crate::engine::case::launch;
 use crate::engine::case::stage::Stage;
+use crate::engine::case::{launch, placeholder};
 use crate::engine::run::context::CaseLog;
 use crate::model::{Plan, Scenario, Service};
 use crate::process::{Child, Signal};
@@ -114,7 +114,7 @@ async fn start(stage: &Stage<'_>, service: &Service) -> Result<(Child, Option<St
 
 async fn wait_ready(stage: &Stage<'_>, service: &Service, child: &mut Child) -> Result<Option<String>> {
     let (name, bound) = (&service.command.name, service.command.timeout.unwrap_or_default());
-    let page = launch::fill(&service.ready, &stage.placeholders())?;
+    let page = placeholder::fill(&service.ready, &stage.placeholders())?;
     let ready = async {
         while status(&page).await != Some(200) {
             tokio::time::sleep(POLL).await;

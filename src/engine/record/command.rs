@@ -3,7 +3,8 @@
 
 use super::live::Live;
 use crate::Result;
-use crate::engine::case::launch::{fill, passed_on};
+use crate::engine::case::launch::passed_on;
+use crate::engine::case::placeholder::fill;
 use crate::evidence::Redactor;
 use crate::model::{Difference, Step};
 use crate::process::{Executable, Spawn};

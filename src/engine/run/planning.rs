@@ -2,7 +2,7 @@
 
 use crate::dataset::Dataset;
 use crate::engine::Library;
-use crate::engine::case::launch::fill;
+use crate::engine::case::placeholder::fill;
 use crate::engine::points::pairs;
 use crate::engine::run::context::loses_power;
 use crate::engine::run::tool_digest::declared_files;
