@@ -1,8 +1,9 @@
 //! `src.write`: somebody writes to a source (`=insert`, `=update` or `=delete`) while the tool is at work.
 //!
-//! The tool is parked right before the frame of the point; one transaction changes one row in each table of the source
-//! that is copied, where its constraints let us (a copy of a row under a new key, another value in a column that is no
-//! key, a row that nothing refers to); then the tool goes on. At an endpoint of a source it is that source that is
+//! What is done must be said: `src.write=insert`, `src.write=update` or `src.write=delete`. The tool is parked right before
+//! the frame of the point; one transaction changes one row in each table of the source that is copied, where its
+//! constraints let us (a copy of a row under a new key, another value in a column that is no key, a row that nothing
+//! refers to); then the tool goes on. At an endpoint of a source it is that source that is
 //! written, else one that the address draws.
 //!
 //! Between files the points are locks, syncs and renames: a tool asks for a lock of a source before it reads, and syncs

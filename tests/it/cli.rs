@@ -114,6 +114,14 @@ fn an_unknown_name_is_bad_configuration(#[case] scenario: &str, #[case] answer: 
 }
 
 #[test]
+fn all_that_is_wrong_is_said_at_once() {
+    let wrong = STUCK.replace("pg.target:", "pg.taget:");
+    let said = Scratch::with("one", &wrong).and("green", GREEN).and("two", &wrong).rehearse(&["check"]);
+    said.has(2, "2 scenarios are not right one: ");
+    said.has(2, "two: ");
+}
+
+#[test]
 fn a_missing_program_is_inconclusive_unless_it_may_be_missing() {
     let needs = GREEN.replace("[targets]", "needs = [\"no-such-program\"]\n[targets]");
     let scratch = Scratch::with("green", GREEN).and("needy", &needs);
